@@ -1,0 +1,1 @@
+"""From a model file to a C project: parse, analyse, plan, emit."""

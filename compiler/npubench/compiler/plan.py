@@ -1,0 +1,155 @@
+"""What the emitter needs to know and nothing else: kernel calls, constants, places in the arena.
+
+A Plan is made by a backend from a Graph and a Board. It speaks C: kernel names, parameter
+structs, constant arrays. It is the last product that is not text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant:
+    """A C array in flash. ``name`` is a C identifier; ``data`` is little-endian.
+
+    ``owner`` is ``weights`` for what belongs to the network (weights, biases, multipliers,
+    tables); it selects the section and so the line in the memory account.
+    """
+
+    name: str
+    ctype: str
+    data: bytes
+    align: int = 4
+    owner: str = "weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorArg:
+    """Pointer to a tensor in the arena, or to a constant tensor."""
+
+    tensor: int
+    ctype: str
+    const: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantArg:
+    """Pointer to a Constant of the plan; ``None`` is passed as NULL."""
+
+    constant: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchArg:
+    """Pointer to the call's scratch memory in the arena (NULL when it needs none)."""
+
+
+Arg = TensorArg | ConstantArg | ScratchArg
+ParamValue = int | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelCall:
+    """One call of a kernel: ``kernel(&params, arg0, arg1, ...)``.
+
+    ``source`` is the kernel's file name under ``firmware/kernels/<flavour>/``. ``params`` are the
+    fields of ``params_type`` in the struct's order. ``scratch_bytes`` lives during this call.
+    """
+
+    op_index: int
+    kernel: str
+    source: str
+    params_type: str
+    params: tuple[tuple[str, ParamValue], ...]
+    args: tuple[Arg, ...]
+    scratch_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """An operator that moves no data: its output is its input (RESHAPE and the like)."""
+
+    op_index: int
+    source_tensor: int
+    target_tensor: int
+
+
+Lowered = KernelCall | Alias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NpuJob:
+    """Operators ``op_indices`` of the network that run as one job on the NPU.
+
+    ``inputs`` and ``outputs`` are graph tensors. What the job is, its driver knows: ``job`` is the
+    number that the emitted code passes to ``nb_npu_run``.
+    """
+
+    op_indices: tuple[int, ...]
+    job: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+Step = KernelCall | Alias | NpuJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A tensor's place in the arena, in bytes from its start."""
+
+    tensor: int
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arena:
+    """The memory of activations and scratch: one block, 16-byte aligned.
+
+    ``scratch_offset_bytes`` maps a step's position to the offset of its scratch memory.
+    """
+
+    size_bytes: int
+    places: tuple[Place, ...]
+    scratch_offset_bytes: dict[int, int] = field(default_factory=dict)
+
+    def place(self, tensor: int) -> Place:
+        """The place of a tensor. Raises KeyError when it is not in the arena."""
+        for place in self.places:
+            if place.tensor == tensor:
+                return place
+        raise KeyError(tensor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """An operator that the NPU does not run, and the reason its compiler gives."""
+
+    op_index: int
+    op: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that a backend decides about a network on a board.
+
+    ``artifact`` is the final form of the network that runs (the .tflite itself for ``cpu``, the
+    compiler's output for an NPU); its SHA-256 is ``artifact_sha256``. ``extra_files`` maps a path
+    in the emitted project to text of the backend's own (NPU tables). ``defines`` are C macros of
+    the build. ``npu`` is what the record says of the NPU (JSON values only), or empty.
+    """
+
+    backend: str
+    steps: tuple[Step, ...]
+    constants: tuple[Constant, ...]
+    arena: Arena
+    artifact: bytes
+    artifact_sha256: str
+    fallbacks: tuple[Fallback, ...] = ()
+    driver: str = "none"
+    extra_files: dict[str, str] = field(default_factory=dict)
+    defines: dict[str, str] = field(default_factory=dict)
+    npu: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,24 @@
+/* nb_npu.h: what an NPU's driver offers to the generated model. Bound at link time from
+ * firmware/npu/<driver>/; a plan without an NPU links none.
+ *
+ * The caller owns all memory. Return 0, or a negative driver error (table in the driver's header).
+ */
+#ifndef NB_NPU_H
+#define NB_NPU_H
+
+#include <stdint.h>
+
+/* From off to ready: power, reset, identity and configuration check. */
+int32_t nb_npu_init(void);
+
+/* Run job `job` of the generated tables to its end, cache maintenance included. */
+int32_t nb_npu_run(uint32_t job);
+
+/* Counters of the last nb_npu_run, in the driver's fixed order; returns how many were written to
+ * `counters` (at most `max`). */
+uint32_t nb_npu_counters(uint64_t *counters, uint32_t max);
+
+/* Back to the lowest state. */
+void nb_npu_off(void);
+
+#endif

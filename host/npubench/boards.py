@@ -1,0 +1,212 @@
+"""Boards as data: each ``boards/<id>/board.toml`` is one board, found by its folder."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from npubench.core.errors import ConfigError, UsageError
+from npubench.core.paths import data_root
+
+BoardId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cpu(_Part):
+    """The core that runs the harness. ``flags`` are the compiler's target flags.
+
+    ``kernels`` lists kernel flavours, best first; ``portable`` always closes the list.
+    ``cpi_low``/``cpi_high``: range of cycles per instruction, used only for modelled time.
+    """
+
+    core: str
+    hz: int | None = None
+    flags: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ("portable",)
+    cpi_low: float | None = None
+    cpi_high: float | None = None
+
+
+class Toolchain(_Part):
+    """The compiler, by its prefix on PATH, and the Debian package that brings it."""
+
+    prefix: str
+    package: str
+    platformio_package: str | None = None
+
+
+class Counter(_Part):
+    """The free-running counter behind ``nb_hal_counter``. ``unit`` is what one count is."""
+
+    unit: Literal["cycles", "ticks", "none"]
+    hz: int | None = None
+    bits: int = 32
+
+
+class MemoryRegion(_Part):
+    """A memory region as the linker sees it. ``roles``: code, weights, ram, arena."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    base: int
+    size_bytes: Annotated[int, Field(gt=0)]
+    roles: tuple[Literal["code", "weights", "ram", "arena"], ...]
+
+
+class Emulator(_Part):
+    """How the board is emulated. An instruction takes ``2**icount_shift`` ns of virtual time."""
+
+    machine: str
+    program: str = "qemu-system-arm"
+    package: str = "qemu-system-arm"
+    icount_shift: int = 7
+    arguments: tuple[str, ...] = ()
+
+
+class Console(_Part):
+    """The serial console."""
+
+    baud: int = 115_200
+    fast_baud: int | None = None
+    usb: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Markers(_Part):
+    """Pins that mark stages on a power trace: the timestamp pin and up to three code pins."""
+
+    timestamp: str
+    codes: tuple[str, ...] = ()
+
+
+class Flash(_Part):
+    """How an image gets onto the board. ``protocol`` names an upload protocol of the platform."""
+
+    protocol: str
+    arguments: tuple[str, ...] = ()
+    tool: str
+    package: str
+    probe_usb: tuple[str, ...] = ()
+
+
+class Npu(_Part):
+    """The NPU, and the backend that compiles for it. ``config`` is the backend's own table."""
+
+    name: str
+    backend: str
+    driver: str
+    config: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class Status(_Part):
+    """What has been verified, per capability, and how. ``unverified`` lists what only the board
+    itself can show."""
+
+    cpu: Literal[
+        "emulated", "host", "image-verified", "port-emulated", "described", "hardware-verified"
+    ]
+    npu: Literal["none", "modelled", "needs-vendor-tool", "described", "hardware-verified"] = "none"
+    power: Literal["modelled", "described", "unavailable", "hardware-verified"] = "unavailable"
+    unverified: tuple[str, ...] = ()
+
+
+class Board(_Part):
+    """One board, as its board.toml describes it."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    id: BoardId
+    name: str
+    kind: Literal["emulated", "physical", "host"]
+    hal: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    part: str = ""
+    cpu: Cpu
+    toolchain: Toolchain
+    counter: Counter
+    memory: tuple[MemoryRegion, ...] = ()
+    stack_bytes: int = 4096
+    defines: dict[str, int | str] = Field(default_factory=dict)
+    emulator: Emulator | None = None
+    console: Console = Console()
+    markers: Markers | None = None
+    flash: Flash | None = None
+    npu: Npu | None = None
+    clock_tolerance_ppm: int = 10_000
+    status: Status
+    sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Board:
+        if self.kind == "emulated" and self.emulator is None:
+            raise ValueError("an emulated board needs [emulator]")
+        if self.kind != "host":
+            for role in ("code", "ram"):
+                if not any(role in region.roles for region in self.memory):
+                    raise ValueError(f"no memory region has the role {role!r}")
+        return self
+
+    @property
+    def default_backend(self) -> str:
+        """The NPU's backend where there is an NPU, else ``cpu``."""
+        return self.npu.backend if self.npu is not None else "cpu"
+
+    @property
+    def instructions_per_count(self) -> float | None:
+        """Instructions per counter tick on an emulated board, else None."""
+        if self.emulator is None or self.counter.hz is None:
+            return None
+        return 1e9 / (self.counter.hz * 2**self.emulator.icount_shift)
+
+    def region(self, role: str) -> MemoryRegion:
+        """The region for a role; ``weights`` falls back to ``code``, ``arena`` to ``ram``."""
+        fallback = {"weights": "code", "arena": "ram"}.get(role)
+        for wanted in (role, fallback):
+            for region in self.memory:
+                if wanted in region.roles:
+                    return region
+        raise ConfigError(f"board {self.id} has no memory for {role}")
+
+
+@cache
+def board_ids() -> tuple[str, ...]:
+    """Every board's id, sorted."""
+    return tuple(sorted(path.parent.name for path in (data_root() / "boards").glob("*/board.toml")))
+
+
+def load_board(name: str) -> Board:
+    """The board called ``name``.
+
+    Raises UsageError with the closest name when there is none, ConfigError with every mistake of
+    its file, each with its dotted key.
+    """
+    if name not in board_ids():
+        close = difflib.get_close_matches(name, board_ids(), n=1)
+        raise UsageError(
+            f"there is no board {name!r}",
+            hint=f"did you mean {close[0]}?" if close else f"known: {', '.join(board_ids())}",
+        )
+    return read_board(data_root() / "boards" / name / "board.toml")
+
+
+def read_board(path: Path) -> Board:
+    """Read and check one board.toml. The folder's name must be the board's id."""
+    try:
+        board = Board.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        mistakes = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'board'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigError(f"{path}: {mistakes}", hint="see docs/add-a-board.md") from error
+    if board.id != path.parent.name:
+        raise ConfigError(f"{path}: id: is {board.id!r}, but the folder is {path.parent.name!r}")
+    return board

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from npubench.core.errors import ToolError, ToolMissing
 log = logging.getLogger(__name__)
 
 TAIL_CHARS = 4000
+
+_live: set[subprocess.Popen[str]] = set()
+_live_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,8 @@ def run_tool(
         )
     except FileNotFoundError as error:
         raise ToolMissing(f"{words[0]} cannot be started: not found", argv=words) from error
+    with _live_lock:
+        _live.add(process)
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -73,6 +79,9 @@ def run_tool(
     except BaseException:
         _end_group(process)
         raise
+    finally:
+        with _live_lock:
+            _live.discard(process)
     result = ToolResult(argv=words, code=process.returncode, stdout=stdout, stderr=stderr)
     if check and result.code != 0:
         tail = (stdout + stderr)[-TAIL_CHARS:]
@@ -81,6 +90,17 @@ def run_tool(
             argv=words, code=result.code, tail=tail,
         )
     return result
+
+
+def end_running_tools() -> None:
+    """End every program that run_tool has under way, in any thread: for Ctrl-C."""
+    with _live_lock:
+        running = tuple(_live)
+    for process in running:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

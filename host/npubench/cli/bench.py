@@ -1,0 +1,98 @@
+"""`npubench bench`: the main verb."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from npubench.cli.output import JsonOption, PlainReporter, console, print_json
+
+HELP = """Run networks on boards and report every stage.
+
+MODEL is a zoo id (npubench models list) or the path of an int8 .tflite.
+
+Example: npubench bench my.tflite --board qemu-m4 --board qemu-m55
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command("bench", help=HELP)(bench)
+
+
+def bench(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Zoo ids or .tflite paths.")],
+    board: Annotated[
+        Optional[list[str]], typer.Option("--board", "-b", help="Board id; repeat for several.")
+    ] = None,
+    backend: Annotated[
+        Optional[list[str]],
+        typer.Option("--backend", help="Backend instead of the board's default; repeatable."),
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    report: Annotated[
+        Optional[Path], typer.Option(help="Where to write the HTML report.")
+    ] = None,
+    repetitions: Annotated[
+        Optional[int], typer.Option("--repetitions", "-n", min=1, max=100_000,
+                                    help="Timed repetitions (default: 2 emulated, 20 physical).")
+    ] = None,
+    warmups: Annotated[int, typer.Option(min=0, max=10_000, help="Untimed warm-ups.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the generated input.")] = 1,
+    input_path: Annotated[
+        Optional[Path],
+        typer.Option("--input", help="Raw input bytes or .npy instead of a generated input."),
+    ] = None,
+    verify_layers: Annotated[
+        bool, typer.Option("--verify-layers", help="Compare every tensor with the golden one.")
+    ] = False,
+    layers: Annotated[bool, typer.Option(help="Count each layer in a run of its own.")] = True,
+    port: Annotated[Optional[str], typer.Option(help="Serial port of a physical board.")] = None,
+    probe: Annotated[Optional[str], typer.Option(help="Serial number of the debug probe.")] = None,
+    flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
+    timings: Annotated[bool, typer.Option("--timings", help="Show how long each step took.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Run the matrix of models and boards, keep the runs, print a table, write the report."""
+    from npubench.bench.job import DEFAULT_BOARDS, Settings, resolve_jobs
+    from npubench.bench.matrix import run_matrix
+
+    jobs = resolve_jobs(models, board or DEFAULT_BOARDS, backend or ())
+    settings = Settings(
+        warmups=warmups, repetitions=repetitions, seed=seed, input_path=input_path, layers=layers,
+        verify_layers=verify_layers, port=port, probe_serial=probe, flash=flash,
+    )
+    if sys.stderr.isatty() and not timings:
+        from npubench.cli.output import LiveReporter
+
+        with LiveReporter() as live:
+            outcome = run_matrix(jobs, settings, runs_dir=runs_dir, reporter=live)
+    else:
+        outcome = run_matrix(
+            jobs, settings, runs_dir=runs_dir, reporter=PlainReporter(timings=timings)
+        )
+    report_path = report if report is not None else (None if as_json else Path("npubench-report.html"))
+    if report_path is not None:
+        from npubench.report.html import write_report
+
+        write_report(outcome.stored, report_path)
+    if as_json:
+        print_json({"runs": outcome.documents(), "error": outcome.error_document()})
+    else:
+        from npubench.report.terminal import results_table
+
+        out = console()
+        out.print(results_table(outcome.stored))
+        if timings:
+            from npubench.report.terminal import timings_table
+
+            out.print(timings_table(outcome.stored, total_s=outcome.duration_s))
+        for line in outcome.complaints():
+            sys.stderr.write(line + "\n")
+        if report_path is not None:
+            out.print(f"Runs:   {runs_dir.resolve()}", markup=False, soft_wrap=True)
+            out.print(f"Report: {report_path.resolve()}", markup=False, soft_wrap=True)
+    return outcome.exit_code

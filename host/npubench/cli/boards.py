@@ -1,0 +1,69 @@
+"""`npubench boards`: which boards there are, what is known of them, what is plugged in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from npubench.cli.output import JsonOption, console, print_json
+
+app = typer.Typer(no_args_is_help=True, help="The boards: list, show, detect.\n\n"
+                  "Example: npubench boards show nucleo-l4r5zi")
+
+
+@app.command("list", help="List every board.\n\nExample: npubench boards list --json")
+def list_boards(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Every board with its core, kind and status."""
+    from npubench.boards import board_ids, load_board
+
+    boards = [load_board(name) for name in board_ids()]
+    if as_json:
+        print_json({"boards": [board.model_dump(mode="json", by_alias=True) for board in boards]})
+        return
+    if markdown:
+        from npubench.report.markdown import boards_table as markdown_table
+
+        typer.echo(markdown_table(boards), nl=False)
+        return
+    from npubench.report.terminal import boards_table
+
+    console().print(boards_table(boards))
+
+
+@app.command("show", help="Show all that is known of a board, with its sources and what is "
+             "unverified.\n\nExample: npubench boards show qemu-m55")
+def show(board: str, as_json: JsonOption = False) -> None:
+    """One board's file, readable."""
+    from npubench.boards import load_board
+
+    found = load_board(board)
+    if as_json:
+        print_json({"board": found.model_dump(mode="json", by_alias=True)})
+        return
+    from npubench.report.terminal import board_view
+
+    console().print(board_view(found))
+
+
+@app.command("detect", help="Find boards that are plugged in, by their USB identity.\n\n"
+             "Example: npubench boards detect")
+def detect(as_json: JsonOption = False) -> None:
+    """Serial ports whose USB ids belong to a known board or probe."""
+    from npubench.bench.detect import detect_boards
+
+    found = detect_boards()
+    if as_json:
+        print_json({"devices": [device.document() for device in found]})
+        return
+    out = console()
+    if not found:
+        out.print("No known board is plugged in.")
+        out.print("A board that is not listed by your system is often a cable without data lines, "
+                  "or a missing permission (group dialout).")
+        return
+    for device in found:
+        out.print(device.line(), markup=False, soft_wrap=True)

@@ -1,0 +1,160 @@
+"""`analyze`, `build`, `boot` and `flash`: the way of one network up to a live board."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from npubench.cli.output import JsonOption, PlainReporter, console, print_json
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Zoo id or .tflite path.")]
+BoardOption = Annotated[str, typer.Option("--board", "-b", help="Board id.")]
+BackendOption = Annotated[
+    Optional[str], typer.Option("--backend", help="Backend instead of the board's default.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the program."""
+    app.command("analyze", help="Say what a network needs, without running it.\n\n"
+                "Example: npubench analyze my.tflite --board qemu-m55")(analyze)
+    app.command("build", help="Emit and build the firmware of a network for a board.\n\n"
+                "Example: npubench build kws --board nucleo-l4r5zi --output kws-l4r5")(build)
+    app.command("boot", help="Boot an emulated board with a network and talk to it.\n\n"
+                "Type commands ended by %, e.g. name% or bench 2 1%. Leave with Ctrl-].\n\n"
+                "Example: npubench boot kws --board qemu-m4")(boot)
+    app.command("flash", help="Build, flash, and check that the right firmware answers.\n\n"
+                "Example: npubench flash my.tflite --board nucleo-l4r5zi")(flash)
+
+
+def _compiled(model: str, board: str, backend: str | None):  # type: ignore[no-untyped-def]
+    from npubench.bench.job import resolve_jobs
+    from npubench.bench.prepare import compile_network, read_network
+
+    (job,) = resolve_jobs([model], [board], [backend] if backend else [])
+    return job, compile_network(read_network(job.model), job)
+
+
+def analyze(
+    model: ModelArgument,
+    board: Annotated[Optional[str], typer.Option("--board", "-b", help="Board id.")] = None,
+    backend: BackendOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Per-layer costs of a network, and its fit on a board when one is named."""
+    from npubench.bench.describe import analysis_document
+    from npubench.bench.job import resolve_jobs
+    from npubench.bench.prepare import compile_network, read_network
+    from npubench.zoo import resolve_model
+
+    if board is None:
+        document = analysis_document(read_network(resolve_model(model)), None)
+    else:
+        (job,) = resolve_jobs([model], [board], [backend] if backend else [])
+        network = read_network(job.model)
+        document = analysis_document(network, compile_network(network, job))
+    if as_json:
+        print_json(document)
+        return
+    from npubench.report.terminal import analysis_view
+
+    console().print(analysis_view(document))
+
+
+def build(
+    model: ModelArgument,
+    board: BoardOption,
+    backend: BackendOption = None,
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="Folder for the project and the image.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build one image and say where it is and what memory it takes."""
+    from dataclasses import asdict
+
+    from npubench.bench.prepare import build_image
+
+    job, compiled = _compiled(model, board, backend)
+    prepared = build_image(compiled, job, PlainReporter())
+    image = prepared.firmware.elf
+    project = prepared.firmware.project_dir
+    if output is not None:
+        shutil.copytree(project, output / "project", dirs_exist_ok=True)
+        image = Path(shutil.copy2(prepared.firmware.elf, output / "firmware.elf"))
+        shutil.copy2(prepared.firmware.map, output / "firmware.map")
+        project = output / "project"
+    document = {
+        "board": board, "backend": job.backend, "model": job.model.id, "elf": str(image.resolve()),
+        "project": str(project.resolve()), "elf_sha256": prepared.firmware.elf_sha256,
+        "project_sha256": prepared.firmware.project_sha256, "cached": prepared.firmware.cached,
+        "memory": asdict(prepared.memory),
+    }
+    if as_json:
+        print_json(document)
+        return
+    from npubench.report.terminal import build_view
+
+    console().print(build_view(document))
+
+
+def boot(
+    model: ModelArgument,
+    board: BoardOption = "qemu-m4",
+    backend: BackendOption = None,
+    pty: Annotated[
+        Optional[Path],
+        typer.Option(help="Offer the console as a pty under this name instead of here, so that "
+                     "another program can open it."),
+    ] = None,
+) -> None:
+    """Boot an emulated board and connect the terminal, or a pty, with its console."""
+    from npubench.bench.prepare import build_image
+    from npubench.core.errors import UsageError
+    from npubench.link.console import run_console
+    from npubench.link.pty_bridge import run_bridge
+    from npubench.link.target import open_target
+
+    job, compiled = _compiled(model, board, backend)
+    if job.board.kind == "physical":
+        raise UsageError(
+            f"{board} is a physical board: it cannot be booted here",
+            hint=f"flash it: npubench flash {model} --board {board}",
+        )
+    reporter = PlainReporter()
+    prepared = build_image(compiled, job, reporter)
+    with open_target(
+        job.board, prepared.firmware.elf, port=None, reporter=reporter, job=job.title
+    ) as target:
+        if pty is not None:
+            run_bridge(target, pty)
+        else:
+            run_console(target)
+
+
+def flash(
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="Zoo id or .tflite path.")] = "kws",
+    board: BoardOption = "",
+    backend: BackendOption = None,
+    port: Annotated[Optional[str], typer.Option(help="Serial port of the board.")] = None,
+    probe: Annotated[Optional[str], typer.Option(help="Serial number of the debug probe.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build, flash, check the firmware's identity, and print the bench command that follows."""
+    from npubench.bench.flashing import flash_board
+    from npubench.bench.job import resolve_jobs
+    from npubench.core.errors import UsageError
+
+    if not board:
+        raise UsageError("no board is named", hint="npubench flash MODEL --board BOARD")
+    (job,) = resolve_jobs([model], [board], [backend] if backend else [])
+    outcome = flash_board(job, port=port, probe_serial=probe, reporter=PlainReporter())
+    if as_json:
+        print_json(outcome.document())
+        return
+    out = console()
+    out.print(f"{board} runs {job.model.id} ({outcome.firmware}).", markup=False, soft_wrap=True)
+    out.print(f"Next: {outcome.next_command}", markup=False, soft_wrap=True)

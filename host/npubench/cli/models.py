@@ -1,0 +1,69 @@
+"""`npubench models`: the zoo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from npubench.cli.output import JsonOption, console, print_json
+
+app = typer.Typer(no_args_is_help=True, help="The model zoo: list, show, build.\n\n"
+                  "Example: npubench models show kws")
+
+
+@app.command("list", help="List the zoo.\n\nExample: npubench models list --json")
+def list_models(as_json: JsonOption = False) -> None:
+    """Every model of the zoo with its costs."""
+    from npubench.bench.describe import zoo_document
+
+    documents = zoo_document()
+    if as_json:
+        print_json({"models": documents})
+        return
+    from npubench.report.terminal import models_table
+
+    console().print(models_table(documents))
+
+
+@app.command("show", help="Show a model, layer by layer; a zoo id or a .tflite path.\n\n"
+             "Example: npubench models show kws")
+def show(model: str, as_json: JsonOption = False) -> None:
+    """One model's description and analysis."""
+    from npubench.bench.describe import analysis_document
+    from npubench.bench.prepare import read_network
+    from npubench.zoo import resolve_model
+
+    document = analysis_document(read_network(resolve_model(model)), None)
+    if as_json:
+        print_json({"model": document})
+        return
+    from npubench.report.terminal import analysis_view
+
+    console().print(analysis_view(document))
+
+
+@app.command("build", help="Re-create the zoo's .tflite files with TensorFlow and report any "
+             "difference.\n\nExample: npubench models build digits")
+def build(
+    models: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[MODEL]...", help="Zoo ids; all if none.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Exit code 1 when a rebuilt file differs from the committed one."""
+    from dataclasses import asdict
+
+    from npubench.compiler.zoo_build import build_model
+    from npubench.zoo import load_zoo, zoo_ids
+
+    names = [load_zoo(name).id for name in models] if models else list(zoo_ids())
+    outcomes = [build_model(name) for name in names]
+    if as_json:
+        print_json({"models": [asdict(outcome) for outcome in outcomes]})
+    else:
+        out = console()
+        for outcome in outcomes:
+            verdict = "equal" if outcome.equal else f"differs: {outcome.difference}"
+            out.print(f"{outcome.model_id}: {verdict}", markup=False, soft_wrap=True)
+    return 0 if all(outcome.equal for outcome in outcomes) else 1

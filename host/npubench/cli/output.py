@@ -1,0 +1,92 @@
+"""What every verb shares: JSON on stdout, everything else on stderr, progress by audience."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from npubench.core.progress import Event
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console that knows whether it speaks to a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+class PlainReporter:
+    """Progress as plain lines on stderr: for logs and CI. Only ends of steps are shown."""
+
+    def __init__(self, *, timings: bool = False) -> None:
+        self._lock = threading.Lock()
+        self._timings = timings
+
+    def event(self, event: Event) -> None:
+        if event.state == "start":
+            return
+        line = f"{event.job}: {event.step}"
+        if event.state != "done":
+            line += f" {event.state}"
+        if event.detail and event.state != "done":
+            line += f": {event.detail}"
+        if event.duration_s is not None and (self._timings or event.duration_s >= 1.0):
+            line += f" ({event.duration_s:.2f} s)"
+        with self._lock:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+
+class LiveReporter:
+    """Progress as one live line per job on a terminal, through Rich's status display."""
+
+    def __init__(self) -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._lock = threading.Lock()
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+            console=console(stderr=True), transient=True,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> LiveReporter:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def event(self, event: Event) -> None:
+        with self._lock:
+            task = self._tasks.get(event.job)
+            if task is None:
+                task = self._tasks[event.job] = self._progress.add_task("", total=None)
+            text = f"{event.job}: {event.step}"
+            if event.state in ("fail", "note") and event.detail:
+                text += f": {event.detail.splitlines()[0]}"
+            self._progress.update(task, description=_plain(text))
+            if event.step == "run" and event.state in ("done", "fail"):
+                self._progress.remove_task(task)
+                del self._tasks[event.job]
+
+
+def _plain(text: str) -> str:
+    """Text with Rich's markup taken out of it: job names come from files."""
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,135 @@
+"""The matrix of jobs: prepared, run side by side, kept, and never lost on Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from npubench.bench.job import Job, Settings
+from npubench.bench.prepare import Compiled, Network, compile_network, read_network
+from npubench.bench.run import failed_before_start, run_job
+from npubench.core.errors import CompileError, NpubenchError
+from npubench.core.progress import Reporter, step
+from npubench.core.tool import end_running_tools
+from npubench.link.target import close_all_targets
+from npubench.runs.store import StoredRun, check_runs_dir
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a bench command did: stored runs, in the order of the jobs."""
+
+    stored: tuple[StoredRun, ...]
+    duration_s: float
+    errors: tuple[NpubenchError, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every run is ok, else 1; the cause is in the runs."""
+        return 0 if all(run.record.status == "ok" for run in self.stored) else 1
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The runs as JSON values, ``run_dir`` included."""
+        return [run.document() for run in self.stored]
+
+    def error_document(self) -> dict[str, str] | None:
+        """The first failed run's error, or None."""
+        for run in self.stored:
+            if run.record.error is not None:
+                return run.record.error.model_dump()
+        return None
+
+    def complaints(self) -> list[str]:
+        """One line, and one for the hint, for each run that is not ok."""
+        lines = []
+        for run in self.stored:
+            error = run.record.error
+            if error is not None:
+                lines.append(
+                    f"{run.record.model.name} on {run.record.board}: {run.record.status}: "
+                    f"{error.message}"
+                )
+                if error.hint:
+                    lines.append(f"  hint: {error.hint}")
+        return lines
+
+
+def run_matrix(
+    jobs: Sequence[Job], settings: Settings, *, runs_dir: Path, reporter: Reporter
+) -> Outcome:
+    """Run every job and store every run.
+
+    Networks are parsed and compiled first: when no job can be compiled the first CompileError is
+    raised and nothing is written; when only some cannot, their runs are kept as failed. Emulated
+    boards run side by side on the host's processors; a physical board's jobs follow one another.
+    On Ctrl-C emulators and builds are ended, unfinished runs dropped, finished ones kept.
+    """
+    begin = time.monotonic()
+    check_runs_dir(runs_dir)
+    compiled = _compile_all(jobs, reporter)
+    stored: dict[int, StoredRun] = {}
+    locks: dict[str, threading.Lock] = {}
+    workers = max(1, min(len(jobs), os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="bench")
+    try:
+        futures: dict[Future[StoredRun], int] = {}
+        for index, (job, product) in enumerate(zip(jobs, compiled, strict=True)):
+            lock = locks.setdefault(
+                job.board.id if job.board.kind == "physical" else f"{index}", threading.Lock()
+            )
+            futures[pool.submit(_one, job, product, settings, runs_dir, reporter, lock)] = index
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                stored[futures[future]] = future.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        close_all_targets()
+        end_running_tools()
+        pool.shutdown(wait=True)
+        raise
+    pool.shutdown()
+    return Outcome(
+        stored=tuple(stored[index] for index in range(len(jobs))),
+        duration_s=time.monotonic() - begin,
+    )
+
+
+def _compile_all(
+    jobs: Sequence[Job], reporter: Reporter
+) -> list[Compiled | tuple[Network, CompileError]]:
+    """Every job's compiled network, or the reason why there is none."""
+    networks: dict[Path, Network] = {}
+    results: list[Compiled | tuple[Network, CompileError]] = []
+    first: CompileError | None = None
+    for job in jobs:
+        network = networks.get(job.model.path)
+        if network is None:
+            network = networks[job.model.path] = read_network(job.model)
+        try:
+            with step(reporter, job.title, "compile"):
+                results.append(compile_network(network, job))
+        except CompileError as error:
+            first = first or error
+            results.append((network, error))
+    if first is not None and all(isinstance(result, tuple) for result in results):
+        raise first
+    return results
+
+
+def _one(
+    job: Job, product: Compiled | tuple[Network, CompileError], settings: Settings,
+    runs_dir: Path, reporter: Reporter, lock: threading.Lock,
+) -> StoredRun:
+    with lock:
+        if isinstance(product, tuple):
+            network, error = product
+            return failed_before_start(job, network, error, runs_dir)
+        return run_job(job, product, settings, runs_dir=runs_dir, reporter=reporter)

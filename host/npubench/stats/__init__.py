@@ -1,0 +1,1 @@
+"""Statistics on arrays of numbers; nothing here knows what a run is."""

@@ -1,0 +1,535 @@
+"""The client of a board: npubench's extension, with MLPerf Tiny's base commands to fall back on."""
+
+from __future__ import annotations
+
+import logging
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from npubench.link.answers import (
+    Answer,
+    BenchResult,
+    Caps,
+    ClockSample,
+    InferResult,
+    KatResult,
+    LayersResult,
+    MemResult,
+    OpCount,
+    Profile,
+    Rep,
+    SelfTestResult,
+    TensorCrc,
+    caps_of,
+    crc,
+    fault_of,
+    hex_bytes,
+    integer,
+    integers,
+    mem_of,
+    op_of,
+    rep_of,
+    tensor_of,
+)
+from npubench.link.conversation import Conversation, Reply, Timeouts
+from npubench.link.failure import (
+    DeviceFault,
+    DeviceRefused,
+    DeviceSilent,
+    ProtocolNewer,
+    RecordBroken,
+    RecordLost,
+    WrongFirmware,
+)
+from npubench.link.fault import Fault
+from npubench.link.protocol import DB_BYTES, DBC_BYTES, VERSION, error_number
+from npubench.link.record import Line, Record
+from npubench.link.transport import SessionLog, Transport
+
+__all__ = [
+    "Answer",
+    "BenchResult",
+    "Caps",
+    "ClockSample",
+    "Device",
+    "Fault",
+    "InferResult",
+    "KatResult",
+    "LayersResult",
+    "MemResult",
+    "OpCount",
+    "Profile",
+    "Rep",
+    "SelfTestResult",
+    "TensorCrc",
+    "expect_firmware",
+]
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+WINDOW_READINGS = 8
+_LAP = re.compile(r"(\d+)\Z")
+_RESULT = re.compile(r"(-?)(\d+)(?:\.(\d{1,3})\d*)?\Z")
+
+
+class Device:
+    """A board behind an open transport.
+
+    Every method sends one command, or a few, and raises a DeviceError of the kind in
+    ``link/failure.py`` that says what went wrong. What only asks is asked again, up to three times,
+    when a line of its answer was lost; a measurement is never repeated, it says what it lost.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        log: SessionLog | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self.log = log if log is not None else SessionLog()
+        self.timeouts = timeouts if timeouts is not None else Timeouts()
+        self.banner: tuple[str, ...] = ()
+        self._talk = Conversation(transport, self.log)
+        self._transport = transport
+        self._caps: Caps | None = None
+
+    # --- start-up --------------------------------------------------------------------------------
+
+    def wait_boot(self) -> None:
+        """Wait for the boot banner of a board that was just started."""
+        reply = self._talk.collect(
+            "start-up",
+            silence_s=self.timeouts.boot_silence_s,
+            deadline_s=self.timeouts.boot_deadline_s,
+            restarts=True,
+        )
+        self.banner = reply.texts("")
+
+    def sync(self) -> None:
+        """Find the common start with a board that may be running, booting or half way in a command.
+
+        Waits for a quiet line, then asks for ``name`` until it is answered.
+        """
+        reply = self._talk.drain(
+            quiet_s=self.timeouts.drain_s, deadline_s=self.timeouts.boot_deadline_s
+        )
+        self.banner = reply.texts("")
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                reply = self._short("name", restarts=None)
+            except DeviceSilent:
+                if attempt == ATTEMPTS:
+                    raise
+                continue
+            if reply.texts("m-name-dut-["):
+                return
+            log.debug("the board is out of step: it answered name with %s", reply.lines)
+        raise RecordBroken(
+            f"the board does not say its name, it says {_shown(reply)}",
+            hint="does it run firmware that speaks MLPerf Tiny's protocol?",
+        )
+
+    def idle(self, seconds: float) -> None:
+        """Let time pass, taking in what the board may say unasked."""
+        self._talk.listen(seconds)
+
+    def now_s(self) -> float:
+        """The transport's time in seconds, by which the limits run."""
+        return self._transport.now_s()
+
+    def describe(self) -> str:
+        """What the device is connected through."""
+        return self._transport.describe()
+
+    # --- identity --------------------------------------------------------------------------------
+
+    def caps(self) -> Caps:
+        """Who answers; ``proto`` is 0 for firmware that knows only MLPerf's base commands.
+
+        Raises ProtocolNewer when the firmware's protocol is newer than this client's.
+        """
+        if self._caps is None:
+            self._caps = self._ask_caps()
+        return self._caps
+
+    def name(self) -> str:
+        """MLPerf's vendor name of the device."""
+        return _bracketed(self._base("name"), "m-name-dut-", "name")
+
+    def profile(self) -> Profile:
+        """MLPerf's profile: name, firmware string and model string."""
+        reply = self._base("profile")
+        return Profile(
+            name=self.name(),
+            firmware=_bracketed(reply, "m-profile-", "profile"),
+            model=_bracketed(reply, "m-model-", "profile"),
+        )
+
+    # --- input -----------------------------------------------------------------------------------
+
+    def seed(self, seed: int) -> int:
+        """Fill the input from a seed, on the device; the CRC-32 of the raw input."""
+        record = self._one(f"seed {seed}", "seed")
+        if integer(record, "seed") != seed:
+            raise RecordBroken(f"the board took seed {integer(record, 'seed')} for {seed}")
+        return crc(record, "crc")
+
+    def upload(self, data: bytes) -> None:
+        """Put ``data`` (raw bytes of the network's input) into the device, 64 bytes a command,
+        each checked by its CRC and sent again when it does not arrive whole.
+
+        On firmware without the extension, ``data`` goes through ``db``: then it must be what
+        MLPerf's data set holds for the model.
+        """
+        if not self.caps().is_extended:
+            self.upload_base(data)
+            return
+        for offset in range(0, len(data), DBC_BYTES):
+            chunk = data[offset : offset + DBC_BYTES]
+            command = f"dbc {offset} {zlib.crc32(chunk):08x} {chunk.hex()}"
+            for attempt in range(1, ATTEMPTS + 1):
+                error = self._short(command).error
+                if error is None:
+                    break
+                damaged = error.number == error_number("bad-crc")
+                if attempt == ATTEMPTS or not damaged:
+                    raise _refused(command.split(" ")[0], error.number, error.text)
+
+    def upload_base(self, data: bytes) -> None:
+        """Upload through MLPerf's ``db``, 31 bytes a command, as MLCommons' runner does."""
+        self._base(f"db load {len(data)}")
+        reply = Reply(lines=())
+        for offset in range(0, len(data), DB_BYTES):
+            reply = self._base(f"db {data[offset : offset + DB_BYTES].hex()}")
+        if data and not reply.texts("m-load-done"):
+            raise RecordBroken(
+                f"the board did not confirm the upload of {len(data)} bytes (no m-load-done)",
+                hint="bytes were lost: lower the speed, or check the cable",
+            )
+
+    # --- measurements ----------------------------------------------------------------------------
+
+    def bench(
+        self, repetitions: int, warmups: int, *, on_rep: Callable[[Rep], None] | None = None
+    ) -> BenchResult:
+        """Every stage of every repetition, raw. Records that were lost are named in the result."""
+
+        def heard(line: Line) -> None:
+            if on_rep is not None and isinstance(line, Record) and line.kind == "rep":
+                on_rep(rep_of(line))
+
+        reply = self._window(f"bench {repetitions} {warmups}", on_line=heard)
+        lost: list[str] = []
+        selftest = self._optional(reply, "selftest", lost)
+        window = self._optional(reply, "window", lost)
+        cold = self._optional(reply, "init", lost)
+        reps = tuple(rep_of(record) for record in reply.records("rep"))
+        lost += [f"rep {index}" for index in _missing((rep.index for rep in reps), repetitions)]
+        answer = self._optional(reply, "answer", lost)
+        return BenchResult(
+            selftest=None
+            if selftest is None
+            else SelfTestResult(iterations=integers(selftest, "n"), counts=integers(selftest, "c")),
+            window=None if window is None else integers(window, "c"),
+            init_cold=None if cold is None else integer(cold, "cold"),
+            reps=reps,
+            answer=None
+            if answer is None
+            else Answer(index=integer(answer, "index"), milli=integer(answer, "milli")),
+            lost=tuple(lost),
+        )
+
+    def layers(self, repetitions: int) -> LayersResult:
+        """Raw counts of each operator in each repetition. Lost records are named in the result."""
+        ops = self.caps().ops
+        reply = self._window(f"layers {repetitions}")
+        counts = tuple(
+            sorted(map(op_of, reply.records("op")), key=lambda count: (count.rep, count.op))
+        )
+        places = (count.rep * ops + count.op for count in counts)
+        lost = tuple(
+            f"op {place % ops} of repetition {place // ops}"
+            for place in _missing(places, repetitions * ops)
+        )
+        return LayersResult(counts=counts, lost=lost)
+
+    def kat(self, *, tensors: bool = False) -> KatResult:
+        """Run the network once: CRCs of input and output, the output, ``tensors``: of every
+        operator. Asked again when lines are lost: it measures nothing and is deterministic."""
+        command = "kat layers" if tensors else "kat"
+        for _ in range(ATTEMPTS):
+            reply = self._window(command)
+            result, lost = _kat_of(reply, self.caps(), tensors=tensors)
+            if result is not None:
+                return result
+            log.warning("lost in the answer to %s: %s", command, ", ".join(lost))
+        raise _lost(command, lost)
+
+    def mem(self) -> MemResult:
+        """The stack's high-water mark and the arena."""
+        return mem_of(self._one("mem", "mem"))
+
+    def clock(self) -> ClockSample:
+        """The board's counter, and the host's time before and after. Never asked twice."""
+        begin_s = self.now_s()
+        reply = self._short("clock")
+        end_s = self.now_s()
+        _raise_error(reply, "clock")
+        records = reply.records("clock")
+        if not records:
+            raise _lost("clock", ("clock",))
+        return ClockSample(sent_s=begin_s, received_s=end_s, count=integer(records[0], "c"))
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def mode(self, mode: Literal["energy", "performance"]) -> None:
+        """Choose how timestamps are given; kept over a reset."""
+        reply = self._base(f"mode {mode}")
+        if _bracketed(reply, "m-mode-", "mode") != mode:
+            raise RecordBroken(f"the board did not go into {mode} mode: {_shown(reply)}")
+
+    def set_baud(self, baud: int, *, back_to: int) -> bool:
+        """Change the console's speed on both sides. False when the board or the line cannot: then
+        both run at ``back_to``, the present speed, again."""
+        reply = self._short(f"baud {baud}")
+        if reply.error is not None:
+            return False
+        self._transport.set_baud(baud)
+        try:
+            reply = self._short("name", silence_s=min(1.0, self.timeouts.short_silence_s))
+            if reply.texts("m-name-dut-["):
+                return True
+        except DeviceSilent:
+            pass
+        log.warning("the board does not answer at %d baud: back to %d", baud, back_to)
+        self._transport.set_baud(back_to)
+        self._talk.drain(quiet_s=2.5, deadline_s=10.0)
+        self.sync()
+        return False
+
+    def fault(self) -> Fault:
+        """Provoke an undefined instruction and return the record of the fault handler."""
+        reply = self._restart("fault")
+        records = reply.records("fault")
+        if not records:
+            raise _lost("fault", ("fault",))
+        return fault_of(records[0])
+
+    def reset(self) -> None:
+        """Restart the board and wait for its banner."""
+        reply = self._restart("reset")
+        if reply.records("fault"):
+            raise DeviceFault(f"in the restart: {fault_of(reply.records('fault')[0]).describe()}")
+
+    # --- MLPerf Tiny -----------------------------------------------------------------------------
+
+    def timestamp(self) -> int | None:
+        """MLPerf's time in microseconds (32 bits); None in energy mode, where a pin pulses."""
+        laps = _laps(self._base("timestamp"))
+        return laps[0] if laps else None
+
+    def infer(self, repetitions: int, warmups: int) -> InferResult:
+        """MLPerf's ``infer``: the time between its two timestamps, wrap included, and results."""
+        reply = self._window(f"infer {repetitions} {warmups}")
+        laps = _laps(reply)
+        if len(laps) not in (0, 2):
+            raise RecordLost(f"infer gave {len(laps)} timestamps instead of two")
+        return InferResult(
+            elapsed_us=(laps[1] - laps[0]) % (1 << 32) if laps else None,
+            results_milli=_results(reply, "infer"),
+        )
+
+    def results(self) -> tuple[int, ...]:
+        """The results of the last inference, in thousandths."""
+        return _results(self._base("results"), "results")
+
+    # --- in the house ----------------------------------------------------------------------------
+
+    def _ask_caps(self) -> Caps:
+        for _ in range(ATTEMPTS):
+            reply = self._short("caps")
+            if reply.error is not None and reply.error.text == "Unknown command: caps":
+                profile = self.profile()
+                return Caps(
+                    proto=0, firmware=f"{profile.name} ({profile.firmware})", model=profile.model
+                )
+            records = reply.records("caps")
+            if not records:
+                continue
+            proto = integer(records[0], "proto")
+            if proto > VERSION:
+                raise ProtocolNewer(
+                    f"the firmware speaks protocol {proto}, this npubench knows {VERSION}",
+                    hint="update npubench, or flash the board again with this one",
+                )
+            return caps_of(records[0])
+        _raise_error(reply, "caps")
+        raise _lost("caps", ("caps",))
+
+    def _one(self, command: str, kind: str) -> Record:
+        """The one record that answers a question; asked again when it was lost."""
+        for _ in range(ATTEMPTS):
+            reply = self._short(command)
+            records = reply.records(kind)
+            if records:
+                return records[0]
+            if not reply.damaged_count:
+                _raise_error(reply, command)
+        raise _lost(command, (kind,))
+
+    def _base(self, command: str) -> Reply:
+        reply = self._short(command)
+        _raise_error(reply, command)
+        return reply
+
+    def _short(
+        self, command: str, *, silence_s: float | None = None, restarts: bool | None = False
+    ) -> Reply:
+        return self._talk.exchange(
+            command,
+            silence_s=silence_s or self.timeouts.short_silence_s,
+            deadline_s=self.timeouts.short_deadline_s,
+            restarts=restarts,
+        )
+
+    def _window(self, command: str, *, on_line: Callable[[Line], None] | None = None) -> Reply:
+        reply = self._talk.exchange(
+            command,
+            silence_s=self.timeouts.window_silence_s,
+            deadline_s=self.timeouts.window_deadline_s,
+            on_line=on_line,
+        )
+        _raise_error(reply, command)
+        if reply.damaged_count:
+            log.warning("%d damaged lines in the answer to %s", reply.damaged_count, command)
+        return reply
+
+    def _restart(self, command: str) -> Reply:
+        reply = self._talk.exchange(
+            command,
+            silence_s=self.timeouts.boot_silence_s,
+            deadline_s=self.timeouts.boot_deadline_s,
+            restarts=True,
+        )
+        self.banner = reply.texts("")
+        return reply
+
+    def _optional(self, reply: Reply, kind: str, lost: list[str]) -> Record | None:
+        records = reply.records(kind)
+        if records:
+            return records[0]
+        lost.append(kind)
+        return None
+
+
+def expect_firmware(caps: Caps, *, artifact_sha256: str, build: str | None = None) -> None:
+    """Check that the firmware that answers holds this network, and is this build if given.
+
+    ``build``: the first 16 hex digits of the project's SHA-256. Raises WrongFirmware.
+    """
+    if not caps.is_extended:
+        raise WrongFirmware(
+            f"other firmware answers: {caps.firmware}, model {caps.model}",
+            hint="flash the board: npubench flash MODEL --board BOARD",
+        )
+    if caps.artifact != artifact_sha256:
+        raise WrongFirmware(
+            f"other firmware answers: {caps.firmware} on {caps.board} with {caps.model} "
+            f"{caps.artifact[:16]}, expected network {artifact_sha256[:16]}",
+            hint="flash the board again, or leave out --no-flash",
+        )
+    if build is not None and caps.build != build:
+        raise WrongFirmware(
+            f"other firmware answers: build {caps.build}, expected {build} (the network is right)",
+            hint="flash the board again, or leave out --no-flash",
+        )
+
+
+def _kat_of(reply: Reply, caps: Caps, *, tensors: bool) -> tuple[KatResult | None, list[str]]:
+    """The result of a known-answer test, or None and what its answer lacks."""
+    lost = []
+    heads = reply.records("kat")
+    if not heads:
+        lost.append("kat")
+    pieces = {integer(piece, "o"): hex_bytes(piece, "hex") for piece in reply.records("out")}
+    output = bytearray()
+    while len(output) < caps.output_bytes:
+        piece = pieces.get(len(output))
+        if not piece:
+            lost.append(f"output from byte {len(output)}")
+            break
+        output += piece
+    found = tuple(sorted(map(tensor_of, reply.records("tensor")), key=lambda item: item.op))
+    if tensors:
+        lost += [f"tensor {op}" for op in _missing((item.op for item in found), caps.ops)]
+    if lost:
+        return None, lost
+    result = KatResult(
+        input_crc=crc(heads[0], "in"),
+        output_crc=crc(heads[0], "out"),
+        output=bytes(output),
+        tensors=found,
+    )
+    if zlib.crc32(result.output) != result.output_crc:
+        raise RecordBroken(
+            f"the {len(output)} output bytes sent have CRC {zlib.crc32(output):08x}, the board "
+            f"says {result.output_crc:08x}"
+        )
+    return result, lost
+
+
+def _missing(found: Iterable[int], count: int) -> list[int]:
+    """Which of 0 … count-1 are not in ``found``."""
+    have = set(found)
+    return [index for index in range(count) if index not in have]
+
+
+def _laps(reply: Reply) -> list[int]:
+    found = (_LAP.match(lap) for lap in reply.texts("m-lap-us-"))
+    return [int(lap[1]) for lap in found if lap is not None]
+
+
+def _results(reply: Reply, command: str) -> tuple[int, ...]:
+    body = _bracketed(reply, "m-results-", command)
+    return tuple(_milli(word.strip()) for word in body.split(",") if word.strip())
+
+
+def _milli(word: str) -> int:
+    """A decimal number as thousandths, without a detour over floating point."""
+    found = _RESULT.match(word)
+    if found is None:
+        raise RecordBroken(f"{word!r} in m-results is not a number")
+    value = int(found[2]) * 1000 + int((found[3] or "").ljust(3, "0"))
+    return -value if found[1] else value
+
+
+def _bracketed(reply: Reply, prefix: str, command: str) -> str:
+    """What stands in the brackets of a line ``<prefix>[...]``. Raises RecordLost without one."""
+    for rest in reply.texts(prefix):
+        if rest.startswith("[") and rest.endswith("]"):
+            return rest[1:-1]
+    raise _lost(command, (f"{prefix}[...]",))
+
+
+def _raise_error(reply: Reply, command: str) -> None:
+    if reply.error is not None:
+        raise _refused(command, reply.error.number, reply.error.text)
+
+
+def _refused(command: str, number: int | None, text: str) -> DeviceRefused:
+    return DeviceRefused(f"the board refused {command!r}: {text}", number=number)
+
+
+def _lost(command: str, what: tuple[str, ...] | list[str]) -> RecordLost:
+    return RecordLost(
+        f"the answer to {command!r} lacks {', '.join(what)}: lines were lost on the way",
+        hint="lower the speed, or check cable and load of the host",
+    )
+
+
+def _shown(reply: Reply) -> str:
+    return ", ".join(repr(text[:60]) for text in reply.texts("")[:4]) or "nothing"

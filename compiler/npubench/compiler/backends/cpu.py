@@ -1,0 +1,87 @@
+"""The backend of boards without an NPU: every operator is a kernel call on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from npubench.boards import Board
+from npubench.compiler.arena import plan_arena, touched
+from npubench.compiler.graph import Graph
+from npubench.compiler.lower import lower_op
+from npubench.compiler.plan import Constant, Plan, Step
+from npubench.core.errors import DoesNotFit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuBackend:
+    """Runs a network operator by operator, in the file's order, on the board's kernels."""
+
+    name: str = "cpu"
+
+    def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
+        """Lower every operator, plan the arena, check the board's memory.
+
+        The artifact is the model itself. Raises UnsupportedOp for the first operator without a
+        kernel, DoesNotFit when weights or arena exceed their region.
+        """
+        steps: list[Step] = []
+        constants: list[Constant] = []
+        for op in graph.ops:
+            step, needed = lower_op(graph, op)
+            steps.append(step)
+            constants.extend(needed)
+        plan = Plan(
+            backend=self.name,
+            steps=tuple(steps),
+            constants=tuple(constants),
+            arena=plan_arena(graph, steps),
+            artifact=model,
+            artifact_sha256=hashlib.sha256(model).hexdigest(),
+        )
+        check_memory(graph, plan, board)
+        return plan
+
+
+def weights_bytes(graph: Graph, plan: Plan) -> int:
+    """Bytes of the plan's constant arrays and of constant tensors that kernels read directly."""
+    tensors = {
+        index for step in plan.steps for index in touched(step) if graph.tensor(index).is_constant
+    }
+    return sum(len(constant.data) for constant in plan.constants) + sum(
+        graph.tensor(index).size_bytes for index in tensors
+    )
+
+
+def check_memory(graph: Graph, plan: Plan, board: Board) -> None:
+    """Raise DoesNotFit when the weights or the arena alone are too large for their region.
+
+    Code is not known yet, so what passes here can still fail at the link. In the region of
+    ordinary RAM the stack and the network's unloaded output and uploaded input are taken.
+    """
+    if not board.memory:
+        return
+    needed_bytes = weights_bytes(graph, plan)
+    region = board.region("weights")
+    if needed_bytes > region.size_bytes:
+        raise DoesNotFit(
+            needed_bytes=needed_bytes,
+            free_bytes=region.size_bytes,
+            region=f"{region.name} of {board.id}",
+            what=f"{graph.name}: its weights",
+        )
+    region = board.region("arena")
+    free_bytes = region.size_bytes
+    if region == board.region("ram"):
+        borders = {*graph.inputs, *graph.outputs}
+        free_bytes -= board.stack_bytes + sum(graph.tensor(index).size_bytes for index in borders)
+    if plan.arena.size_bytes > free_bytes:
+        raise DoesNotFit(
+            needed_bytes=plan.arena.size_bytes,
+            free_bytes=max(free_bytes, 0),
+            region=f"{region.name} of {board.id}",
+            what=f"{graph.name}: its arena of activations",
+        )
+
+
+BACKEND = CpuBackend()

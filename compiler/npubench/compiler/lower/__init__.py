@@ -1,0 +1,60 @@
+"""From an operator of the graph to a call of a C kernel.
+
+Each module lowers a family of operators and lists them in its ``LOWERINGS``. A lowering checks all
+that its kernel assumes, lays out the constants and computes the parameters in the exact arithmetic
+of TensorFlow Lite Micro; the kernels check nothing again.
+"""
+
+from __future__ import annotations
+
+from npubench.compiler.graph import Graph, Op
+from npubench.compiler.lower import (
+    conversion,
+    convolution,
+    dense,
+    elementwise,
+    movement,
+    pooling,
+    softmax,
+    table,
+)
+from npubench.compiler.lower.site import HINT, LoweringFunction, Site
+from npubench.compiler.plan import Constant, Lowered
+from npubench.core.errors import UnsupportedOp
+
+_LOWERINGS: dict[str, LoweringFunction] = {
+    kind: function
+    for module in (
+        conversion,
+        convolution,
+        dense,
+        elementwise,
+        movement,
+        pooling,
+        softmax,
+        table,
+    )
+    for kind, function in module.LOWERINGS.items()
+}
+
+SUPPORTED = frozenset(_LOWERINGS)
+
+
+def lower_op(graph: Graph, op: Op) -> tuple[Lowered, tuple[Constant, ...]]:
+    """The kernel call (or alias) that computes ``op``, and the constants that it reads.
+
+    Raises UnsupportedOp with the reason when no kernel serves the operator in this form.
+    """
+    function = _LOWERINGS.get(op.kind)
+    if function is None:
+        name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind
+        raise UnsupportedOp(
+            op=name,
+            index=op.index,
+            reason="there is no kernel for it",
+            hint=HINT,
+        )
+    return function(Site(graph=graph, op=op))
+
+
+__all__ = ["SUPPORTED", "lower_op"]

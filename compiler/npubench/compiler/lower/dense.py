@@ -1,0 +1,78 @@
+"""FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.requant import single
+from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
+from npubench.compiler.lower.weights import (
+    bias_array,
+    channel_multipliers,
+    checked_multiplier,
+    fold_offset,
+    weight_array,
+    weight_scales,
+)
+from npubench.compiler.plan import ConstantArg, KernelCall
+
+
+def _fully_connected(site: Site) -> Lowering:
+    site.arity(inputs=(2, 3))
+    source, filters, target = site.activation(0), site.input(1), site.output()
+    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
+    layout = site.word("weights_format", "DEFAULT")
+    site.require(layout == "DEFAULT", f"weights format {layout}")
+    weights = weight_array(site, filters)
+    site.require(weights.ndim == 2, f"its weights have shape {list(filters.shape)}")
+    outputs, depth = weights.shape
+    batches = source.count // depth
+    site.require(
+        source.count == batches * depth and target.count == batches * outputs,
+        f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
+    )
+    bias = fold_offset(site, weights, bias_array(site, 2, outputs), given.zero_point)
+    scales = weight_scales(site, filters, axis=0)
+    low, high = fused_range(site, wanted)
+    constants = [
+        site.constant("weights", "int8_t", weights.tobytes()),
+        site.constant("bias", "int32_t", bias.astype("<i4").tobytes()),
+    ]
+    if len(scales) == 1:
+        # The reference forms this one product in float32.
+        product = float(np.float32(given.scale) * np.float32(scales[0]))
+        multiplier, shift = checked_multiplier(site, product / single(wanted.scale))
+        scales_arg = ConstantArg(constant=None)
+    else:
+        multiplier, shift = 0, 0
+        pairs = np.array(channel_multipliers(site, given, scales, wanted), dtype="<i4")
+        constants.append(site.constant("scales", "int32_t", pairs.tobytes()))
+        scales_arg = ConstantArg(constant=constants[-1].name)
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_fully_connected_s8",
+        source="fully_connected_s8.c",
+        params_type="nb_fully_connected_s8_params",
+        params=(
+            ("batches", batches),
+            ("in_c", depth),
+            ("out_c", outputs),
+            ("multiplier", multiplier),
+            ("shift", shift),
+            ("output_zero", wanted.zero_point),
+            ("low", low),
+            ("high", high),
+        ),
+        args=(
+            read(source),
+            ConstantArg(constant=constants[0].name),
+            ConstantArg(constant=constants[1].name),
+            scales_arg,
+            write(target),
+        ),
+    )
+    return call, tuple(constants)
+
+
+LOWERINGS: dict[str, LoweringFunction] = {"FULLY_CONNECTED": _fully_connected}

@@ -1,0 +1,111 @@
+"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN."""
+
+from __future__ import annotations
+
+from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.requant import INT32_MAX, quantize_multiplier, single
+from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
+from npubench.compiler.lower.window import slide
+from npubench.compiler.plan import KernelCall
+
+
+def _pool(site: Site, kernel: str) -> Lowering:
+    site.arity(inputs=(1,))
+    source, target = site.activation(0), site.output()
+    site.same_quantization(source, target, "input and output")
+    low, high = fused_range(site, site.quantization(target, "the output"))
+    size = (site.integer("filter_height", 1), site.integer("filter_width", 1))
+    window = slide(site, source, target, size, dilated=False)
+    site.require(source.shape[3] == target.shape[3], "input and output channels differ")
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel=kernel,
+        source="pool_s8.c",
+        params_type="nb_pool_s8_params",
+        params=(
+            ("batches", source.shape[0]),
+            ("in_h", source.shape[1]),
+            ("in_w", source.shape[2]),
+            ("channels", source.shape[3]),
+            ("out_h", target.shape[1]),
+            ("out_w", target.shape[2]),
+            ("window_h", size[0]),
+            ("window_w", size[1]),
+            ("stride_h", window.stride[0]),
+            ("stride_w", window.stride[1]),
+            ("pad_top", window.pad[0]),
+            ("pad_left", window.pad[1]),
+            ("low", low),
+            ("high", high),
+        ),
+        args=(read(source), write(target)),
+    )
+    return call, ()
+
+
+def _average_pool(site: Site) -> Lowering:
+    return _pool(site, "nb_average_pool_s8")
+
+
+def _max_pool(site: Site) -> Lowering:
+    return _pool(site, "nb_max_pool_s8")
+
+
+def _mean(site: Site) -> Lowering:
+    site.arity(inputs=(2,))
+    source, target = site.activation(0), site.output()
+    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
+    rank = len(source.shape)
+    axes = set()
+    for axis in site.integers(1, "its axis"):
+        site.require(-rank <= axis < rank, f"axis {axis} of {rank} dimensions")
+        axes.add(axis % rank)
+    count = 1
+    groups: list[tuple[bool, int]] = []  # (reduced, size), neighbours of one kind merged
+    for axis, size in enumerate(source.shape):
+        reduced = axis in axes
+        count *= size if reduced else 1
+        if size == 1:
+            continue
+        if groups and groups[-1][0] == reduced:
+            groups[-1] = (reduced, groups[-1][1] * size)
+        else:
+            groups.append((reduced, size))
+    if groups and groups[0][0]:
+        groups.insert(0, (False, 1))
+    site.require(len(groups) <= 5, f"axes {sorted(axes)} of shape {list(source.shape)}")
+    sizes = [size for _, size in groups] + [1] * (5 - len(groups))
+    site.require(target.count == sizes[0] * sizes[2] * sizes[4], "its output has another size")
+    site.require(256 * count <= INT32_MAX, f"a mean of {count} values may exceed 32 bits")
+    multiplier, shift = quantize_multiplier(single(given.scale) / single(wanted.scale))
+    # The division by the count goes into the multiplier, as far as its bits allow.
+    extra = min(count.bit_length() - 1, 32, 31 + shift)
+    multiplier = (multiplier << extra) // count
+    shift -= extra
+    site.require(shift <= 30, "its scales differ too much")
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_mean_s8",
+        source="mean_s8.c",
+        params_type="nb_mean_s8_params",
+        params=(
+            ("keep0", sizes[0]),
+            ("reduce0", sizes[1]),
+            ("keep1", sizes[2]),
+            ("reduce1", sizes[3]),
+            ("keep2", sizes[4]),
+            ("offset", given.zero_point * count),
+            ("multiplier", multiplier),
+            ("shift", shift),
+            ("output_zero", wanted.zero_point),
+        ),
+        args=(read(source), write(target)),
+    )
+    return call, ()
+
+
+LOWERINGS: dict[str, LoweringFunction] = {
+    "AVERAGE_POOL_2D": _average_pool,
+    "MAX_POOL_2D": _max_pool,
+    "MEAN": _mean,
+}

@@ -1,0 +1,192 @@
+"""The emitted project: every file of it, from a graph, a plan and a board; equal inputs, equal bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from npubench.boards import Board
+from npubench.compiler.emit.config import board_header, config_header, errors_header
+from npubench.compiler.emit.context import About
+from npubench.compiler.emit.identity import Identity
+from npubench.compiler.emit.linker import linker_of
+from npubench.compiler.emit.manifest import board_manifest, project_manifest
+from npubench.compiler.emit.names import wire_name
+from npubench.compiler.emit.render import render
+from npubench.compiler.emit.sources import firmware_files, firmware_root
+from npubench.compiler.emit.wiring import WEIGHTS_FILE, model_of
+from npubench.compiler.graph import Graph
+from npubench.compiler.plan import Plan
+from npubench.core.errors import CompileError, DoesNotFit, StorageError
+
+__all__ = ["Identity", "Project", "finish_project", "render_project", "write_project"]
+
+MANIFEST = "project.json"
+_NO_BUILD = "0" * 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A self-contained project: path (with ``/``) to content.
+
+    ``sha256`` covers every file but project.json, with the build number in nb_config.h at zero;
+    its first 16 digits are that build number.
+    """
+
+    files: dict[str, bytes]
+    sha256: str
+
+    @property
+    def build(self) -> str:
+        """The build number that the firmware answers with."""
+        return self.sha256[:16]
+
+
+def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -> Project:
+    """Emit the project of a network on a board.
+
+    Raises DoesNotFit when constants or arena alone exceed their memory region, CompileError when
+    the plan contradicts itself.
+    """
+    _check_fit(plan, board)
+    files = firmware_files(plan, board) | emitted_base(
+        board, about_of(board, plan.backend, identity, len(graph.ops))
+    )
+    model, weights = model_of(graph, plan)
+    files["src/model/nb_model.c"] = render("nb_model.c.j2", model)
+    files["src/model/nb_weights.S"] = render("nb_weights.S.j2", model)
+    files[WEIGHTS_FILE] = weights
+    for path, text in plan.extra_files.items():
+        if path in files or path.startswith("/") or ".." in path.split("/"):
+            raise CompileError(f"backend {plan.backend} may not emit {path!r}")
+        files[path] = text.encode()
+    for build in (_NO_BUILD, None):
+        files["include/nb_config.h"] = render(
+            "header.h.j2",
+            config_header(
+                graph, plan, board, identity, build=build or content_sha256(files)[:16]
+            ),
+        )
+        if build is not None:
+            sha256 = content_sha256(files)
+    return finish_project(files, board, graph=graph, plan=plan, sha256=sha256)
+
+
+def finish_project(
+    files: dict[str, bytes], board: Board, *, graph: Graph | None, plan: Plan | None, sha256: str
+) -> Project:
+    """Add project.json and sort."""
+    files = files | {MANIFEST: project_manifest(graph, plan, board, files, sha256=sha256)}
+    return Project(files=dict(sorted(files.items())), sha256=sha256)
+
+
+def emitted_base(board: Board, about: About) -> dict[str, bytes]:
+    """The generated files that every project has, whatever it runs."""
+    files = {
+        "platformio.ini": render("platformio.ini.j2", about),
+        "README.md": render("README.md.j2", about),
+        f"boards/{board.id}.json": board_manifest(board),
+        "include/nb_board.h": render("header.h.j2", board_header(board)),
+        "include/nb_errors.h": render(
+            "header.h.j2", errors_header(firmware_root() / "protocol.toml")
+        ),
+    }
+    if board.kind != "host":
+        files["linker.ld"] = render("linker.ld.j2", linker_of(board))
+    return files
+
+
+def about_of(board: Board, backend: str, identity: Identity, operators: int) -> About:
+    """What platformio.ini and the README say of a project."""
+    return About(
+        board_id=board.id, board_name=board.name, model=wire_name(identity.model_id),
+        backend=wire_name(backend), version=wire_name(identity.version), operators=operators,
+        compiler=f"{board.toolchain.prefix}gcc", package=board.toolchain.package,
+        can_upload=board.flash is not None,
+        upload_protocol="" if board.flash is None else board.flash.protocol,
+        monitor_baud=board.console.baud,
+    )
+
+
+def content_sha256(files: dict[str, bytes]) -> str:
+    """SHA-256 over paths and contents, in the paths' order."""
+    digest = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def write_project(project: Project, folder: Path) -> None:
+    """Write a project into ``folder``: only what changed; what an earlier project left is removed.
+
+    Files that no project.json of ours lists are left alone. Raises StorageError.
+    """
+    try:
+        stale = _listed(folder) - set(project.files)
+        for path, content in project.files.items():
+            _write_changed(folder / path, content)
+        for path in sorted(stale):
+            (folder / path).unlink(missing_ok=True)
+            _remove_empty(folder, (folder / path).parent)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the project to {folder}: {error.strerror}",
+            hint="see whether the disk is full or read-only",
+        ) from error
+
+
+def _listed(folder: Path) -> set[str]:
+    try:
+        document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = document["files"]
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return set()
+    if not isinstance(files, dict):
+        return set()
+    return {
+        path for path in files if not path.startswith("/") and ".." not in path.split("/")
+    }
+
+
+def _write_changed(path: Path, content: bytes) -> None:
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _remove_empty(folder: Path, inner: Path) -> None:
+    while inner != folder and inner.is_dir() and not any(inner.iterdir()):
+        inner.rmdir()
+        inner = inner.parent
+
+
+def _check_fit(plan: Plan, board: Board) -> None:
+    if board.kind == "host":
+        return
+    weights = board.region("weights")
+    needed = sum(len(constant.data) for constant in plan.constants)
+    if needed > weights.size_bytes:
+        raise DoesNotFit(
+            needed_bytes=needed, free_bytes=weights.size_bytes, region=weights.name, what="the network"
+        )
+    arena = board.region("arena")
+    free = arena.size_bytes - (board.stack_bytes if arena == board.region("ram") else 0)
+    if plan.arena.size_bytes > free:
+        raise DoesNotFit(
+            needed_bytes=plan.arena.size_bytes, free_bytes=free, region=arena.name,
+            what="the network's arena",
+        )

@@ -1,0 +1,89 @@
+"""Which of the firmware's own files travel with an emitted project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from npubench.boards import Board
+from npubench.compiler.emit.names import file_name
+from npubench.compiler.plan import KernelCall, Plan
+from npubench.core.errors import CompileError
+from npubench.core.paths import data_root
+
+PORTABLE = "portable"
+_SOURCE_SUFFIXES = frozenset((".c", ".h", ".S"))
+
+
+def firmware_root() -> Path:
+    """The folder of the firmware's sources."""
+    return data_root() / "firmware"
+
+
+def firmware_files(plan: Plan, board: Board) -> dict[str, bytes]:
+    """Path in the project to content: harness, HAL, driver, the kernels in use, the platform."""
+    root = firmware_root()
+    files = include_files()
+    files |= _tree(root / "harness", "src/harness")
+    files |= hal_files(board)
+    files |= _kernels(root / "kernels", plan, board)
+    if plan.driver != "none":
+        folder = root / "npu" / file_name(plan.driver)
+        if not folder.is_dir():
+            raise CompileError(
+                f"there is no driver {plan.driver!r}", hint=f"it would be in firmware/npu/{plan.driver}"
+            )
+        files |= _tree(folder, f"src/npu/{plan.driver}")
+    return files | platform_files()
+
+
+def include_files() -> dict[str, bytes]:
+    """The headers between harness, kernels, HAL and model."""
+    return _tree(firmware_root() / "include", "include")
+
+
+def hal_files(board: Board) -> dict[str, bytes]:
+    """The board's HAL family, and what the families share."""
+    hal = firmware_root() / "hal"
+    return _tree(hal / "common", "src/hal/common") | _tree(hal / board.hal, f"src/hal/{board.hal}")
+
+
+def platform_files() -> dict[str, bytes]:
+    """Our PlatformIO platform."""
+    folder = firmware_root() / "platformio"
+    return {
+        f"platform/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".json", ".py")
+    }
+
+
+def kernel_flavours(board: Board) -> tuple[str, ...]:
+    """Kernel folders of a board, best first; ``portable`` closes the list."""
+    return tuple(dict.fromkeys((*board.cpu.kernels, PORTABLE)))
+
+
+def _kernels(root: Path, plan: Plan, board: Board) -> dict[str, bytes]:
+    """Of each kernel's file the first flavour that has it, and every flavour's headers."""
+    files: dict[str, bytes] = {}
+    flavours = kernel_flavours(board)
+    for source in sorted({step.source for step in plan.steps if isinstance(step, KernelCall)}):
+        name = file_name(source)
+        found = next((f for f in flavours if (root / f / name).is_file()), None)
+        if found is None:
+            raise CompileError(
+                f"no kernel flavour of board {board.id} has {name}",
+                hint=f"looked in {', '.join(flavours)} under firmware/kernels",
+            )
+        files[f"src/kernels/{found}/{name}"] = (root / found / name).read_bytes()
+    for flavour in flavours:
+        for header in sorted((root / flavour).glob("*.h")):
+            files[f"src/kernels/{flavour}/{header.name}"] = header.read_bytes()
+    return files
+
+
+def _tree(folder: Path, target: str) -> dict[str, bytes]:
+    return {
+        f"{target}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _SOURCE_SUFFIXES and path.is_file()
+    }

@@ -1,0 +1,146 @@
+"""How an emitted project is compiled and linked.
+
+Every path in a command is relative to the project, so that objects in the shared cache serve any
+project, wherever it lies. What depends on the place stands between ``$(`` and ``$)``.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Default, DefaultEnvironment, Exit
+
+env = DefaultEnvironment()
+platform = env.PioPlatform()
+board = env.BoardConfig()
+
+sys.path.insert(0, str(Path(platform.get_dir()) / "builder"))
+from upload import run_upload, upload_command  # noqa: E402
+
+prefix = board.get("build.toolchain_prefix", "")
+hosted = bool(board.get("build.hosted", False))
+project = env.subst("$PROJECT_DIR")
+build = os.path.relpath(env.subst("$BUILD_DIR"), project)
+image = {kind: f"{build}/firmware.{kind}" for kind in ("elf", "bin", "hex", "map")}
+
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow"]
+if os.environ.get("NPUBENCH_WERROR"):
+    WARNINGS.append("-Werror")
+COMMON = [
+    *board.get("build.cpu_flags", []),
+    "-std=c11",
+    "-g",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    *([] if hosted else ["-fno-exceptions", "-fno-asynchronous-unwind-tables"]),
+    *WARNINGS,
+]
+FREESTANDING = [] if hosted else ["-ffreestanding"]
+# Folder under src/ to its optimisation. Kernels and model may use the compiler's own memcpy.
+FOLDERS = {
+    "kernels": ["-O2"],
+    "model": ["-O2"],
+    "npu": ["-O2", *FREESTANDING],
+    "harness": ["-Os", *FREESTANDING],
+    "hal": ["-Os", *FREESTANDING],
+}
+
+env.Replace(
+    CC=prefix + "gcc",
+    AS=prefix + "gcc",
+    LINK=prefix + "gcc",
+    OBJCOPY=prefix + "objcopy",
+    SIZETOOL=prefix + "size",
+    SIZEPROGREGEXP=r"^(?:\.vectors|\.text|\.rodata|\.nb_weights|\.data)\s+(\d+)",
+    SIZEDATAREGEXP=r"^(?:\.data|\.bss|\.noinit|\.nb_arena|\.nb_output|\.nb_fixture|\.nb_stack)\s+(\d+)",
+    SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
+    PROGNAME="firmware",
+    PROGSUFFIX=".elf",
+    CPPPATH=["include"],
+    CCFLAGS=COMMON,
+    PREFIX_MAP=f"$( -ffile-prefix-map={project}=. $)",
+    CCCOM="$CC -o $TARGET -c $CCFLAGS $PREFIX_MAP $_CPPINCFLAGS $SOURCES",
+    ASPPCOM="$CC -o $TARGET -c $CCFLAGS $PREFIX_MAP $_CPPINCFLAGS $SOURCES",
+    LINKCOM="$LINK -o $TARGET $LINKFLAGS $SOURCES $LINKLIBS",
+    LINKFLAGS=[
+        *COMMON,
+        *([] if hosted else ["-nostartfiles", "-T", board.get("build.ldscript")]),
+        "-Wl,--gc-sections",
+        "-Wl,--build-id=none",
+        f"-Wl,-Map={image['map']}",
+    ],
+    LINKLIBS="-lm" if hosted else "-Wl,--start-group -lc -lgcc -lm -Wl,--end-group",
+)
+if os.environ.get("NPUBENCH_BUILD_CACHE"):
+    env.CacheDir(os.environ["NPUBENCH_BUILD_CACHE"])
+
+
+def objects():
+    """One object per source, in a fixed order."""
+    found = []
+    for folder, flags in sorted(FOLDERS.items()):
+        root = Path("src") / folder
+        for source in sorted(path for path in root.rglob("*") if path.suffix in (".c", ".S")):
+            node = env.StaticObject(
+                target=f"{build}/{source.as_posix()}.o",
+                source=source.as_posix(),
+                CCFLAGS=[*COMMON, *flags],
+            )
+            if folder == "model":
+                env.NoCache(node)
+                env.Depends(node, [p.as_posix() for p in sorted(root.glob("*.bin"))])
+            found += node
+    return found
+
+
+if "nobuild" in COMMAND_LINE_TARGETS:
+    program = [env.File(image["elf"])]
+else:
+    program = env.Program(image["elf"], objects())
+    env.NoCache(program)
+    env.SideEffect(image["map"], program)
+    if not hosted:
+        env.Depends(program, board.get("build.ldscript"))
+env.Replace(PIOMAINPROG=program)
+
+outputs = list(program)
+if not hosted and "nobuild" not in COMMAND_LINE_TARGETS:
+    for kind, form in (("bin", "binary"), ("hex", "ihex")):
+        node = env.Command(
+            image[kind],
+            program,
+            env.VerboseAction(f"$OBJCOPY -O {form} $SOURCE $TARGET", f"Writing {image[kind]}"),
+        )
+        env.NoCache(node)
+        outputs += node
+
+AlwaysBuild(env.Alias("nobuild", program))
+AlwaysBuild(env.Alias("buildprog", program))
+AlwaysBuild(
+    env.Alias("checkprogsize", program, env.VerboseAction(env.CheckUploadSize, "Checking size"))
+)
+
+
+def upload(target, source, env):
+    """Put the image on the board by the board's protocol."""
+    del target, source
+    serial = os.environ.get("NPUBENCH_PROBE_SERIAL") or env.GetProjectOption(
+        "custom_probe_serial", ""
+    )
+    try:
+        command = upload_command(
+            env.subst("$UPLOAD_PROTOCOL"),
+            [*board.get("upload.arguments", []), *env.get("UPLOAD_FLAGS", [])],
+            image,
+            serial,
+            env.subst("$UPLOAD_PORT"),
+        )
+    except ValueError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        Exit(1)
+    return run_upload(command)
+
+
+env.AddPlatformTarget("upload", program, [env.VerboseAction(upload, "Uploading")], "Upload")
+Default(outputs)

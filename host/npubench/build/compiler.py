@@ -1,0 +1,44 @@
+"""The board's C compiler: is it there, and which one is it."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from npubench.boards import Board
+from npubench.core.errors import ToolMissing
+from npubench.core.tool import find_tool, run_tool
+
+
+def find_compiler(board: Board) -> Path:
+    """The compiler's path. Raises ToolMissing naming the Debian packages of the tool chain."""
+    prefix = board.toolchain.prefix
+    for program in ("gcc", "objcopy", "size", "ld"):
+        found = find_tool(f"{prefix}{program}", package=board.toolchain.package)
+        if program == "gcc":
+            compiler = found
+    if not _has_libc(os.fspath(compiler)):
+        raise ToolMissing(
+            f"{compiler.name} has no C library", argv=(compiler.name,),
+            hint=f"install it: apt-get install {board.toolchain.package}",
+        )
+    return compiler
+
+
+def compiler_version(compiler: Path) -> str:
+    """First line of ``--version``, e.g. ``arm-none-eabi-gcc (...) 12.2.1 20221205``."""
+    return _version(os.fspath(compiler))
+
+
+@cache
+def _version(compiler: str) -> str:
+    lines = run_tool([compiler, "--version"], timeout_s=30).stdout.splitlines()
+    return lines[0].strip() if lines else "unknown"
+
+
+@cache
+def _has_libc(compiler: str) -> bool:
+    """The compiler prints a path for a library that it finds, and the bare name for another."""
+    found = run_tool([compiler, "-print-file-name=libc.a"], timeout_s=30).stdout.strip()
+    return os.path.isabs(found)

@@ -1,0 +1,116 @@
+"""PlatformIO as a subprocess: offline, without telemetry, with its core folder in our cache.
+
+PlatformIO wants its build engine as package ``tool-scons``; SCons from PyPI is that engine, so a
+package of three lines leads there. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from npubench.core.errors import ToolError, ToolMissing
+from npubench.core.paths import cache_root
+from npubench.core.tool import ToolResult, run_tool
+
+SCONS_PACKAGE_VERSION = "4.41101.0"
+_SCONS_SCRIPT = "import SCons.Script\n\nSCons.Script.main()\n"
+_SEARCHED = (
+    "PLATFORMIO_BUILD_CACHE_DIR", "PLATFORMIO_BUILD_DIR", "PLATFORMIO_BUILD_FLAGS",
+    "PLATFORMIO_BUILD_SRC_FILTER", "PLATFORMIO_BUILD_SRC_FLAGS", "PLATFORMIO_BUILD_UNFLAGS",
+    "PLATFORMIO_BOARDS_DIR", "PLATFORMIO_DEFAULT_ENVS", "PLATFORMIO_EXTRA_SCRIPTS",
+    "PLATFORMIO_INCLUDE_DIR", "PLATFORMIO_LIB_DIR", "PLATFORMIO_PACKAGES_DIR",
+    "PLATFORMIO_PLATFORMS_DIR", "PLATFORMIO_SRC_DIR", "PLATFORMIO_UPLOAD_FLAGS",
+    "PLATFORMIO_UPLOAD_PORT", "PLATFORMIO_WORKSPACE_DIR", "SCONSFLAGS",
+)
+
+
+def run_platformio(
+    arguments: Sequence[str], *, project: Path, extra_env: Mapping[str, str] | None = None,
+    timeout_s: float = 600.0, check: bool = True,
+) -> ToolResult:
+    """``pio <arguments>`` in ``project``. Raises ToolMissing, ToolError as run_tool does."""
+    env = {name: value for name, value in os.environ.items() if name not in _SEARCHED}
+    env |= {
+        "PLATFORMIO_CORE_DIR": str(core_dir()),
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+        "PLATFORMIO_SETTING_CHECK_PRUNE_SYSTEM_THRESHOLD": "0",
+        "LC_ALL": "C",
+        "SOURCE_DATE_EPOCH": "0",
+        "NPUBENCH_BUILD_CACHE": str(cache_root() / "objects"),
+    }
+    env |= extra_env or {}
+    return run_tool(
+        [sys.executable, "-m", "platformio", *arguments], cwd=project, env=env,
+        timeout_s=timeout_s, check=check,
+    )
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of PlatformIO and SCons. Raises ToolMissing when one is not installed."""
+    versions: dict[str, str] = {}
+    for name in ("platformio", "scons"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError as error:
+            raise ToolMissing(
+                f"{name} is not installed in this Python", argv=(name,), hint=f"pip install {name}"
+            ) from error
+    return versions
+
+
+def core_dir() -> Path:
+    """PlatformIO's core folder in our cache, made on first use, with its engine package.
+
+    Safe for processes that make it at the same time.
+    """
+    core = cache_root() / "platformio"
+    package = core / "packages" / "tool-scons"
+    if not (package / ".piopm").is_file():
+        _install_scons(package)
+    return core
+
+
+def _install_scons(package: Path) -> None:
+    files = {
+        "package.json": json.dumps(
+            {
+                "name": "tool-scons", "version": SCONS_PACKAGE_VERSION,
+                "description": "SCons as installed for npubench",
+            }
+        ),
+        "scons.py": _SCONS_SCRIPT,
+        ".piopm": json.dumps(
+            {
+                "type": "tool", "name": "tool-scons", "version": SCONS_PACKAGE_VERSION,
+                "spec": {
+                    "owner": "platformio", "id": None, "name": "tool-scons",
+                    "requirements": None, "uri": None,
+                },
+            }
+        ),
+    }
+    try:
+        package.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=package.parent.parent))
+        for name, text in files.items():
+            (made / name).write_text(text, encoding="utf-8")
+        try:
+            made.rename(package)
+        except OSError:
+            shutil.rmtree(made)
+            if not (package / ".piopm").is_file():
+                raise
+    except OSError as error:
+        raise ToolError(
+            f"PlatformIO's folder cannot be made in {package.parent}: {error.strerror}",
+            hint="set NPUBENCH_CACHE to a folder that can be written",
+        ) from error

@@ -1,0 +1,56 @@
+# Everything starts here: `make` alone lists the commands.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench flash test check lock readme clean
+
+# Options count only when given to make itself: PORT and the like may stand in anybody's
+# environment. They reach the scripts through the environment, where no quoting can go wrong.
+OPTIONS := BOARD MODEL PORT POWER BACKEND
+$(foreach name,$(OPTIONS),$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+export $(OPTIONS)
+
+help:
+	@echo 'npubench: neural networks on microcontrollers, measured end to end'
+	@echo ''
+	@echo '  make bench    set up what is missing, run the quick suite, write the report'
+	@echo '                the networks kws, vww, ic and ad on the emulated boards qemu-m4 and qemu-m55'
+	@echo '  make bench MODEL=path.tflite BOARD=qemu-m7 [BACKEND=...]'
+	@echo '  make bench BOARD=nucleo-l4r5zi MODEL=kws PORT=/dev/ttyACM0 [POWER=...]'
+	@echo '  make flash BOARD=nucleo-l4r5zi [MODEL=path.tflite]'
+	@echo '                build, flash, and check that the right firmware answers'
+	@echo ''
+	@echo '  make setup    set up everything, TensorFlow and the test tools included; leaves .venv/bin/npubench'
+	@echo '  make test     set up everything and run the tests'
+	@echo '  make check    ruff, mypy and import-linter alone'
+	@echo '  make lock     refresh the pinned versions (needs uv)'
+	@echo '  make readme   refresh the table of boards in README.md'
+	@echo '  make clean    remove .venv, caches and build products; runs are kept'
+
+setup:
+	@sh scripts/setup.sh all
+
+bench:
+	@sh scripts/setup.sh bench
+	@sh scripts/run.sh bench
+
+flash:
+	@sh scripts/setup.sh bench
+	@sh scripts/run.sh flash
+
+test: setup
+	.venv/bin/python -m pytest -n 2
+
+check: setup
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo pyproject.toml
+
+lock:
+	@sh scripts/lock.sh --upgrade
+
+readme: setup
+	.venv/bin/python scripts/readme.py
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

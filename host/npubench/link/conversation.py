@@ -12,20 +12,18 @@ from npubench.link.answers import fault_of
 from npubench.link.failure import DeviceBabble, DeviceFault, DeviceLate, DeviceReset, DeviceSilent
 from npubench.link.protocol import COMMAND_BYTES
 from npubench.link.record import (
-    ErrorLine,
     Line,
     LineSplitter,
-    LostRecord,
     Ready,
     Record,
     Text,
     parse_line,
 )
+from npubench.link.reply import Reply
 from npubench.link.transport import SessionLog, Transport
 
 log = logging.getLogger(__name__)
 
-BANNER = ("m-timestamp-mode-", "m-init-done")
 BABBLE_BYTES = 1 << 16
 
 
@@ -53,40 +51,6 @@ def timeouts_for(board: Board) -> Timeouts:
     return Timeouts(
         short_silence_s=15.0, short_deadline_s=60.0, boot_silence_s=30.0, boot_deadline_s=60.0
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """The lines of one answer, without the ``m-ready`` that ended it."""
-
-    lines: tuple[Line, ...]
-
-    def records(self, kind: str) -> tuple[Record, ...]:
-        """The records of one type, in order."""
-        return tuple(line for line in self.lines if isinstance(line, Record) and line.kind == kind)
-
-    def texts(self, prefix: str) -> tuple[str, ...]:
-        """What follows ``prefix`` in each text line that begins with it."""
-        return tuple(
-            line.text.removeprefix(prefix)
-            for line in self.lines
-            if isinstance(line, Text) and line.text.startswith(prefix)
-        )
-
-    @property
-    def error(self) -> ErrorLine | None:
-        """The first ``e-[...]`` line."""
-        return next((line for line in self.lines if isinstance(line, ErrorLine)), None)
-
-    @property
-    def damaged_count(self) -> int:
-        """Number of record lines that arrived damaged."""
-        return sum(isinstance(line, LostRecord) for line in self.lines)
-
-    @property
-    def has_banner(self) -> bool:
-        """Whether the board started while it answered."""
-        return any(isinstance(line, Text) and line.text.startswith(BANNER) for line in self.lines)
 
 
 class Conversation:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal
 
 from npubench.link.answers import (
@@ -25,27 +24,36 @@ from npubench.link.answers import (
     caps_of,
     crc,
     fault_of,
-    hex_bytes,
     integer,
     integers,
     mem_of,
     op_of,
     rep_of,
-    tensor_of,
 )
-from npubench.link.conversation import Conversation, Reply, Timeouts
+from npubench.link.conversation import Conversation, Timeouts
 from npubench.link.failure import (
     DeviceFault,
-    DeviceRefused,
     DeviceSilent,
     ProtocolNewer,
     RecordBroken,
     RecordLost,
-    WrongFirmware,
 )
 from npubench.link.fault import Fault
+from npubench.link.identity import expect_firmware
 from npubench.link.protocol import DB_BYTES, DBC_BYTES, VERSION, error_number
 from npubench.link.record import Line, Record
+from npubench.link.reply import (
+    Reply,
+    bracketed,
+    kat_of,
+    laps_of,
+    loss,
+    missing,
+    raise_error,
+    refusal,
+    results_of,
+    shown,
+)
 from npubench.link.transport import SessionLog, Transport
 
 __all__ = [
@@ -70,9 +78,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-WINDOW_READINGS = 8
-_LAP = re.compile(r"(\d+)\Z")
-_RESULT = re.compile(r"(-?)(\d+)(?:\.(\d{1,3})\d*)?\Z")
 
 
 class Device:
@@ -126,10 +131,12 @@ class Device:
                     raise
                 continue
             if reply.texts("m-name-dut-["):
+                if attempt > 1:
+                    self._talk.drain(quiet_s=self.timeouts.drain_s, deadline_s=1.0)
                 return
             log.debug("the board is out of step: it answered name with %s", reply.lines)
         raise RecordBroken(
-            f"the board does not say its name, it says {_shown(reply)}",
+            f"the board does not say its name, it says {shown(reply)}",
             hint="does it run firmware that speaks MLPerf Tiny's protocol?",
         )
 
@@ -158,15 +165,15 @@ class Device:
 
     def name(self) -> str:
         """MLPerf's vendor name of the device."""
-        return _bracketed(self._base("name"), "m-name-dut-", "name")
+        return bracketed(self._base("name"), "m-name-dut-", "name")
 
     def profile(self) -> Profile:
         """MLPerf's profile: name, firmware string and model string."""
         reply = self._base("profile")
         return Profile(
             name=self.name(),
-            firmware=_bracketed(reply, "m-profile-", "profile"),
-            model=_bracketed(reply, "m-model-", "profile"),
+            firmware=bracketed(reply, "m-profile-", "profile"),
+            model=bracketed(reply, "m-model-", "profile"),
         )
 
     # --- input -----------------------------------------------------------------------------------
@@ -197,7 +204,7 @@ class Device:
                     break
                 damaged = error.number == error_number("bad-crc")
                 if attempt == ATTEMPTS or not damaged:
-                    raise _refused(command.split(" ")[0], error.number, error.text)
+                    raise refusal(command.split(" ")[0], error.number, error.text)
 
     def upload_base(self, data: bytes) -> None:
         """Upload through MLPerf's ``db``, 31 bytes a command, as MLCommons' runner does."""
@@ -228,7 +235,7 @@ class Device:
         window = self._optional(reply, "window", lost)
         cold = self._optional(reply, "init", lost)
         reps = tuple(rep_of(record) for record in reply.records("rep"))
-        lost += [f"rep {index}" for index in _missing((rep.index for rep in reps), repetitions)]
+        lost += [f"rep {index}" for index in missing((rep.index for rep in reps), repetitions)]
         answer = self._optional(reply, "answer", lost)
         return BenchResult(
             selftest=None
@@ -253,7 +260,7 @@ class Device:
         places = (count.rep * ops + count.op for count in counts)
         lost = tuple(
             f"op {place % ops} of repetition {place // ops}"
-            for place in _missing(places, repetitions * ops)
+            for place in missing(places, repetitions * ops)
         )
         return LayersResult(counts=counts, lost=lost)
 
@@ -263,11 +270,11 @@ class Device:
         command = "kat layers" if tensors else "kat"
         for _ in range(ATTEMPTS):
             reply = self._window(command)
-            result, lost = _kat_of(reply, self.caps(), tensors=tensors)
+            result, lost = kat_of(reply, self.caps(), tensors=tensors)
             if result is not None:
                 return result
             log.warning("lost in the answer to %s: %s", command, ", ".join(lost))
-        raise _lost(command, lost)
+        raise loss(command, lost)
 
     def mem(self) -> MemResult:
         """The stack's high-water mark and the arena."""
@@ -278,10 +285,10 @@ class Device:
         begin_s = self.now_s()
         reply = self._short("clock")
         end_s = self.now_s()
-        _raise_error(reply, "clock")
+        raise_error(reply, "clock")
         records = reply.records("clock")
         if not records:
-            raise _lost("clock", ("clock",))
+            raise loss("clock", ("clock",))
         return ClockSample(sent_s=begin_s, received_s=end_s, count=integer(records[0], "c"))
 
     # --- state -----------------------------------------------------------------------------------
@@ -289,8 +296,8 @@ class Device:
     def mode(self, mode: Literal["energy", "performance"]) -> None:
         """Choose how timestamps are given; kept over a reset."""
         reply = self._base(f"mode {mode}")
-        if _bracketed(reply, "m-mode-", "mode") != mode:
-            raise RecordBroken(f"the board did not go into {mode} mode: {_shown(reply)}")
+        if bracketed(reply, "m-mode-", "mode") != mode:
+            raise RecordBroken(f"the board did not go into {mode} mode: {shown(reply)}")
 
     def set_baud(self, baud: int, *, back_to: int) -> bool:
         """Change the console's speed on both sides. False when the board or the line cannot: then
@@ -316,7 +323,7 @@ class Device:
         reply = self._restart("fault")
         records = reply.records("fault")
         if not records:
-            raise _lost("fault", ("fault",))
+            raise loss("fault", ("fault",))
         return fault_of(records[0])
 
     def reset(self) -> None:
@@ -329,23 +336,23 @@ class Device:
 
     def timestamp(self) -> int | None:
         """MLPerf's time in microseconds (32 bits); None in energy mode, where a pin pulses."""
-        laps = _laps(self._base("timestamp"))
+        laps = laps_of(self._base("timestamp"))
         return laps[0] if laps else None
 
     def infer(self, repetitions: int, warmups: int) -> InferResult:
         """MLPerf's ``infer``: the time between its two timestamps, wrap included, and results."""
         reply = self._window(f"infer {repetitions} {warmups}")
-        laps = _laps(reply)
+        laps = laps_of(reply)
         if len(laps) not in (0, 2):
             raise RecordLost(f"infer gave {len(laps)} timestamps instead of two")
         return InferResult(
             elapsed_us=(laps[1] - laps[0]) % (1 << 32) if laps else None,
-            results_milli=_results(reply, "infer"),
+            results_milli=results_of(reply, "infer"),
         )
 
     def results(self) -> tuple[int, ...]:
         """The results of the last inference, in thousandths."""
-        return _results(self._base("results"), "results")
+        return results_of(self._base("results"), "results")
 
     # --- in the house ----------------------------------------------------------------------------
 
@@ -367,8 +374,8 @@ class Device:
                     hint="update npubench, or flash the board again with this one",
                 )
             return caps_of(records[0])
-        _raise_error(reply, "caps")
-        raise _lost("caps", ("caps",))
+        raise_error(reply, "caps")
+        raise loss("caps", ("caps",))
 
     def _one(self, command: str, kind: str) -> Record:
         """The one record that answers a question; asked again when it was lost."""
@@ -378,12 +385,12 @@ class Device:
             if records:
                 return records[0]
             if not reply.damaged_count:
-                _raise_error(reply, command)
-        raise _lost(command, (kind,))
+                raise_error(reply, command)
+        raise loss(command, (kind,))
 
     def _base(self, command: str) -> Reply:
         reply = self._short(command)
-        _raise_error(reply, command)
+        raise_error(reply, command)
         return reply
 
     def _short(
@@ -403,7 +410,7 @@ class Device:
             deadline_s=self.timeouts.window_deadline_s,
             on_line=on_line,
         )
-        _raise_error(reply, command)
+        raise_error(reply, command)
         if reply.damaged_count:
             log.warning("%d damaged lines in the answer to %s", reply.damaged_count, command)
         return reply
@@ -424,112 +431,3 @@ class Device:
             return records[0]
         lost.append(kind)
         return None
-
-
-def expect_firmware(caps: Caps, *, artifact_sha256: str, build: str | None = None) -> None:
-    """Check that the firmware that answers holds this network, and is this build if given.
-
-    ``build``: the first 16 hex digits of the project's SHA-256. Raises WrongFirmware.
-    """
-    if not caps.is_extended:
-        raise WrongFirmware(
-            f"other firmware answers: {caps.firmware}, model {caps.model}",
-            hint="flash the board: npubench flash MODEL --board BOARD",
-        )
-    if caps.artifact != artifact_sha256:
-        raise WrongFirmware(
-            f"other firmware answers: {caps.firmware} on {caps.board} with {caps.model} "
-            f"{caps.artifact[:16]}, expected network {artifact_sha256[:16]}",
-            hint="flash the board again, or leave out --no-flash",
-        )
-    if build is not None and caps.build != build:
-        raise WrongFirmware(
-            f"other firmware answers: build {caps.build}, expected {build} (the network is right)",
-            hint="flash the board again, or leave out --no-flash",
-        )
-
-
-def _kat_of(reply: Reply, caps: Caps, *, tensors: bool) -> tuple[KatResult | None, list[str]]:
-    """The result of a known-answer test, or None and what its answer lacks."""
-    lost = []
-    heads = reply.records("kat")
-    if not heads:
-        lost.append("kat")
-    pieces = {integer(piece, "o"): hex_bytes(piece, "hex") for piece in reply.records("out")}
-    output = bytearray()
-    while len(output) < caps.output_bytes:
-        piece = pieces.get(len(output))
-        if not piece:
-            lost.append(f"output from byte {len(output)}")
-            break
-        output += piece
-    found = tuple(sorted(map(tensor_of, reply.records("tensor")), key=lambda item: item.op))
-    if tensors:
-        lost += [f"tensor {op}" for op in _missing((item.op for item in found), caps.ops)]
-    if lost:
-        return None, lost
-    result = KatResult(
-        input_crc=crc(heads[0], "in"),
-        output_crc=crc(heads[0], "out"),
-        output=bytes(output),
-        tensors=found,
-    )
-    if zlib.crc32(result.output) != result.output_crc:
-        raise RecordBroken(
-            f"the {len(output)} output bytes sent have CRC {zlib.crc32(output):08x}, the board "
-            f"says {result.output_crc:08x}"
-        )
-    return result, lost
-
-
-def _missing(found: Iterable[int], count: int) -> list[int]:
-    """Which of 0 … count-1 are not in ``found``."""
-    have = set(found)
-    return [index for index in range(count) if index not in have]
-
-
-def _laps(reply: Reply) -> list[int]:
-    found = (_LAP.match(lap) for lap in reply.texts("m-lap-us-"))
-    return [int(lap[1]) for lap in found if lap is not None]
-
-
-def _results(reply: Reply, command: str) -> tuple[int, ...]:
-    body = _bracketed(reply, "m-results-", command)
-    return tuple(_milli(word.strip()) for word in body.split(",") if word.strip())
-
-
-def _milli(word: str) -> int:
-    """A decimal number as thousandths, without a detour over floating point."""
-    found = _RESULT.match(word)
-    if found is None:
-        raise RecordBroken(f"{word!r} in m-results is not a number")
-    value = int(found[2]) * 1000 + int((found[3] or "").ljust(3, "0"))
-    return -value if found[1] else value
-
-
-def _bracketed(reply: Reply, prefix: str, command: str) -> str:
-    """What stands in the brackets of a line ``<prefix>[...]``. Raises RecordLost without one."""
-    for rest in reply.texts(prefix):
-        if rest.startswith("[") and rest.endswith("]"):
-            return rest[1:-1]
-    raise _lost(command, (f"{prefix}[...]",))
-
-
-def _raise_error(reply: Reply, command: str) -> None:
-    if reply.error is not None:
-        raise _refused(command, reply.error.number, reply.error.text)
-
-
-def _refused(command: str, number: int | None, text: str) -> DeviceRefused:
-    return DeviceRefused(f"the board refused {command!r}: {text}", number=number)
-
-
-def _lost(command: str, what: tuple[str, ...] | list[str]) -> RecordLost:
-    return RecordLost(
-        f"the answer to {command!r} lacks {', '.join(what)}: lines were lost on the way",
-        hint="lower the speed, or check cable and load of the host",
-    )
-
-
-def _shown(reply: Reply) -> str:
-    return ", ".join(repr(text[:60]) for text in reply.texts("")[:4]) or "nothing"

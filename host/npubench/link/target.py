@@ -1,0 +1,176 @@
+"""A board ready to be talked to: an emulator that was started, a host process, or a port."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pty
+import socket
+import tty
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from npubench.boards import Board, Emulator
+from npubench.core.errors import ConfigError, UsageError
+from npubench.core.progress import Event, Reporter, step
+from npubench.core.tool import find_tool
+from npubench.link.conversation import Timeouts, timeouts_for
+from npubench.link.device import Device
+from npubench.link.fd import FdTransport
+from npubench.link.process import (
+    BoardProcess,
+    ProcessTransport,
+    end_running_targets,
+    find_program,
+)
+from npubench.link.serial_port import SerialTransport
+from npubench.link.socket_port import SCHEME, SocketTransport, TcpTransport
+from npubench.link.transport import SessionLog, Transport
+
+__all__ = ["Target", "end_running_targets", "open_target"]
+
+logger = logging.getLogger(__name__)
+
+
+class Target:
+    """A board that has answered. ``device`` is its client, ``transport`` the line to it.
+
+    ``process`` is the emulator or host process, None for a port.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: Device,
+        transport: Transport,
+        process: BoardProcess | None,
+        reporter: Reporter,
+        job: str,
+    ) -> None:
+        self.device = device
+        self.transport = transport
+        self.process = process
+        self._reporter = reporter
+        self._job = job
+
+    @property
+    def log(self) -> SessionLog:
+        """All that went over the line so far."""
+        return self.device.log
+
+    def describe(self) -> str:
+        """What the board is connected through."""
+        return self.transport.describe()
+
+    def note(self, text: str) -> None:
+        """Report something that the user should read."""
+        self._reporter.event(Event(job=self._job, step="board", state="note", detail=text))
+
+    def kill(self) -> None:
+        """End the process behind the board, if there is one; the next read raises DeviceEnded."""
+        if self.process is not None:
+            self.process.kill()
+
+
+@contextmanager
+def open_target(
+    board: Board,
+    firmware_elf: Path | None,
+    *,
+    port: str | None,
+    reporter: Reporter,
+    job: str,
+    log: SessionLog | None = None,
+    timeouts: Timeouts | None = None,
+) -> Iterator[Target]:
+    """Boot or open a board and hand it out when it answers; end and close it on leaving.
+
+    With a ``port`` (a device, or ``socket://host:port``) that is opened, whatever the board's kind.
+    Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
+    Leave it in the thread that entered it. Raises ToolMissing when the emulator is not installed,
+    and a DeviceError (link/failure.py) when the board does not come up.
+    """
+    limits = timeouts if timeouts is not None else timeouts_for(board)
+    with ExitStack() as stack:
+        with step(reporter, job, "boot" if port is None else "connect"):
+            transport: Transport
+            process = None
+            if port is not None:
+                transport = stack.enter_context(_port_transport(port, board))
+            elif board.kind == "physical":
+                raise UsageError(
+                    f"{board.id} is a physical board and no port is named",
+                    hint="name its console: --port /dev/ttyACM0",
+                )
+            elif firmware_elf is None:
+                raise UsageError(f"there is no image to run on {board.id}")
+            elif board.emulator is not None:
+                transport, process = _start_emulator(stack, board.emulator, firmware_elf)
+            else:
+                transport, process = _start_process(stack, firmware_elf)
+            device = Device(transport, log=log, timeouts=limits)
+            if process is not None:
+                device.wait_boot()
+            else:
+                device.sync()
+        logger.debug("%s: %s", job, transport.describe())
+        yield Target(
+            device=device, transport=transport, process=process, reporter=reporter, job=job
+        )
+
+
+def emulator_arguments(emulator: Emulator, elf: Path, *, console_fd: int) -> tuple[str, ...]:
+    """QEMU's arguments: virtual time by instruction count, the console on a socket it inherits."""
+    return (
+        "-M", emulator.machine,
+        "-icount", f"shift={emulator.icount_shift},align=off,sleep=off",
+        "-display", "none",
+        "-monitor", "none",
+        "-nic", "none",
+        "-chardev", f"socket,id=console,fd={console_fd}",
+        "-serial", "chardev:console",
+        *emulator.arguments,
+        "-kernel", os.fspath(elf),
+    )  # fmt: skip
+
+
+def _start_emulator(
+    stack: ExitStack, emulator: Emulator, elf: Path
+) -> tuple[Transport, BoardProcess]:
+    program = find_tool(emulator.program, package=emulator.package)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        label = f"{emulator.program} {emulator.machine}"
+        line = SocketTransport(ours, label=label)
+        stack.enter_context(line)
+        process = stack.enter_context(
+            BoardProcess(
+                (program, *emulator_arguments(emulator, elf, console_fd=theirs.fileno())),
+                label=f"the emulator {emulator.program}",
+                fds=(theirs.fileno(),),
+            )
+        )
+    return ProcessTransport(line, process), process
+
+
+def _start_process(stack: ExitStack, elf: Path) -> tuple[Transport, BoardProcess]:
+    program = find_program(elf)
+    master, slave = pty.openpty()
+    try:
+        tty.setraw(slave)
+        line = stack.enter_context(FdTransport(master, label=f"host process {elf.name} on a pty"))
+        process = stack.enter_context(
+            BoardProcess((program.resolve(),), label=f"the process {elf.name}", stdio=slave)
+        )
+    finally:
+        os.close(slave)
+    return ProcessTransport(line, process), process
+
+
+def _port_transport(port: str, board: Board) -> SerialTransport | TcpTransport:
+    if port.startswith(SCHEME):
+        return TcpTransport(port)
+    if not port:
+        raise ConfigError("the port's name is empty")
+    return SerialTransport(port, baud=board.console.baud)

@@ -69,11 +69,12 @@ def parse_mishap(text: str) -> Mishap:
 
 
 class FaultyTransport:
-    """``inner``, with ``mishaps``. Lines are passed on whole; what is random depends on ``seed``."""
+    """``inner``, with ``mishaps``. Lines are passed on whole; noise depends on ``seed``."""
 
     def __init__(self, inner: Transport, mishaps: Sequence[Mishap], *, seed: int = 1) -> None:
         self._inner = inner
-        self._left = [[mishap.nth, mishap] for mishap in mishaps]
+        self._mishaps = tuple(mishaps)
+        self._left = [mishap.nth for mishap in mishaps]
         self._random = random.Random(seed)
         self._pending = b""
         self._state: MishapKind | None = None
@@ -135,10 +136,9 @@ class FaultyTransport:
 
     def _due(self, line: bytes) -> MishapKind | None:
         """The mishap that this line sets off."""
-        for entry in self._left:
-            left, mishap = entry
+        for index, mishap in enumerate(self._mishaps):
             if mishap.match.encode("latin-1", "replace") in line:
-                entry[0] = left - 1
-                if entry[0] == 0:
+                self._left[index] -= 1
+                if self._left[index] == 0:
                     return mishap.kind
         return None

@@ -17,6 +17,7 @@ from npubench.link.transport import Transport
 
 CHUNK_BYTES = 4096
 POLL_S = 0.1
+PTY_FOLDER = "/dev/pts/"
 
 
 def run_bridge(target: Target, link: Path) -> None:
@@ -34,9 +35,10 @@ def offer_pty(link: Path) -> Iterator[int]:
     """A raw pty whose slave is reachable as ``link``; gives the master's descriptor.
 
     The slave is kept open here too, so that programs may open and close it as they like. Raises
-    UsageError when ``link`` exists and is not a link.
+    UsageError when ``link`` exists and is not a link that was left over by a bridge.
     """
-    if link.exists() and not link.is_symlink():
+    left_over = link.is_symlink() and os.fspath(link.readlink()).startswith(PTY_FOLDER)
+    if os.path.lexists(link) and not left_over:
         raise UsageError(f"{link} exists", hint="choose a name that is free")
     master, slave = pty.openpty()
     try:
@@ -49,7 +51,7 @@ def offer_pty(link: Path) -> Iterator[int]:
             raise UsageError(f"{link} cannot be made: {error}") from error
         yield master
     finally:
-        if link.is_symlink() and os.readlink(link) == os.ttyname(slave):
+        if link.is_symlink() and os.fspath(link.readlink()) == os.ttyname(slave):
             link.unlink()
         os.close(slave)
         os.close(master)

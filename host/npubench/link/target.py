@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from npubench.boards import Board, Emulator
-from npubench.core.errors import ConfigError, UsageError
+from npubench.core.errors import UsageError
 from npubench.core.progress import Event, Reporter, step
 from npubench.core.tool import find_tool
 from npubench.link.conversation import Timeouts, timeouts_for
@@ -97,7 +97,7 @@ def open_target(
             transport: Transport
             process = None
             if port is not None:
-                transport = stack.enter_context(_port_transport(port, board))
+                transport = _enter_port(stack, port, board)
             elif board.kind == "physical":
                 raise UsageError(
                     f"{board.id} is a physical board and no port is named",
@@ -168,9 +168,9 @@ def _start_process(stack: ExitStack, elf: Path) -> tuple[Transport, BoardProcess
     return ProcessTransport(line, process), process
 
 
-def _port_transport(port: str, board: Board) -> SerialTransport | TcpTransport:
-    if port.startswith(SCHEME):
-        return TcpTransport(port)
+def _enter_port(stack: ExitStack, port: str, board: Board) -> Transport:
     if not port:
-        raise ConfigError("the port's name is empty")
-    return SerialTransport(port, baud=board.console.baud)
+        raise UsageError("the port's name is empty", hint="name it: --port /dev/ttyACM0")
+    if port.startswith(SCHEME):
+        return stack.enter_context(TcpTransport(port))
+    return stack.enter_context(SerialTransport(port, baud=board.console.baud))

@@ -1,0 +1,105 @@
+/* hal.c (cmsdk): Arm's MPS2 and MPS3 FPGA images, as QEMU emulates them: CMSDK UART0 as the console,
+ * FPGAIO COUNTER as the clock. No caches, no pins, no sleep. board.toml gives
+ *   NB_CMSDK_UART_BASE, NB_CMSDK_UART_HZ, NB_CMSDK_FPGAIO_BASE
+ * Register layout: Arm DDI 0479 (UART), DAI 0386/0505/0547 (FPGAIO). */
+#include "nb_hal.h"
+
+#include "nb_board.h"
+#include "nb_hal_counter.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#define UART_DATA REGISTER(NB_CMSDK_UART_BASE + 0x00u)
+#define UART_STATE REGISTER(NB_CMSDK_UART_BASE + 0x04u)
+#define UART_CTRL REGISTER(NB_CMSDK_UART_BASE + 0x08u)
+#define UART_BAUDDIV REGISTER(NB_CMSDK_UART_BASE + 0x10u)
+#define STATE_TX_FULL 1u
+#define STATE_RX_FULL 2u
+#define CTRL_TX_RX_ENABLE 3u
+#define BAUDDIV_MIN 16u
+#define SCB_AIRCR REGISTER(0xE000ED0Cu)
+#define AIRCR_RESET 0x05FA0004u
+
+_Static_assert(NB_COUNTER_HZ % 1000000 == 0, "nb_hal_wait_us counts whole ticks per microsecond");
+
+void nb_hal_init(void)
+{
+    UART_CTRL = CTRL_TX_RX_ENABLE;
+    (void)nb_hal_set_baud(NB_CONSOLE_BAUD);
+}
+
+void nb_hal_putc(uint8_t byte)
+{
+    while ((UART_STATE & STATE_TX_FULL) != 0) {
+    }
+    UART_DATA = byte;
+}
+
+int nb_hal_getc(void)
+{
+    return (UART_STATE & STATE_RX_FULL) != 0 ? (int)(UART_DATA & 0xFFu) : -1;
+}
+
+void nb_hal_flush(void)
+{
+    while ((UART_STATE & STATE_TX_FULL) != 0) {
+    }
+}
+
+bool nb_hal_set_baud(uint32_t baud)
+{
+    const uint32_t divisor = baud == 0 ? 0 : (uint32_t)NB_CMSDK_UART_HZ / baud;
+    if (divisor < BAUDDIV_MIN) {
+        return false;
+    }
+    UART_BAUDDIV = divisor;
+    return true;
+}
+
+void nb_hal_timestamp(bool high)
+{
+    (void)high;
+}
+
+void nb_hal_marker(uint32_t code)
+{
+    (void)code;
+}
+
+/* In steps of a second, so that the product and the counter's wrap stay out of the way. */
+void nb_hal_wait_us(uint32_t us)
+{
+    while (us != 0) {
+        const uint32_t step = us < 1000000u ? us : 1000000u;
+        const uint32_t begin = nb_hal_counter();
+        while (nb_hal_counter() - begin < step * (NB_HAL_COUNTER_HZ / 1000000u)) {
+        }
+        us -= step;
+    }
+}
+
+bool nb_hal_idle(uint32_t ms)
+{
+    (void)ms;
+    return false;
+}
+
+void nb_hal_cache_clean(const void *data, size_t bytes)
+{
+    (void)data;
+    (void)bytes;
+}
+
+void nb_hal_cache_invalidate(void *data, size_t bytes)
+{
+    (void)data;
+    (void)bytes;
+}
+
+_Noreturn void nb_hal_reset(void)
+{
+    __asm volatile("dsb" ::: "memory");
+    SCB_AIRCR = AIRCR_RESET;
+    for (;;) {
+        __asm volatile("dsb" ::: "memory");
+    }
+}

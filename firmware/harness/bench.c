@@ -1,0 +1,194 @@
+/* bench.c: the stages of the contract, each in its window; per-operator windows; idle.
+ *
+ * Counts are kept during a repetition and sent after it. */
+#include "nb_harness.h"
+
+#if NB_COUNTER_NONE
+
+void nb_bench(uint32_t repetitions, uint32_t warmups)
+{
+    (void)repetitions;
+    (void)warmups;
+    nb_put_error(NB_E_NO_TIMING_TEXT);
+}
+
+void nb_layers(uint32_t repetitions)
+{
+    (void)repetitions;
+    nb_put_error(NB_E_NO_TIMING_TEXT);
+}
+
+#else
+
+#define WINDOW_SAMPLES 8
+#define LAYER_BATCH 32
+#define SELFTEST_SHORT 1000u
+#define SELFTEST_LONG 101000u
+
+/* `iterations` times two instructions (a subtraction and a taken branch), and a constant rest. */
+static uint32_t selftest_count(uint32_t iterations)
+{
+    uint32_t count;
+#if defined(__arm__)
+    NB_WINDOW(count, __asm volatile(".balign 8\n1: subs %0, %0, #1\n bne 1b"
+                                    : "+l"(iterations)
+                                    :
+                                    : "cc"));
+#elif defined(__riscv)
+    NB_WINDOW(count, __asm volatile(".balign 8\n1: addi %0, %0, -1\n bnez %0, 1b"
+                                    : "+r"(iterations)));
+#else
+#error "no loop of known length for this architecture"
+#endif
+    return count;
+}
+
+static void selftest(void)
+{
+    const uint32_t iterations[2] = {SELFTEST_SHORT, SELFTEST_LONG};
+    const uint32_t counts[2] = {selftest_count(SELFTEST_SHORT), selftest_count(SELFTEST_LONG)};
+    nb_record_begin("selftest");
+    nb_record_array("n", iterations, 2);
+    nb_record_array("c", counts, 2);
+    nb_record_end();
+}
+
+static void empty_windows(void)
+{
+    uint32_t counts[WINDOW_SAMPLES];
+    for (uint32_t i = 0; i < WINDOW_SAMPLES; i++) {
+        NB_WINDOW(counts[i], (void)0);
+    }
+    nb_record_begin("window");
+    nb_record_array("c", counts, WINDOW_SAMPLES);
+    nb_record_end();
+}
+
+typedef struct {
+    uint32_t init, load, infer, unload, post, outer;
+#if NB_MARKERS
+    uint32_t gap; /* spent on markers within outer */
+#endif
+    int32_t status; /* of the first call that failed, or 0 */
+    nb_answer answer;
+} repetition;
+
+static void repeat(repetition *r)
+{
+    int32_t init, load, infer, unload;
+    NB_STAGE_WINDOW(NB_STAGE_INIT, r->init, init = nb_model_init());
+    NB_BARRIER();
+#if NB_MARKERS
+    const uint32_t gap_begin = nb_marker_count;
+#endif
+    const uint32_t begin = nb_hal_counter();
+    NB_STAGE_WINDOW(NB_STAGE_LOAD, r->load, load = nb_model_load(nb_fixture.input));
+    NB_STAGE_WINDOW(NB_STAGE_INFER, r->infer, infer = nb_model_infer());
+    NB_STAGE_WINDOW(NB_STAGE_UNLOAD, r->unload, unload = nb_model_unload(nb_output));
+    NB_STAGE_WINDOW(NB_STAGE_POST, r->post, r->answer = nb_post(nb_output));
+    r->outer = nb_hal_counter() - begin;
+#if NB_MARKERS
+    r->gap = nb_marker_count - gap_begin;
+#endif
+    r->status = init != 0 ? init : load != 0 ? load : infer != 0 ? infer : unload;
+}
+
+static void send_repetition(uint32_t index, const repetition *r)
+{
+    nb_record_begin("rep");
+    nb_record_u32("i", index);
+    nb_record_u32("init", r->init);
+    nb_record_u32("load", r->load);
+    nb_record_u32("infer", r->infer);
+    nb_record_u32("unload", r->unload);
+    nb_record_u32("post", r->post);
+    nb_record_u32("outer", r->outer);
+#if NB_MARKERS
+    nb_record_u32("gap", r->gap);
+#endif
+    nb_record_end();
+}
+
+void nb_bench(uint32_t repetitions, uint32_t warmups)
+{
+    repetition r = {.answer = {.index = -1}};
+    if (!nb_engine_ready()) {
+        return;
+    }
+    selftest();
+    empty_windows();
+    nb_record_begin("init");
+    nb_record_u32("cold", nb_engine_cold_count);
+    nb_record_end();
+    for (uint32_t i = 0; i < warmups && r.status == 0; i++) {
+        r.status = nb_engine_once();
+        (void)nb_clock_now();
+    }
+    for (uint32_t i = 0; i < repetitions && r.status == 0; i++) {
+        nb_hal_flush();
+        repeat(&r);
+        (void)nb_clock_now();
+        if (r.status == 0) {
+            send_repetition(i, &r);
+        }
+    }
+    if (r.status != 0) {
+        nb_engine_error(r.status);
+        return;
+    }
+    nb_record_begin("answer");
+    nb_record_i32("index", r.answer.index);
+    nb_record_i32("milli", r.answer.milli);
+    nb_record_end();
+}
+
+/* Operators run in batches whose counts fit the stack; the arena keeps its content while a batch is
+ * sent. */
+void nb_layers(uint32_t repetitions)
+{
+    uint32_t counts[LAYER_BATCH];
+    int32_t status = 0;
+    if (!nb_engine_ready()) {
+        return;
+    }
+    for (uint32_t r = 0; r < repetitions && status == 0; r++) {
+        status = nb_model_load(nb_fixture.input);
+        for (uint32_t first = 0; first < NB_OP_COUNT && status == 0; first += LAYER_BATCH) {
+            uint32_t done = 0;
+            nb_hal_flush();
+            while (done < LAYER_BATCH && first + done < NB_OP_COUNT && status == 0) {
+                NB_STAGE_WINDOW(NB_STAGE_LAYER, counts[done], status = nb_model_op(first + done));
+                (void)nb_clock_now();
+                done++;
+            }
+            for (uint32_t i = 0; i < done && status == 0; i++) {
+                nb_record_begin("op");
+                nb_record_u32("r", r);
+                nb_record_u32("i", first + i);
+                nb_record_u32("c", counts[i]);
+                nb_record_end();
+            }
+        }
+    }
+    if (status != 0) {
+        nb_engine_error(status);
+    }
+}
+
+#endif
+
+/* Nothing is sent while the board sleeps: the instrument needs a quiet stretch. */
+void nb_idle(uint32_t ms)
+{
+    nb_hal_flush();
+    nb_marker(NB_STAGE_IDLE);
+    const bool slept = nb_hal_idle(ms);
+    nb_marker(NB_STAGE_NONE);
+    if (!slept) {
+        nb_put_error(NB_E_NOT_SUPPORTED_TEXT);
+        return;
+    }
+    nb_record_begin("idle");
+    nb_record_u32("ms", ms);
+    nb_record_end();
+}

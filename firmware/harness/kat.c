@@ -1,0 +1,47 @@
+/* kat.c: known answers. What the host compares with the golden reference, byte by byte. */
+#include "nb_harness.h"
+
+#define OUT_BYTES 64u
+
+static int32_t run_layers(void)
+{
+    int32_t status = nb_model_load(nb_fixture.input);
+    for (uint32_t i = 0; i < NB_OP_COUNT && status == 0; i++) {
+        status = nb_model_op(i);
+        const nb_span tensor = nb_model_op_output(i);
+        if (status == 0 && tensor.data != NULL) {
+            nb_record_begin("tensor");
+            nb_record_u32("i", i);
+            nb_record_u32("bytes", tensor.bytes);
+            nb_record_crc("crc", nb_crc_of(tensor.data, tensor.bytes));
+            nb_record_end();
+        }
+    }
+    return status;
+}
+
+void nb_kat(bool layers)
+{
+    if (!nb_engine_ready()) {
+        return;
+    }
+    int32_t status = layers ? run_layers() : nb_engine_once();
+    if (status == 0) {
+        status = nb_model_unload(nb_output);
+    }
+    if (status != 0) {
+        nb_engine_error(status);
+        return;
+    }
+    nb_record_begin("kat");
+    nb_record_crc("in", nb_crc_of(nb_fixture.input, NB_INPUT_BYTES));
+    nb_record_crc("out", nb_crc_of(nb_output, NB_OUTPUT_BYTES));
+    nb_record_end();
+    for (uint32_t offset = 0; offset < NB_OUTPUT_BYTES; offset += OUT_BYTES) {
+        const uint32_t left = NB_OUTPUT_BYTES - offset;
+        nb_record_begin("out");
+        nb_record_u32("o", offset);
+        nb_record_hex("hex", &nb_output[offset], left < OUT_BYTES ? left : OUT_BYTES);
+        nb_record_end();
+    }
+}

@@ -6,23 +6,135 @@ Nothing is judged here; ``evaluate`` turns a Session into stages, layers and a v
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from npubench.bench.job import Job, Settings
+from npubench.bench.prepare import Prepared
+from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
 from npubench.link.clock import ClockFit, measure_clock
-from npubench.link.device import BenchResult, Caps, Device, KatResult, MemResult, OpCount
-from npubench.link.target import Target
+from npubench.link.device import (
+    BenchResult,
+    Caps,
+    Device,
+    KatResult,
+    LayersResult,
+    MemResult,
+    expect_firmware,
+)
+from npubench.link.target import Target, open_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What the board said. ``clock`` is None where the board has no clock to measure."""
+    """What the board said. ``bench`` and ``layers`` are None where the board has no timing,
+    ``clock`` where it has no clock to measure. ``input_bytes`` is None for a generated input."""
 
     caps: Caps
     bench: BenchResult | None
-    layers: tuple[OpCount, ...]
+    layers: LayersResult | None
     kat: KatResult
     mem: MemResult
     clock: ClockFit | None
     input_bytes: bytes | None
     transport: str
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Records that did not arrive whole."""
+        return (
+            (() if self.bench is None else self.bench.lost)
+            + (() if self.layers is None else self.layers.lost)
+        )
+
+
+def collect(
+    job: Job, prepared: Prepared, settings: Settings, *, log: BinaryIO, reporter: Reporter
+) -> Session:
+    """Bring the image to the board and collect everything. Raises DeviceError."""
+    input_bytes = _read_input(settings.input_path, prepared)
+    port = settings.port
+    if job.board.kind == "physical":
+        port = _ready_board(job, prepared, settings, reporter)
+    with step(reporter, job.title, "boot"):
+        opened = open_target(
+            job.board, prepared.firmware.elf, port=port, reporter=reporter, job=job.title, log=log
+        )
+        target = opened.__enter__()
+    try:
+        return _converse(job, prepared, settings, target, input_bytes, reporter)
+    finally:
+        opened.__exit__(None, None, None)
+
+
+def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
+    """Find the board's one port and, unless told not to, flash it."""
+    from npubench.bench.detect import Detected, find_port
+    from npubench.bench.flashing import flash_and_check
+
+    found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
+    port = found.port if isinstance(found, Detected) else found
+    probe = found.serial_number if isinstance(found, Detected) else settings.probe_serial
+    if settings.flash:
+        flash_and_check(job, prepared, port=port, probe_serial=probe, reporter=reporter)
+    return port
+
+
+def _converse(
+    job: Job, prepared: Prepared, settings: Settings, target: Target, input_bytes: bytes | None,
+    reporter: Reporter,
+) -> Session:
+    device = target.device
+    with step(reporter, job.title, "identify"):
+        caps = device.caps()
+        expect_firmware(caps, artifact_sha256=prepared.compiled.plan.artifact_sha256)
+    with step(reporter, job.title, "input"):
+        _set_input(device, settings.seed, input_bytes)
+    bench = layers = clock = None
+    if caps.unit != "none":
+        with step(reporter, job.title, "bench"):
+            bench = device.bench(settings.repetitions_on(job.board), settings.warmups)
+        if settings.layers:
+            with step(reporter, job.title, "layers"):
+                layers = device.layers(1)
+    with step(reporter, job.title, "known answer"):
+        kat = device.kat(tensors=settings.verify_layers)
+        mem = device.mem()
+    if job.board.kind == "physical":
+        with step(reporter, job.title, "clock"):
+            clock = measure_clock(device, seconds=settings.clock_seconds)
+    return Session(
+        caps=caps, bench=bench, layers=layers, kat=kat, mem=mem, clock=clock,
+        input_bytes=input_bytes, transport=target.describe(),
+    )
+
+
+def _set_input(device: Device, seed: int, input_bytes: bytes | None) -> None:
+    if input_bytes is None:
+        device.seed(seed)
+    else:
+        device.upload(input_bytes)
+
+
+def _read_input(path: Path | None, prepared: Prepared) -> bytes | None:
+    """The user's own input, checked against the network's size in bytes."""
+    if path is None:
+        return None
+    try:
+        if path.suffix == ".npy":
+            import numpy as np
+
+            data = np.load(path, allow_pickle=False).tobytes()
+        else:
+            data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the input {path} cannot be read: {error}") from error
+    graph = prepared.compiled.network.graph
+    wanted = sum(graph.tensor(index).size_bytes for index in graph.inputs)
+    if len(data) != wanted:
+        raise UsageError(
+            f"the input {path} has {len(data)} bytes, the network takes {wanted}",
+            hint="give the raw quantized input, or a .npy of the input's shape and dtype",
+        )
+    return data

@@ -20,7 +20,7 @@ UNIT_SHORT = {
     "instructions": "instr",
     "cycles": "cycles",
     "us": "µs",
-    "us_modelled": "µs (modelled)",
+    "us_modelled": "µs modelled",
 }
 UNIT_NAME = {
     "instructions": "instructions",
@@ -74,7 +74,7 @@ def ratio(value: float | None) -> str:
 
 def per_mac(value: float | None) -> str:
     """Cost per multiply-accumulate, two decimals."""
-    return NONE if value is None else f"{value:.2f}"
+    return NONE if value is None else f"{value:,.2f}".replace(",", GROUP)
 
 
 def percent(value: float | None) -> str:

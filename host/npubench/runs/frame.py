@@ -84,9 +84,10 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
         log.warning("%s is left out: %s", broken, why)
     rows = [row for run in listing.runs for row in _rows(run)]
     columns: dict[str, Any] = {}
-    for names, dtype in (
+    kinds: tuple[tuple[tuple[str, ...], Any], ...] = (
         (_TEXT, "string"), (_WHOLE, "Int64"), (_REAL, "Float64"), (("deterministic",), "boolean"),
-    ):
+    )
+    for names, dtype in kinds:
         for name in names:
             columns[name] = pd.array([row.get(name, pd.NA) for row in rows], dtype=dtype)
     return pd.DataFrame(columns)

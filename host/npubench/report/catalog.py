@@ -1,0 +1,219 @@
+"""Boards, models, checks and builds as Rich tables: what there is, before anything was run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from npubench.boards import Board
+from npubench.core import format as fmt
+from npubench.core.format import printable
+from npubench.report.table import cell, heading, key_values, name, new_table, number
+
+
+class CheckLike(Protocol):
+    """One thing that ``doctor`` looked at."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def required(self) -> bool: ...
+    @property
+    def found(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+def doctor_table(checks: Sequence[CheckLike]) -> RenderableType:
+    """Every check with what was found; hints for what is missing."""
+    table = new_table()
+    table.add_column("")
+    table.add_column("Check", no_wrap=True)
+    table.add_column("Found", overflow="fold")
+    for check in checks:
+        if check.ok:
+            mark = Text("ok", style="green")
+        elif check.required:
+            mark = Text("missing", style="bold red")
+        else:
+            mark = Text("optional", style="yellow")
+        found = cell(check.found, 200)
+        if not check.ok and check.hint:
+            found.append(f"\n{printable(check.hint, 300)}", style="dim")
+        table.add_row(mark, cell(check.name), found)
+    return table
+
+
+def boards_table(boards: Sequence[Board]) -> Table:
+    """One line per board."""
+    table = new_table()
+    for title in ("Board", "Core", "Clock", "Code", "RAM", "NPU", "Verified"):
+        table.add_column(title, no_wrap=title != "NPU", overflow="fold")
+    for board in boards:
+        table.add_row(
+            name(board.id), name(board.cpu.core), number(fmt.si(board.cpu.hz, "Hz")),
+            number(memory_size(board, "code")), number(memory_size(board, "ram")),
+            cell(fmt.NONE if board.npu is None else board.npu.name), status_words(board),
+        )
+    return table
+
+
+def memory_size(board: Board, role: str) -> str:
+    """Bytes of every region with a role, summed; code also counts what only holds weights."""
+    roles = {role, "weights"} if role == "code" else {role, "arena"}
+    total = sum(region.size_bytes for region in board.memory if roles & set(region.roles))
+    return fmt.size(total) if total else fmt.NONE
+
+
+def status_words(board: Board) -> str:
+    """What of a board is verified, and how, for its CPU and, if it has one, its NPU."""
+    if board.npu is None:
+        return board.status.cpu
+    return f"{board.status.cpu}; NPU {board.status.npu}"
+
+
+def board_view(board: Board) -> RenderableType:
+    """All that is known of a board."""
+    rows = [
+        ("name", board.name), ("kind", board.kind), ("part", board.part),
+        ("core", board.cpu.core), ("clock", "" if board.cpu.hz is None else
+                                   fmt.si(board.cpu.hz, "Hz")),
+        ("kernels", ", ".join(board.cpu.kernels)), ("flags", " ".join(board.cpu.flags)),
+        ("counter", _counter(board)),
+        ("NPU", "" if board.npu is None else f"{board.npu.name}, backend {board.npu.backend}"),
+        ("default backend", board.default_backend),
+        ("console", f"{board.console.baud} baud {board.console.note}".strip()),
+        ("compiler", f"{board.toolchain.prefix}gcc (package {board.toolchain.package})"),
+        ("flashing", "" if board.flash is None else
+         f"{board.flash.protocol} with {board.flash.tool} (package {board.flash.package})"),
+        ("emulator", "" if board.emulator is None else
+         f"{board.emulator.program} -machine {board.emulator.machine}"),
+        ("verified", status_words(board)), ("power", board.status.power),
+    ]
+    parts: list[RenderableType] = [
+        Text(board.id, style="bold"),
+        key_values([(key, printable(value, 300)) for key, value in rows if value]),
+    ]
+    if board.memory:
+        table = new_table()
+        for title in ("Region", "Base", "Size", "Roles"):
+            table.add_column(title)
+        for region in board.memory:
+            table.add_row(
+                cell(region.name), f"0x{region.base:08x}", number(fmt.size(region.size_bytes)),
+                ", ".join(region.roles),
+            )
+        parts += [heading("Memory"), table]
+    for title, lines, style in (
+        ("Unverified: only the board itself can show", board.status.unverified, "yellow"),
+        ("Notes", board.notes, ""), ("Sources", board.sources, ""),
+    ):
+        if lines:
+            parts.append(heading(title))
+            parts += [Text(f"- {printable(line, 500)}", style=style) for line in lines]
+    return Group(*parts)
+
+
+def _counter(board: Board) -> str:
+    if board.counter.unit == "none":
+        return "none: no timing"
+    words = f"{board.counter.bits} bits of {board.counter.unit}"
+    if board.counter.hz is not None:
+        words += f" at {fmt.si(board.counter.hz, 'Hz')}"
+    if board.instructions_per_count is not None:
+        words += f", {board.instructions_per_count:.4g} instructions each"
+    return words
+
+
+def models_table(documents: Sequence[Mapping[str, Any]]) -> Table:
+    """The zoo: one line per model (id, task, macs, parameters, peak_live_bytes, sha256)."""
+    table = new_table()
+    table.add_column("Model")
+    table.add_column("Task", overflow="fold")
+    for title in ("MACs", "Parameters", "Peak RAM"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("SHA-256")
+    for document in documents:
+        table.add_row(
+            name(str(document["id"])), cell(str(document.get("task", ""))),
+            number(fmt.count(document["macs"])), number(fmt.count(document["parameters"])),
+            number(fmt.size(document["peak_live_bytes"])),
+            fmt.short_hash(str(document["sha256"])),
+        )
+    return table
+
+
+def analysis_view(document: Mapping[str, Any]) -> RenderableType:
+    """A network's cost, layer by layer: the document of ``npubench analyze --json``."""
+    rows = [
+        ("file", str(document["file"])), ("SHA-256", str(document["sha256"])),
+        ("MACs", fmt.count(document["macs"])), ("parameters", fmt.count(document["parameters"])),
+        ("weights", fmt.size(document["weight_bytes"])),
+        ("peak live activations", fmt.size(document["peak_live_bytes"])),
+        *(("input", _tensor_words(tensor)) for tensor in document.get("inputs", ())),
+        *(("output", _tensor_words(tensor)) for tensor in document.get("outputs", ())),
+    ]
+    if "arena_bytes" in document:
+        rows.append(("board", f"{document['board']}, backend {document['backend']}"))
+        rows.append(("arena", fmt.size(document["arena_bytes"])))
+    table = new_table()
+    table.add_column("#", justify="right")
+    table.add_column("Operator", overflow="fold")
+    for title in ("MACs", "Weights", "In", "Out", "Live", "MACs/byte"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer in document["layers"]:
+        table.add_row(
+            number(str(layer["index"])), name(str(layer["op"])),
+            number(fmt.count(layer["macs"])), number(fmt.size(layer["weight_bytes"])),
+            number(fmt.size(layer["input_bytes"])), number(fmt.size(layer["output_bytes"])),
+            number(fmt.size(layer["live_bytes"])),
+            number(f"{layer['intensity_macs_per_byte']:.2f}"),
+        )
+    parts: list[RenderableType] = [
+        Text(printable(str(document["name"]), 60), style="bold"),
+        key_values([(key, printable(value, 300)) for key, value in rows]),
+        Text(fmt.evidence_words(document["evidence"]), style="dim"), table,
+    ]
+    fallbacks = document.get("fallbacks", ())
+    if fallbacks:
+        parts.append(heading("On the CPU, not on the NPU"))
+        parts += [
+            Text(f"- {item['op']} ({item['op_index']}): {printable(str(item['reason']), 300)}")
+            for item in fallbacks
+        ]
+    return Group(*parts)
+
+
+def _tensor_words(tensor: Mapping[str, Any]) -> str:
+    shape = "×".join(str(extent) for extent in tensor["shape"]) or "scalar"
+    words = f"{printable(str(tensor['name']), 60)}: {tensor['dtype']} {shape}"
+    if tensor.get("scale") is not None:
+        words += f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+    return words
+
+
+def build_view(document: Mapping[str, Any]) -> RenderableType:
+    """A finished build: where the image is and what memory it takes."""
+    memory: Mapping[str, Any] = document["memory"]
+    rows = [
+        ("image", str(document["elf"])), ("project", str(document["project"])),
+        ("ELF SHA-256", str(document["elf_sha256"])),
+        ("built", "taken from the cache" if document.get("cached") else "now"),
+        *(
+            (key.removesuffix("_bytes").replace("_", " "), fmt.size(value))
+            for key, value in memory.items()
+            if key.endswith("_bytes") and (value is None or isinstance(value, int))
+        ),
+    ]
+    model = printable(str(document["model"]), 60)
+    title = f"{model} for {document['board']} ({document['backend']})"
+    return Group(
+        Text(title, style="bold"),
+        key_values([(key, printable(value, 500)) for key, value in rows]),
+    )

@@ -1,0 +1,308 @@
+"""Runs as Rich tables. What a file brought is made printable and never read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from npubench.core import format as fmt
+from npubench.core.evidence import Evidence
+from npubench.core.format import printable
+from npubench.core.stages import Stage
+from npubench.report.catalog import (
+    analysis_view,
+    board_view,
+    boards_table,
+    build_view,
+    doctor_table,
+    models_table,
+)
+from npubench.report.selection import failure, infer_per_mac, is_valid, target
+from npubench.report.table import cell, heading, key_values, name, new_table, number
+from npubench.runs.compare import Comparison
+from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
+from npubench.runs.store import StoredRun
+from npubench.stats.compare import Verdict
+
+__all__ = [
+    "analysis_view", "board_view", "boards_table", "build_view", "compare_view", "doctor_table",
+    "layers_table", "models_table", "results_table", "run_view", "timings_table",
+]
+
+_STATUS_STYLE = {"ok": "green", "partial": "yellow", "failed": "bold red", "refused": "bold red"}
+_GOLDEN_STYLE = {"match": "green", "mismatch": "bold red", "unavailable": "yellow"}
+_EVIDENCE_STYLE = {Evidence.MEASURED: "bold", Evidence.MODELLED: "magenta"}
+_VERDICT_STYLE = {Verdict.TOO_FEW: "yellow", Verdict.UNDECIDED: "yellow"}
+
+
+def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> RenderableType:
+    """One line per run; a run that failed shows no number and, below, its reason and hint."""
+    table = new_table()
+    table.add_column("Model", no_wrap=True)
+    table.add_column("Target", overflow="fold")
+    table.add_column("Result", no_wrap=True)
+    for title in ("Infer", "per MAC", "Flash", "RAM"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Evidence", no_wrap=True)
+    lines: list[Text] = []
+    for stored in runs:
+        run = stored.record
+        table.add_row(
+            name(run.model.name, 20), cell(target(run)), result_words(run), *_costs(run),
+            Text(run.evidence, style=_EVIDENCE_STYLE.get(run.evidence, "")),
+        )
+        if not is_valid(run):
+            lines.append(_reason(run))
+    return Group(table, *lines) if reasons and lines else table
+
+
+def result_words(run: RunRecord) -> Text:
+    """Status and golden check in two words, coloured by the worse of them."""
+    if run.golden.status == "mismatch":
+        return Text("mismatch", style="bold red")
+    style = _STATUS_STYLE[run.status]
+    if not is_valid(run):
+        return Text(run.status, style=style)
+    if run.golden.status == "unavailable":
+        return Text(f"{run.status}, unchecked", style="yellow")
+    return Text(f"{run.status}, {run.golden.status}", style=style)
+
+
+def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
+    valid = is_valid(run)
+    infer = run.stages.get(Stage.INFER)
+    memory = run.memory
+    return (
+        number(fmt.NONE if infer is None or not valid
+               else fmt.quantity(infer.median, infer.unit)),
+        number(fmt.per_mac(infer_per_mac(run)) if valid else fmt.NONE),
+        number(fmt.size(None if memory is None else memory.flash_bytes)),
+        number(fmt.size(None if memory is None else memory.ram_bytes)),
+    )
+
+
+def _reason(run: RunRecord) -> Text:
+    line = Text.assemble(
+        (f"{printable(run.model.name, 40)} on {run.board}: {run.status}: ", "bold red"),
+        failure(run),
+    )
+    if run.error is not None and run.error.hint:
+        line.append(f"\n  hint: {printable(run.error.hint, 400)}", style="dim")
+    return line
+
+
+def _stage_value(stage: StageRecord | None) -> str:
+    if stage is None or stage.median is None:
+        return fmt.NONE
+    text = fmt.quantity(stage.median, stage.unit)
+    if stage.low is not None and stage.high is not None:
+        text += f" ({fmt.count(stage.low)} to {fmt.count(stage.high)})"
+    return text
+
+
+def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableType:
+    """Host time of each step of each run, and of the whole command."""
+    steps = list(dict.fromkeys(step for stored in runs for step in stored.record.timings_s))
+    table = new_table(title=f"Host time; the whole command took {fmt.duration(total_s)}")
+    table.add_column("Model")
+    table.add_column("Target")
+    for step in steps:
+        table.add_column(printable(step, 20), justify="right", no_wrap=True)
+    for stored in runs:
+        run = stored.record
+        table.add_row(
+            name(run.model.name, 20), name(target(run)),
+            *(number(fmt.duration(run.timings_s.get(step))) for step in steps),
+        )
+    return table
+
+
+def run_view(stored: StoredRun) -> RenderableType:
+    """One run: verdict, stages, layers, memory, provenance."""
+    run = stored.record
+    head = Text.assemble(
+        (printable(run.model.name, 60), "bold"), " on ", (run.board, "bold"), f" ({run.backend}): ",
+        (run.status, _STATUS_STYLE[run.status]), ", golden ",
+        (run.golden.status, _GOLDEN_STYLE[run.golden.status]), f", {run.evidence}",
+    )
+    parts: list[RenderableType] = [head]
+    if not is_valid(run):
+        parts.append(_reason(run))
+    parts += [Text(fmt.evidence_words(run.evidence), style="dim")]
+    if run.stages:
+        parts += [heading("Stages"), _stages_table(run)]
+    if run.layers:
+        parts += [heading("Layers"), layers_table(run)]
+    if run.memory is not None:
+        parts += [heading("Memory"), _memory_table(run.memory)]
+    parts += [heading("Provenance"), _provenance(stored)]
+    return Group(*parts)
+
+
+def _stages_table(run: RunRecord) -> Table:
+    table = new_table()
+    table.add_column("Stage", no_wrap=True)
+    for title in ("Median", "n"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Spread", overflow="fold")
+    table.add_column("Evidence", no_wrap=True)
+    for stage_name, stage in run.stages.items():
+        known = stage.median is not None
+        table.add_row(
+            name(stage_name), number(_stage_value(stage)), number(str(stage.n)),
+            cell(spread_words(stage) if known else stage.reason or "unavailable", 200),
+            Text(stage.evidence, style=_EVIDENCE_STYLE.get(stage.evidence, "")),
+        )
+    return table
+
+
+def spread_words(stage: StageRecord) -> str:
+    """How far the repetitions agree, in words."""
+    if stage.deterministic:
+        return "deterministic"
+    if stage.n < 2:
+        return "once"
+    words = f"{fmt.count(stage.min)} to {fmt.count(stage.max)}, MAD {fmt.count(stage.mad)}"
+    if stage.ci95_low is not None and stage.ci95_high is not None:
+        words += f", 95 % interval {fmt.count(stage.ci95_low)} to {fmt.count(stage.ci95_high)}"
+    if stage.outliers:
+        words += f", {stage.outliers} outlier{'s' if stage.outliers > 1 else ''} kept"
+    return words
+
+
+def layers_table(run: RunRecord) -> Table:
+    """Each operator with its cost and its share of what was counted."""
+    table = new_table()
+    with_npu = any(layer.engine == "npu" for layer in run.layers)
+    table.add_column("#", justify="right")
+    table.add_column("Operator", no_wrap=True)
+    if with_npu:
+        table.add_column("Engine")
+    for title in ("MACs", "Weights", "Cost", "per MAC", "Share"):
+        table.add_column(title, justify="right", no_wrap=True)
+    totals: dict[str, float] = {}
+    for layer in run.layers:
+        totals[layer.unit] = totals.get(layer.unit, 0) + (layer.value or 0)
+    for layer in run.layers:
+        value = layer.value if is_valid(run) else None
+        total = totals[layer.unit]
+        table.add_row(
+            number(str(layer.index)), name(layer.op), *([cell(layer.engine)] if with_npu else []),
+            number(fmt.count(layer.macs)), number(fmt.size(layer.weight_bytes)),
+            number(fmt.quantity(value, layer.unit)),
+            number(fmt.per_mac(value / layer.macs if value is not None and layer.macs else None)),
+            number(fmt.percent(value / total if value is not None and total else None)),
+        )
+    return table
+
+
+def _memory_table(memory: MemoryRecord) -> Table:
+    return key_values(
+        [
+            ("flash", fmt.size(memory.flash_bytes)),
+            ("  weights", fmt.size(memory.weights_bytes)),
+            ("  kernels", fmt.size(memory.kernels_bytes)),
+            ("  harness", fmt.size(memory.harness_flash_bytes)),
+            ("  empty firmware of this board", fmt.size(memory.baseline_flash_bytes)),
+            ("RAM", fmt.size(memory.ram_bytes)),
+            ("  arena", fmt.size(memory.arena_bytes)),
+            ("  scratch", fmt.size(memory.scratch_bytes)),
+            ("  harness", fmt.size(memory.harness_ram_bytes)),
+            ("  data", fmt.size(memory.data_bytes)),
+            ("  stack, high-water mark", fmt.size(memory.stack_bytes)),
+            ("  empty firmware of this board", fmt.size(memory.baseline_ram_bytes)),
+            ("uploaded input (fixture, not counted)", fmt.size(memory.fixture_bytes)),
+        ]
+    )
+
+
+def _provenance(stored: StoredRun) -> Table:
+    run, environment = stored.record, stored.record.environment
+    rows = [
+        ("run", run.run_id), ("folder", str(stored.path)), ("created", run.created),
+        ("network", run.model.network_sha256), ("artifact", run.model.artifact_sha256),
+        ("npubench", " ".join(filter(None, (environment.npubench, environment.git)))),
+        *sorted(environment.tools.items()),
+        ("flags", " ".join(environment.flags)), ("command", " ".join(run.command)),
+    ]
+    if run.clock is not None:
+        rows.append(("clock", run.clock.source))
+        rows.append(("window cost, subtracted", fmt.count(run.clock.window_cost)))
+    return key_values([(key, printable(value, 2000)) for key, value in rows if value])
+
+
+def compare_view(comparison: Comparison) -> RenderableType:
+    """What differs in provenance first, then stages, then memory."""
+    a, b = comparison.a.record, comparison.b.record
+    parts: list[RenderableType] = [
+        Text.assemble(
+            ("a  ", "bold"), f"{a.run_id}\n", ("b  ", "bold"), f"{b.run_id}\n",
+            f"network {printable(a.model.name, 60)} {fmt.short_hash(a.model.network_sha256)}",
+        )
+    ]
+    if comparison.mixed:
+        parts.append(
+            Text(f"Different evidence, on request: {a.evidence} and {b.evidence}. No claim is "
+                 "made across them.", style="yellow")
+        )
+    parts.append(heading("What differs besides the results"))
+    if comparison.provenance:
+        table = new_table()
+        for title in ("", "a", "b"):
+            table.add_column(title, overflow="fold")
+        for item in comparison.provenance:
+            table.add_row(
+                cell(item.what), cell(item.a or fmt.NONE, 400), cell(item.b or fmt.NONE, 400)
+            )
+        parts.append(table)
+    else:
+        parts.append(Text("nothing"))
+    parts += [heading("Stages, b against a"), _comparison_table(comparison)]
+    if comparison.memory:
+        parts += [heading("Memory"), _memory_comparison(comparison)]
+    return Group(*parts)
+
+
+def _comparison_table(comparison: Comparison) -> RenderableType:
+    table = new_table()
+    table.add_column("Stage", no_wrap=True)
+    for title in ("a", "b", "b / a"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Verdict", overflow="fold")
+    reasons: dict[str, list[str]] = {}
+    for stage in comparison.stages:
+        verdict = Text("not compared", style="dim")
+        if stage.verdict is not None:
+            verdict = Text(stage.verdict, style=_VERDICT_STYLE.get(stage.verdict, "bold"))
+        table.add_row(
+            name(stage.stage),
+            number(fmt.quantity(stage.median_a, stage.unit_a or "")),
+            number(fmt.quantity(stage.median_b, stage.unit_b or "")),
+            number(fmt.ratio(stage.ratio)), verdict,
+        )
+        reasons.setdefault(stage.reason, []).append(stage.stage)
+    return Group(table, *(
+        Text(f"{', '.join(stages)}: {printable(reason, 400)}", style="dim")
+        for reason, stages in reasons.items() if reason
+    ))
+
+
+def _memory_comparison(comparison: Comparison) -> Table:
+    table = new_table()
+    table.add_column("")
+    for title in ("a", "b", "b − a"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for line in comparison.memory:
+        difference = line.difference_bytes
+        change = fmt.NONE
+        if difference is not None:
+            change = fmt.signed(fmt.size(difference), difference)
+        table.add_row(
+            cell(line.name.replace("_", " ")), number(fmt.size(line.a_bytes)),
+            number(fmt.size(line.b_bytes)),
+            number(change),
+        )
+    return table

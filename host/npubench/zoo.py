@@ -1,0 +1,214 @@
+"""The model zoo as data: each ``models/<id>/model.toml`` is one network, found by its folder.
+
+The zoo describes networks and finds their files; the compiler builds them. A MODEL on the command
+line is a zoo id or the path of any int8 .tflite, and both end here as a ResolvedModel.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from npubench.core.errors import ConfigError, UsageError
+from npubench.core.paths import data_root
+
+MAX_ID_CHARS = 40
+
+ModelId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+Text = Annotated[str, Field(min_length=1)]
+Ratio = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mlperf(_Part):
+    """How the network presents itself to MLPerf Tiny's runner.
+
+    ``input`` is the form of an upload: raw int8, unsigned pixels (shifted by 128 on the device) or
+    little-endian floats (quantized on the device). ``result`` is the scores, or the mean squared
+    error between input and output.
+    """
+
+    model: Literal["kws01", "vww01", "ic01", "ad01"]
+    input: Literal["int8", "u8", "f32le"]
+    result: Literal["scores", "mse"]
+
+
+class Accuracy(_Part):
+    """Share of right answers on a test set that took no part in training, as float and as int8."""
+
+    float_ratio: Ratio
+    int8_ratio: Ratio
+    test_set: Text
+    test_count: Annotated[int, Field(gt=0)]
+
+
+class ZooModel(_Part):
+    """One network of the zoo, as its model.toml describes it.
+
+    ``weights`` says whether its answers mean anything: ``trained``, or ``seeded`` for random
+    weights in the architecture of a published network, good for cost and for bit-exactness.
+    ``script`` is the Python file in the same folder that re-creates ``file``.
+    """
+
+    schema_version: Literal[1] = Field(alias="schema")
+    id: ModelId
+    name: Text
+    task: Text
+    source: Text
+    license: Text
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.tflite$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    script: FileName = "build.py"
+    weights: Literal["seeded", "trained"]
+    input: Text
+    labels: tuple[Text, ...] = ()
+    mlperf: Mlperf | None = None
+    accuracy: Accuracy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedModel:
+    """A MODEL argument, resolved: its id for file names and records, its file, and its entry in
+    the zoo when it is one of ours."""
+
+    id: str
+    path: Path
+    entry: ZooModel | None
+
+
+@cache
+def zoo_ids() -> tuple[str, ...]:
+    """Every zoo id, sorted."""
+    return tuple(sorted(path.parent.name for path in (data_root() / "models").glob("*/model.toml")))
+
+
+def zoo_folder(name: str) -> Path:
+    """The folder of a zoo model. Raises UsageError with the closest id when there is none."""
+    if name not in zoo_ids():
+        close = difflib.get_close_matches(name, zoo_ids(), n=1)
+        raise UsageError(
+            f"there is no zoo model {name!r}",
+            hint=f"did you mean {close[0]}?" if close else f"known: {', '.join(zoo_ids())}",
+        )
+    return data_root() / "models" / name
+
+
+def load_zoo(name: str) -> ZooModel:
+    """The zoo's entry called ``name``.
+
+    Raises UsageError with the closest id when there is none, ConfigError with every mistake of its
+    file, each with its dotted key.
+    """
+    return read_zoo(zoo_folder(name) / "model.toml")
+
+
+def read_zoo(path: Path) -> ZooModel:
+    """Read and check one model.toml. The folder's name must be the model's id."""
+    try:
+        entry = ZooModel.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        mistakes = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'model'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigError(f"{path}: {mistakes}") from error
+    if entry.id != path.parent.name:
+        raise ConfigError(f"{path}: id: is {entry.id!r}, but the folder is {path.parent.name!r}")
+    return entry
+
+
+def resolve_model(argument: str) -> ResolvedModel:
+    """The network that a MODEL argument means: an existing file, else a zoo id.
+
+    Raises UsageError when it is neither (with the closest name), a folder, or a file that cannot
+    be read; ConfigError when a zoo model's file is missing or is not the one of its model.toml.
+    """
+    path = Path(argument)
+    if _is_file(path):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UsageError(
+                f"cannot read model {argument}: {error.strerror or error}",
+                hint="check the file's permissions",
+            ) from error
+        return ResolvedModel(id=model_id_of(path), path=path, entry=None)
+    if argument in zoo_ids():
+        return _resolve_zoo(argument)
+    if _exists(path):
+        what = "a folder" if path.is_dir() else "not a regular file"
+        raise UsageError(f"model {argument!r} is {what}", hint="give the path of a .tflite file")
+    raise UsageError(
+        f"there is no model {argument[:200]!r}: neither a file nor a zoo id", hint=_nearest(argument)
+    )
+
+
+def model_id_of(path: Path) -> str:
+    """A model id from a file's name: ``[a-z0-9_-]``, at most 40 characters, never empty."""
+    words = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_")
+    return words[:MAX_ID_CHARS].rstrip("-_") or "model"
+
+
+def _resolve_zoo(name: str) -> ResolvedModel:
+    entry = load_zoo(name)
+    path = zoo_folder(name) / entry.file
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(
+            f"{path.parent / 'model.toml'}: file: {entry.file} cannot be read: "
+            f"{error.strerror or error}",
+            hint="restore the file from the repository, or reinstall the package",
+        ) from error
+    if found != entry.sha256:
+        raise ConfigError(
+            f"{path.parent / 'model.toml'}: sha256: is {entry.sha256}, but {entry.file} has {found}",
+            hint="restore the file from the repository; after a wanted change, update sha256",
+        )
+    return ResolvedModel(id=entry.id, path=path, entry=entry)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a regular file is there; a name that no file system takes is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _nearest(argument: str) -> str:
+    """What the user may have meant: a file beside the path that was given, or a zoo id."""
+    path = Path(argument)
+    siblings: list[str] = []
+    if path.suffix or path.parent != Path():
+        try:
+            siblings = [str(found) for found in sorted(path.parent.glob("*.tflite"))]
+        except (OSError, ValueError):
+            siblings = []
+    close = difflib.get_close_matches(argument, [*zoo_ids(), *siblings], n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"give the path of a .tflite file, or one of: {', '.join(zoo_ids())}"

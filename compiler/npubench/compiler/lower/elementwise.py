@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from npubench.compiler.graph import Tensor
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.requant import quantize_multiplier, single
@@ -78,7 +76,7 @@ def _small(site: Site, real: float) -> tuple[int, int]:
     return multiplier, shift
 
 
-def _sum(site: Site, kernel: str, *, in_float: bool) -> Lowering:
+def _sum(site: Site, kernel: str) -> Lowering:
     site.arity(inputs=(2,))
     first = site.quantization(site.input(0), "the first input")
     second = site.quantization(site.input(1), "the second input")
@@ -86,13 +84,6 @@ def _sum(site: Site, kernel: str, *, in_float: bool) -> Lowering:
     scale1, scale2, scale = single(first.scale), single(second.scale), single(target.scale)
     twice = 2.0 * max(scale1, scale2)
     factors = [scale1 / twice, scale2 / twice, twice / ((1 << LEFT_SHIFT) * scale)]
-    if in_float:
-        wide = np.float32(1 << LEFT_SHIFT) * np.float32(scale)
-        factors = [
-            float(np.float32(scale1) / np.float32(twice)),
-            float(np.float32(scale2) / np.float32(twice)),
-            float(np.float32(twice) / wide),
-        ]
     pairs = [_small(site, factor) for factor in factors]
     low, high = fused_range(site, target)
     params: dict[str, ParamValue] = {
@@ -113,12 +104,11 @@ def _sum(site: Site, kernel: str, *, in_float: bool) -> Lowering:
 
 
 def _add(site: Site) -> Lowering:
-    return _sum(site, "nb_add_s8", in_float=False)
+    return _sum(site, "nb_add_s8")
 
 
 def _sub(site: Site) -> Lowering:
-    # The reference forms SUB's factors in float32, ADD's in double.
-    return _sum(site, "nb_sub_s8", in_float=True)
+    return _sum(site, "nb_sub_s8")
 
 
 def _mul(site: Site) -> Lowering:

@@ -4,6 +4,8 @@ Every path in a command is relative to the project, so that objects in the share
 project, wherever it lies. What depends on the place stands between ``$(`` and ``$)``.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
@@ -57,17 +59,18 @@ env.Replace(
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     PROGNAME="firmware",
     PROGSUFFIX=".elf",
-    CPPPATH=["include"],
+    CPPPATH=["#/include", *(f"#/{p.as_posix()}" for p in sorted(Path("src/hal").glob("*")))],
     CCFLAGS=COMMON,
-    PREFIX_MAP=f"$( -ffile-prefix-map={project}=. $)",
-    CCCOM="$CC -o $TARGET -c $CCFLAGS $PREFIX_MAP $_CPPINCFLAGS $SOURCES",
-    ASPPCOM="$CC -o $TARGET -c $CCFLAGS $PREFIX_MAP $_CPPINCFLAGS $SOURCES",
+    PREFIX_MAP=[f"-ffile-prefix-map={project}=."],
+    CCCOM="$CC -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",
+    ASPPCOM="$CC -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",
     LINKCOM="$LINK -o $TARGET $LINKFLAGS $SOURCES $LINKLIBS",
     LINKFLAGS=[
         *COMMON,
         *([] if hosted else ["-nostartfiles", "-T", board.get("build.ldscript")]),
         "-Wl,--gc-sections",
         "-Wl,--build-id=none",
+        "-Wl,-z,noexecstack",
         f"-Wl,-Map={image['map']}",
     ],
     LINKLIBS="-lm" if hosted else "-Wl,--start-group -lc -lgcc -lm -Wl,--end-group",
@@ -83,32 +86,32 @@ def objects():
         root = Path("src") / folder
         for source in sorted(path for path in root.rglob("*") if path.suffix in (".c", ".S")):
             node = env.StaticObject(
-                target=f"{build}/{source.as_posix()}.o",
-                source=source.as_posix(),
+                target=f"#/{build}/{source.as_posix()}.o",
+                source=f"#/{source.as_posix()}",
                 CCFLAGS=[*COMMON, *flags],
             )
             if folder == "model":
                 env.NoCache(node)
-                env.Depends(node, [p.as_posix() for p in sorted(root.glob("*.bin"))])
+                env.Depends(node, [f"#/{p.as_posix()}" for p in sorted(root.glob("*.bin"))])
             found += node
     return found
 
 
 if "nobuild" in COMMAND_LINE_TARGETS:
-    program = [env.File(image["elf"])]
+    program = [env.File(f"#/{image['elf']}")]
 else:
-    program = env.Program(image["elf"], objects())
+    program = env.Program(f"#/{image['elf']}", objects())
     env.NoCache(program)
-    env.SideEffect(image["map"], program)
+    env.SideEffect(f"#/{image['map']}", program)
     if not hosted:
-        env.Depends(program, board.get("build.ldscript"))
+        env.Depends(program, f"#/{board.get('build.ldscript')}")
 env.Replace(PIOMAINPROG=program)
 
 outputs = list(program)
 if not hosted and "nobuild" not in COMMAND_LINE_TARGETS:
     for kind, form in (("bin", "binary"), ("hex", "ihex")):
         node = env.Command(
-            image[kind],
+            f"#/{image[kind]}",
             program,
             env.VerboseAction(f"$OBJCOPY -O {form} $SOURCE $TARGET", f"Writing {image[kind]}"),
         )

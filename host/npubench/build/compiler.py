@@ -20,7 +20,8 @@ def find_compiler(board: Board) -> Path:
             compiler = found
     if not _has_libc(os.fspath(compiler)):
         raise ToolMissing(
-            f"{compiler.name} has no C library", argv=(compiler.name,),
+            f"{compiler.name} has no C library",
+            argv=(compiler.name,),
             hint=f"install it: apt-get install {board.toolchain.package}",
         )
     return compiler
@@ -41,4 +42,4 @@ def _version(compiler: str) -> str:
 def _has_libc(compiler: str) -> bool:
     """The compiler prints a path for a library that it finds, and the bare name for another."""
     found = run_tool([compiler, "-print-file-name=libc.a"], timeout_s=30).stdout.strip()
-    return os.path.isabs(found)
+    return Path(found).is_absolute()

@@ -11,7 +11,7 @@ from npubench.core.tool import TAIL_CHARS, ToolResult
 _OVERFLOW = re.compile(r"region [`'\"]?(\w+)[`'\"]? overflowed by (\d+) bytes")
 _ERROR = re.compile(
     r"^.*?(?:\berror: |\bfatal error: |undefined reference to |multiple definition of "
-    r"|\bld: |^Error: |^\*\*\* ).*$",
+    r"|\bld: |^Error: ).*$",
     re.MULTILINE,
 )
 MAX_ERRORS = 5
@@ -29,14 +29,18 @@ def build_failure(result: ToolResult, board: Board) -> NpubenchError:
         name = max(overflows, key=overflows.__getitem__)
         free = _region_bytes(board, name)
         return DoesNotFit(
-            needed_bytes=free + overflows[name], free_bytes=free, region=name,
+            needed_bytes=free + overflows[name],
+            free_bytes=free,
+            region=name,
             what=f"the firmware for {board.id}",
         )
     lines = list(dict.fromkeys(line.strip() for line in _ERROR.findall(output)))
     detail = "; ".join(lines[:MAX_ERRORS]) or f"PlatformIO ended with exit code {result.code}"
     return ToolError(
-        f"the firmware for {board.id} does not build: {detail}", argv=result.argv,
-        code=result.code, tail=output[-TAIL_CHARS:],
+        f"the firmware for {board.id} does not build: {detail}",
+        argv=result.argv,
+        code=result.code,
+        tail=output[-TAIL_CHARS:],
     )
 
 

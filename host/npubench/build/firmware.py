@@ -16,6 +16,7 @@ from pathlib import Path
 from npubench.boards import Board
 from npubench.build.compiler import compiler_version, find_compiler
 from npubench.build.failure import build_failure
+from npubench.build.image import check_image
 from npubench.build.platformio import run_platformio, tool_versions
 from npubench.compiler.emit.project import Project, write_project
 from npubench.core.errors import StorageError, ToolError
@@ -77,30 +78,34 @@ def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: s
     if built is None:
         raise ToolError(f"the build in {folder} vanished", hint="run the command again")
     return Firmware(
-        elf=built.elf, map=built.map, project_dir=built.project_dir, elf_sha256=built.elf_sha256,
-        project_sha256=built.project_sha256, tools=built.tools, flags=built.flags, cached=False,
+        elf=built.elf,
+        map=built.map,
+        project_dir=built.project_dir,
+        elf_sha256=built.elf_sha256,
+        project_sha256=built.project_sha256,
+        tools=built.tools,
+        flags=built.flags,
+        cached=False,
     )
 
 
-def _build(
-    project: Project, board: Board, root: Path, folder: Path, tools: dict[str, str]
-) -> None:
+def _build(project: Project, board: Board, root: Path, folder: Path, tools: dict[str, str]) -> None:
     """Build in a folder of its own and move the result to ``folder`` in one step."""
     with tempfile.TemporaryDirectory(dir=root, prefix=".build-") as scratch:
         source = Path(scratch) / "project"
         write_project(project, source)
-        result = run_platformio(
-            ["run", "--jobs", str(JOBS)], project=source, check=False
-        )
+        result = run_platformio(["run", "--jobs", str(JOBS)], project=source, check=False)
         output = source / ".pio" / "build" / board.id
         elf = output / "firmware.elf"
         if result.code != 0:
             raise build_failure(result, board)
         if not elf.is_file():
             raise ToolError(
-                "PlatformIO reported success, but there is no image", argv=result.argv,
+                "PlatformIO reported success, but there is no image",
+                argv=result.argv,
                 tail=(result.stdout + result.stderr)[-2000:],
             )
+        check_image(elf, board)
         done = Path(scratch) / "done"
         done.mkdir()
         for name in ("firmware.elf", "firmware.map", "firmware.bin", "firmware.hex"):
@@ -130,9 +135,14 @@ def _load(folder: Path, board: Board, project: Project) -> Firmware | None:
     if not whole or not (folder / "firmware.map").is_file():
         return None
     return Firmware(
-        elf=elf, map=folder / "firmware.map", project_dir=folder / "project",
-        elf_sha256=record["elf_sha256"], project_sha256=project.sha256,
-        tools=dict(record["tools"]), flags=board.cpu.flags, cached=True,
+        elf=elf,
+        map=folder / "firmware.map",
+        project_dir=folder / "project",
+        elf_sha256=record["elf_sha256"],
+        project_sha256=project.sha256,
+        tools=dict(record["tools"]),
+        flags=board.cpu.flags,
+        cached=True,
     )
 
 

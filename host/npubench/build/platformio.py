@@ -22,18 +22,34 @@ from npubench.core.tool import ToolResult, run_tool
 SCONS_PACKAGE_VERSION = "4.41101.0"
 _SCONS_SCRIPT = "import SCons.Script\n\nSCons.Script.main()\n"
 _SEARCHED = (
-    "PLATFORMIO_BUILD_CACHE_DIR", "PLATFORMIO_BUILD_DIR", "PLATFORMIO_BUILD_FLAGS",
-    "PLATFORMIO_BUILD_SRC_FILTER", "PLATFORMIO_BUILD_SRC_FLAGS", "PLATFORMIO_BUILD_UNFLAGS",
-    "PLATFORMIO_BOARDS_DIR", "PLATFORMIO_DEFAULT_ENVS", "PLATFORMIO_EXTRA_SCRIPTS",
-    "PLATFORMIO_INCLUDE_DIR", "PLATFORMIO_LIB_DIR", "PLATFORMIO_PACKAGES_DIR",
-    "PLATFORMIO_PLATFORMS_DIR", "PLATFORMIO_SRC_DIR", "PLATFORMIO_UPLOAD_FLAGS",
-    "PLATFORMIO_UPLOAD_PORT", "PLATFORMIO_WORKSPACE_DIR", "SCONSFLAGS",
+    "PLATFORMIO_BUILD_CACHE_DIR",
+    "PLATFORMIO_BUILD_DIR",
+    "PLATFORMIO_BUILD_FLAGS",
+    "PLATFORMIO_BUILD_SRC_FILTER",
+    "PLATFORMIO_BUILD_SRC_FLAGS",
+    "PLATFORMIO_BUILD_UNFLAGS",
+    "PLATFORMIO_BOARDS_DIR",
+    "PLATFORMIO_DEFAULT_ENVS",
+    "PLATFORMIO_EXTRA_SCRIPTS",
+    "PLATFORMIO_INCLUDE_DIR",
+    "PLATFORMIO_LIB_DIR",
+    "PLATFORMIO_PACKAGES_DIR",
+    "PLATFORMIO_PLATFORMS_DIR",
+    "PLATFORMIO_SRC_DIR",
+    "PLATFORMIO_UPLOAD_FLAGS",
+    "PLATFORMIO_UPLOAD_PORT",
+    "PLATFORMIO_WORKSPACE_DIR",
+    "SCONSFLAGS",
 )
 
 
 def run_platformio(
-    arguments: Sequence[str], *, project: Path, extra_env: Mapping[str, str] | None = None,
-    timeout_s: float = 600.0, check: bool = True,
+    arguments: Sequence[str],
+    *,
+    project: Path,
+    extra_env: Mapping[str, str] | None = None,
+    timeout_s: float = 600.0,
+    check: bool = True,
 ) -> ToolResult:
     """``pio <arguments>`` in ``project``. Raises ToolMissing, ToolError as run_tool does."""
     env = {name: value for name, value in os.environ.items() if name not in _SEARCHED}
@@ -49,8 +65,11 @@ def run_platformio(
     }
     env |= extra_env or {}
     return run_tool(
-        [sys.executable, "-m", "platformio", *arguments], cwd=project, env=env,
-        timeout_s=timeout_s, check=check,
+        [sys.executable, "-m", "platformio", *arguments],
+        cwd=project,
+        env=env,
+        timeout_s=timeout_s,
+        check=check,
     )
 
 
@@ -83,17 +102,23 @@ def _install_scons(package: Path) -> None:
     files = {
         "package.json": json.dumps(
             {
-                "name": "tool-scons", "version": SCONS_PACKAGE_VERSION,
+                "name": "tool-scons",
+                "version": SCONS_PACKAGE_VERSION,
                 "description": "SCons as installed for npubench",
             }
         ),
         "scons.py": _SCONS_SCRIPT,
         ".piopm": json.dumps(
             {
-                "type": "tool", "name": "tool-scons", "version": SCONS_PACKAGE_VERSION,
+                "type": "tool",
+                "name": "tool-scons",
+                "version": SCONS_PACKAGE_VERSION,
                 "spec": {
-                    "owner": "platformio", "id": None, "name": "tool-scons",
-                    "requirements": None, "uri": None,
+                    "owner": "platformio",
+                    "id": None,
+                    "name": "tool-scons",
+                    "requirements": None,
+                    "uri": None,
                 },
             }
         ),

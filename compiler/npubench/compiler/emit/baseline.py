@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npubench.boards import Board
+from npubench.compiler.emit.config import empty_config_header
 from npubench.compiler.emit.identity import Identity
 from npubench.compiler.emit.project import (
     Project,
@@ -22,5 +23,6 @@ def render_baseline(board: Board) -> Project:
     )
     about = about_of(board, "none", identity, 0)
     files = include_files() | hal_files(board) | platform_files() | emitted_base(board, about)
+    files["include/nb_config.h"] = render("header.h.j2", empty_config_header())
     files["src/harness/nb_empty.c"] = render("nb_empty.c.j2", about)
     return finish_project(files, board, graph=None, plan=None, sha256=content_sha256(files))

@@ -45,7 +45,10 @@ def board_header(board: Board) -> Header:
         for name, value in sorted(board.defines.items())
     ]
     return Header(
-        file="nb_board.h", purpose="the board", guard="NB_BOARD_H", includes=(),
+        file="nb_board.h",
+        purpose="the board",
+        guard="NB_BOARD_H",
+        includes=(),
         macros=tuple(macros),
     )
 
@@ -81,20 +84,33 @@ def config_header(
         "NB_POST_MSE": c_integer(mse),
         "NB_INPUT_F32": c_integer(int(first_in.dtype is DType.FLOAT32)),
         "NB_IN_SCALE_F": c_float(_scale(first_in)),
-        "NB_IN_ZERO": c_integer(_zero(first_in)),
+        "NB_IN_ZERO": c_macro_integer(_zero(first_in)),
         "NB_OUT_F32": c_integer(int(first_out.dtype is DType.FLOAT32)),
         "NB_OUT_U8": c_integer(int(first_out.dtype is DType.UINT8)),
         "NB_OUT_SCALE_F": c_float(_scale(first_out)),
-        "NB_OUT_ZERO": c_integer(_zero(first_out)),
+        "NB_OUT_ZERO": c_macro_integer(_zero(first_out)),
         "NB_CAPS_JSON": c_string(
             caps_json(graph, plan, board, identity, input_bytes=input_bytes, build=build)
         ),
     }
     values.update({identifier(name): value for name, value in sorted(plan.defines.items())})
     return Header(
-        file="nb_config.h", purpose="the network on this board", guard="NB_CONFIG_H",
+        file="nb_config.h",
+        purpose="the network on this board",
+        guard="NB_CONFIG_H",
         includes=("nb_board.h",),
         macros=tuple(Macro(name=name, value=value) for name, value in values.items()),
+    )
+
+
+def empty_config_header() -> Header:
+    """nb_config.h of a firmware without a network."""
+    return Header(
+        file="nb_config.h",
+        purpose="no network",
+        guard="NB_CONFIG_H",
+        includes=("nb_board.h",),
+        macros=(),
     )
 
 
@@ -104,11 +120,18 @@ def caps_json(
     """The ``caps`` record of docs/wire-protocol.md: compact JSON, integers and strings only."""
     return json.dumps(
         {
-            "t": "caps", "proto": PROTOCOL_VERSION,
-            "firmware": f"npubench {wire_name(identity.version)}", "board": board.id,
-            "backend": wire_name(plan.backend), "model": wire_name(identity.model_id),
-            "artifact": plan.artifact_sha256, "build": build, "unit": board.counter.unit,
-            "hz": board.counter.hz or 0, "bits": board.counter.bits, "ops": len(graph.ops),
+            "t": "caps",
+            "proto": PROTOCOL_VERSION,
+            "firmware": f"npubench {wire_name(identity.version)}",
+            "board": board.id,
+            "backend": wire_name(plan.backend),
+            "model": wire_name(identity.model_id),
+            "artifact": plan.artifact_sha256,
+            "build": build,
+            "unit": board.counter.unit,
+            "hz": board.counter.hz or 0,
+            "bits": board.counter.bits,
+            "ops": len(graph.ops),
             "in": input_bytes,
             "out": sum(graph.tensor(index).size_bytes for index in graph.outputs),
             "arena": arena_bytes(plan),
@@ -129,8 +152,11 @@ def errors_header(protocol: Path) -> Header:
         macros.append(Macro(name=macro, value=str(number)))
         macros.append(Macro(name=f"{macro}_TEXT", value=c_string(f"E{number} {entry['text']}")))
     return Header(
-        file="nb_errors.h", purpose="errors of the protocol's extension", guard="NB_ERRORS_H",
-        includes=(), macros=tuple(macros),
+        file="nb_errors.h",
+        purpose="errors of the protocol's extension",
+        guard="NB_ERRORS_H",
+        includes=(),
+        macros=tuple(macros),
     )
 
 

@@ -22,7 +22,8 @@ def linker_of(board: Board) -> Linker:
         )
     regions = [
         Region(
-            name=region.name, attributes="rwx" if _writable(region.roles) else "rx",
+            name=region.name,
+            attributes="rwx" if _writable(region.roles) else "rx",
             base=f"0x{region.base:08X}",
             size=f"0x{region.size_bytes - (board.stack_bytes if region == ram else 0):X}",
         )
@@ -31,14 +32,20 @@ def linker_of(board: Board) -> Linker:
     top = ram.base + ram.size_bytes
     regions.append(
         Region(
-            name=STACK_REGION, attributes="rw", base=f"0x{top - board.stack_bytes:08X}",
+            name=STACK_REGION,
+            attributes="rw",
+            base=f"0x{top - board.stack_bytes:08X}",
             size=f"0x{board.stack_bytes:X}",
         )
     )
     return Linker(
-        regions=tuple(regions), code=board.region("code").name,
-        weights=board.region("weights").name, ram=ram.name, arena=arena.name,
-        arena_in_ram=arena == ram, stack=STACK_REGION,
+        regions=tuple(regions),
+        code=board.region("code").name,
+        weights=board.region("weights").name,
+        ram=ram.name,
+        arena=arena.name,
+        arena_in_ram=arena == ram,
+        stack=STACK_REGION,
     )
 
 

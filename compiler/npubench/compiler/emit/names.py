@@ -1,4 +1,4 @@
-"""Names and numbers as C sees them: nothing that comes from a model reaches C text but through here."""
+"""Names and numbers as C sees them: a model's text reaches C through here or not at all."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ from npubench.core.errors import CompileError
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _CTYPES = frozenset(
-    ("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "uint32_t", "int64_t", "uint64_t",
-     "float", "void")
+    (
+        "int8_t",
+        "uint8_t",
+        "int16_t",
+        "uint16_t",
+        "int32_t",
+        "uint32_t",
+        "int64_t",
+        "uint64_t",
+        "float",
+        "void",
+    )
 )
 _KEYWORDS = frozenset(
-    ("auto break case char const continue default do double else enum extern float for goto if "
-     "inline int long register restrict return short signed sizeof static struct switch typedef "
-     "union unsigned void volatile while").split()
+    re.findall(
+        r"\w+",
+        "auto break case char const continue default do double else enum extern float for goto if "
+        "inline int long register restrict return short signed sizeof static struct switch typedef "
+        "union unsigned void volatile while",
+    )
 )
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 MAX_WIRE_NAME = 40
@@ -73,10 +86,13 @@ def c_integer(value: int) -> str:
 
 
 def c_macro_integer(value: int) -> str:
-    """An integer for a macro: large ones, which are addresses, unsigned and hexadecimal."""
-    if 0 <= value <= 0xFFFF or value < 0:
+    """An integer for a macro: negative ones in parentheses, large ones unsigned, and hexadecimal
+    unless they are round (addresses, as against frequencies)."""
+    if value < 0:
+        return f"({c_integer(value)})"
+    if value <= 0xFFFF:
         return c_integer(value)
-    return f"{value}u" if value % 1000 == 0 else f"0x{value:X}u"
+    return f"{value}u" if value % 100 == 0 else f"0x{value:X}u"
 
 
 def c_float(value: float) -> str:

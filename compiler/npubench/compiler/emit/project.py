@@ -1,4 +1,4 @@
-"""The emitted project: every file of it, from a graph, a plan and a board; equal inputs, equal bytes."""
+"""The emitted project: every file, from a graph, a plan and a board; equal in, equal out."""
 
 from __future__ import annotations
 
@@ -67,9 +67,7 @@ def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -
     for build in (_NO_BUILD, None):
         files["include/nb_config.h"] = render(
             "header.h.j2",
-            config_header(
-                graph, plan, board, identity, build=build or content_sha256(files)[:16]
-            ),
+            config_header(graph, plan, board, identity, build=build or content_sha256(files)[:16]),
         )
         if build is not None:
             sha256 = content_sha256(files)
@@ -103,9 +101,14 @@ def emitted_base(board: Board, about: About) -> dict[str, bytes]:
 def about_of(board: Board, backend: str, identity: Identity, operators: int) -> About:
     """What platformio.ini and the README say of a project."""
     return About(
-        board_id=board.id, board_name=board.name, model=wire_name(identity.model_id),
-        backend=wire_name(backend), version=wire_name(identity.version), operators=operators,
-        compiler=f"{board.toolchain.prefix}gcc", package=board.toolchain.package,
+        board_id=board.id,
+        board_name=board.name,
+        model=wire_name(identity.model_id),
+        backend=wire_name(backend),
+        version=wire_name(identity.version),
+        operators=operators,
+        compiler=f"{board.toolchain.prefix}gcc",
+        package=board.toolchain.package,
         can_upload=board.flash is not None,
         upload_protocol="" if board.flash is None else board.flash.protocol,
         monitor_baud=board.console.baud,
@@ -148,9 +151,7 @@ def _listed(folder: Path) -> set[str]:
         return set()
     if not isinstance(files, dict):
         return set()
-    return {
-        path for path in files if not path.startswith("/") and ".." not in path.split("/")
-    }
+    return {path for path in files if not path.startswith("/") and ".." not in path.split("/")}
 
 
 def _write_changed(path: Path, content: bytes) -> None:
@@ -181,12 +182,17 @@ def _check_fit(plan: Plan, board: Board) -> None:
     needed = sum(len(constant.data) for constant in plan.constants)
     if needed > weights.size_bytes:
         raise DoesNotFit(
-            needed_bytes=needed, free_bytes=weights.size_bytes, region=weights.name, what="the network"
+            needed_bytes=needed,
+            free_bytes=weights.size_bytes,
+            region=weights.name,
+            what="the network",
         )
     arena = board.region("arena")
     free = arena.size_bytes - (board.stack_bytes if arena == board.region("ram") else 0)
     if plan.arena.size_bytes > free:
         raise DoesNotFit(
-            needed_bytes=plan.arena.size_bytes, free_bytes=free, region=arena.name,
+            needed_bytes=plan.arena.size_bytes,
+            free_bytes=free,
+            region=arena.name,
             what="the network's arena",
         )

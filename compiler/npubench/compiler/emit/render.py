@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def render(template: str, context: object) -> bytes:
     """A template of firmware/templates, filled from ``context``, which it sees as ``it``."""
     return (
-        _environment(firmware_root() / "templates").get_template(template).render(it=context).encode()
+        _environment(firmware_root() / "templates")
+        .get_template(template)
+        .render(it=context)
+        .encode()
     )
 
 
@@ -24,6 +27,10 @@ def _environment(folder: Path) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
     )

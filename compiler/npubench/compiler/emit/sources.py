@@ -30,7 +30,8 @@ def firmware_files(plan: Plan, board: Board) -> dict[str, bytes]:
         folder = root / "npu" / file_name(plan.driver)
         if not folder.is_dir():
             raise CompileError(
-                f"there is no driver {plan.driver!r}", hint=f"it would be in firmware/npu/{plan.driver}"
+                f"there is no driver {plan.driver!r}",
+                hint=f"it would be in firmware/npu/{plan.driver}",
             )
         files |= _tree(folder, f"src/npu/{plan.driver}")
     return files | platform_files()

@@ -22,12 +22,24 @@ from npubench.core.errors import CompileError
 
 WEIGHTS_FILE = "src/model/nb_weights.bin"
 _ELEMENT_BYTES = {
-    "int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4,
-    "float": 4, "int64_t": 8, "uint64_t": 8,
+    "int8_t": 1,
+    "uint8_t": 1,
+    "int16_t": 2,
+    "uint16_t": 2,
+    "int32_t": 4,
+    "uint32_t": 4,
+    "float": 4,
+    "int64_t": 8,
+    "uint64_t": 8,
 }
 _TENSOR_CTYPE = {
-    DType.INT8: "int8_t", DType.UINT8: "uint8_t", DType.BOOL: "uint8_t", DType.INT16: "int16_t",
-    DType.INT32: "int32_t", DType.INT64: "int64_t", DType.FLOAT32: "float",
+    DType.INT8: "int8_t",
+    DType.UINT8: "uint8_t",
+    DType.BOOL: "uint8_t",
+    DType.INT16: "int16_t",
+    DType.INT32: "int32_t",
+    DType.INT64: "int64_t",
+    DType.FLOAT32: "float",
 }
 
 
@@ -70,8 +82,12 @@ class _Wiring:
         outputs = self._spans(self._graph.outputs)
         blobs, data = self._blobs()
         model = Model(
-            blobs=blobs, params=tuple(params), calls=tuple(calls), op_outputs=op_outputs,
-            inputs=inputs, outputs=outputs,
+            blobs=blobs,
+            params=tuple(params),
+            calls=tuple(calls),
+            op_outputs=op_outputs,
+            inputs=inputs,
+            outputs=outputs,
             uses_npu=any(isinstance(step, NpuJob) for step in self._plan.steps),
             weights_file=WEIGHTS_FILE,
         )
@@ -83,13 +99,16 @@ class _Wiring:
         if isinstance(step, NpuJob):
             first, last = min(step.op_indices), max(step.op_indices)
             return Call(
-                case=last, comment=f"{first} to {last}: NPU job {step.job}",
-                text=f"nb_npu_run({c_integer(step.job)}u)", checked=True,
+                case=last,
+                comment=f"{first} to {last}: NPU job {step.job}",
+                text=f"nb_npu_run({c_integer(step.job)}u)",
+                checked=True,
             )
         name = f"nb_p{len(params)}"
         params.append(
             Params(
-                name=name, ctype=identifier(step.params_type),
+                name=name,
+                ctype=identifier(step.params_type),
                 section=f".rodata.nb_params.{len(params)}",
                 fields=tuple(
                     Field(name=identifier(field), value=_value(value))
@@ -100,8 +119,10 @@ class _Wiring:
         args = ", ".join((f"&{name}", *(self._arg(position, step, arg) for arg in step.args)))
         kind = self._graph.ops[step.op_index].kind
         return Call(
-            case=step.op_index, comment=f"{step.op_index}: {identifier(kind)}",
-            text=f"{identifier(step.kernel)}({args})", checked=False,
+            case=step.op_index,
+            comment=f"{step.op_index}: {identifier(kind)}",
+            text=f"{identifier(step.kernel)}({args})",
+            checked=False,
         )
 
     def _arg(self, position: int, step: KernelCall, arg: Arg) -> str:
@@ -150,7 +171,8 @@ class _Wiring:
         if tensor not in self._places or self._hidden(index):
             return Span(source="nb_arena", size_bytes=0)
         return Span(
-            source="nb_arena", size_bytes=self._graph.tensor(outputs[0]).size_bytes,
+            source="nb_arena",
+            size_bytes=self._graph.tensor(outputs[0]).size_bytes,
             offset_bytes=self._places[tensor].offset_bytes,
         )
 
@@ -168,7 +190,8 @@ class _Wiring:
             size = self._graph.tensor(index).size_bytes
             tensor = self._resolve(index)
             source = (
-                f"nb_arena + {self._places[tensor].offset_bytes}" if tensor in self._places
+                f"nb_arena + {self._places[tensor].offset_bytes}"
+                if tensor in self._places
                 else self._constant_tensor(tensor)
             )
             spans.append(Span(source=source, size_bytes=size, offset_bytes=offset))
@@ -186,9 +209,12 @@ class _Wiring:
                 )
             blobs.append(
                 Blob(
-                    name=identifier(constant.name), ctype=constant.ctype,
-                    count=len(constant.data) // element, align=max(constant.align, element),
-                    offset_bytes=len(data), size_bytes=len(constant.data),
+                    name=identifier(constant.name),
+                    ctype=constant.ctype,
+                    count=len(constant.data) // element,
+                    align=max(constant.align, element),
+                    offset_bytes=len(data),
+                    size_bytes=len(constant.data),
                 )
             )
             data += constant.data

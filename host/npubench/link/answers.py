@@ -74,7 +74,10 @@ class SelfTestResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rep:
-    """One repetition: raw counts of each stage; ``outer`` is one window around load to post."""
+    """One repetition: raw counts of each stage; ``outer`` is one window around load to post.
+
+    ``gap``: counts within ``outer`` that went into marker pulses, 0 where there are no markers.
+    """
 
     index: int
     init: int
@@ -83,6 +86,7 @@ class Rep:
     unload: int
     post: int
     outer: int
+    gap: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,8 @@ class TensorCrc:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KatResult:
     """The known-answer test: CRC-32 of input and output, the output's bytes, and, where asked
-    for, the output tensor of every operator."""
+    for, the output tensor of each operator that has one in memory (inside an NPU's job none has).
+    """
 
     input_crc: int
     output_crc: int
@@ -255,6 +260,7 @@ def rep_of(record: Record) -> Rep:
         unload=integer(record, "unload"),
         post=integer(record, "post"),
         outer=integer(record, "outer"),
+        gap=integer(record, "gap") if "gap" in record.fields else 0,
     )
 
 

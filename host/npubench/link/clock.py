@@ -44,7 +44,7 @@ def measure_clock(device: Device, *, seconds: float = 10.0, bits: int = 64) -> C
     samples = [device.clock()]
     begin_s = device.now_s()
     while device.now_s() - begin_s < seconds or len(samples) < MIN_SAMPLES:
-        device.idle(PAUSE_S)
+        device.listen(PAUSE_S)
         samples.append(device.clock())
     return fit_clock(samples, bits=bits)
 

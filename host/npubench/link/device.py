@@ -140,7 +140,7 @@ class Device:
             hint="does it run firmware that speaks MLPerf Tiny's protocol?",
         )
 
-    def idle(self, seconds: float) -> None:
+    def listen(self, seconds: float) -> None:
         """Let time pass, taking in what the board may say unasked."""
         self._talk.listen(seconds)
 
@@ -202,8 +202,8 @@ class Device:
                 error = self._short(command).error
                 if error is None:
                     break
-                damaged = error.number == error_number("bad-crc")
-                if attempt == ATTEMPTS or not damaged:
+                final = error.number == error_number("out-of-range")
+                if attempt == ATTEMPTS or final:
                     raise refusal(command.split(" ")[0], error.number, error.text)
 
     def upload_base(self, data: bytes) -> None:
@@ -265,15 +265,22 @@ class Device:
         return LayersResult(counts=counts, lost=lost)
 
     def kat(self, *, tensors: bool = False) -> KatResult:
-        """Run the network once: CRCs of input and output, the output, ``tensors``: of every
-        operator. Asked again when lines are lost: it measures nothing and is deterministic."""
+        """Run the network once: CRCs of input and output, the output; ``tensors``: of each op.
+
+        Asked again when lines are lost: it measures nothing and is deterministic. A tensor that is
+        missing twice is one that the board does not have."""
         command = "kat layers" if tensors else "kat"
+        caps = self.caps()
+        before: list[int] | None = None
         for _ in range(ATTEMPTS):
-            reply = self._window(command)
-            result, lost = kat_of(reply, self.caps(), tensors=tensors)
+            result, lost = kat_of(self._window(command), caps)
             if result is not None:
-                return result
-            log.warning("lost in the answer to %s: %s", command, ", ".join(lost))
+                absent = missing((item.op for item in result.tensors), caps.ops)
+                if not tensors or not absent or absent == before:
+                    return result
+                before = absent
+                lost = [f"tensor {op}" for op in absent]
+            log.warning("lacking in the answer to %s: %s", command, ", ".join(lost))
         raise loss(command, lost)
 
     def mem(self) -> MemResult:

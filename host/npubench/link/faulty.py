@@ -58,14 +58,15 @@ class Mishap:
 
 
 def parse_mishap(text: str) -> Mishap:
-    """A mishap from ``KIND:MATCH[:NTH]``, e.g. ``drop:"rep":2``. Raises UsageError."""
-    parts = text.split(":")
-    kinds = ", ".join(MishapKind)
-    if len(parts) < 2 or parts[0] not in list(MishapKind):
-        raise UsageError(f"{text!r} is not a mishap", hint=f"KIND:MATCH[:NTH], KIND of {kinds}")
-    has_nth = len(parts) > 2 and parts[-1].isdecimal()
-    match = ":".join(parts[1:-1] if has_nth else parts[1:])
-    return Mishap(kind=MishapKind(parts[0]), match=match, nth=int(parts[-1]) if has_nth else 1)
+    """A mishap from ``KIND:MATCH[#NTH]``, e.g. ``drop:"rep"#2``. Raises UsageError."""
+    kind, colon, rest = text.partition(":")
+    match, hash_sign, nth = rest.rpartition("#")
+    if not hash_sign:
+        match, nth = rest, "1"
+    if kind not in list(MishapKind) or not colon or not nth.isdecimal() or int(nth) < 1:
+        kinds = ", ".join(MishapKind)
+        raise UsageError(f"{text!r} is not a mishap", hint=f"KIND:MATCH[#NTH], KIND of {kinds}")
+    return Mishap(kind=MishapKind(kind), match=match, nth=int(nth))
 
 
 class FaultyTransport:
@@ -136,9 +137,10 @@ class FaultyTransport:
 
     def _due(self, line: bytes) -> MishapKind | None:
         """The mishap that this line sets off."""
+        due = None
         for index, mishap in enumerate(self._mishaps):
             if mishap.match.encode("latin-1", "replace") in line:
                 self._left[index] -= 1
                 if self._left[index] == 0:
-                    return mishap.kind
-        return None
+                    due = mishap.kind
+        return due

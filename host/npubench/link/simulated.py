@@ -72,10 +72,10 @@ class SimulatedBoard:
         out = b""
         for byte in data:
             if byte == ord("%"):
-                out += self._execute(self._command.decode("ascii", "replace"))
+                out += self._execute(self._command.decode("ascii"))
                 self._command.clear()
-            elif byte not in b"\r\n":
-                self._command.append(byte)
+            elif byte not in b"\r\n\0":
+                self._command.append(byte if 0x20 <= byte <= 0x7E else ord("?"))
         return out
 
     def tick(self, seconds: float) -> None:
@@ -102,7 +102,7 @@ class SimulatedBoard:
                 "hfsr": 0,
                 "addr": 0,
             }
-            return (_records(fault) if verb == "fault" else b"") + self.boot()
+            return (_records(fault) if verb == "fault" else _lines("m-ready")) + self.boot()
         try:
             answer = self._base(verb, words[1:])
             if answer is None and self.network.extended:

@@ -155,7 +155,8 @@ def resolve_model(argument: str) -> ResolvedModel:
         what = "a folder" if path.is_dir() else "not a regular file"
         raise UsageError(f"model {argument!r} is {what}", hint="give the path of a .tflite file")
     raise UsageError(
-        f"there is no model {argument[:200]!r}: neither a file nor a zoo id", hint=_nearest(argument)
+        f"there is no model {argument[:200]!r}: neither a file nor a zoo id",
+        hint=_nearest(argument),
     )
 
 
@@ -177,8 +178,9 @@ def _resolve_zoo(name: str) -> ResolvedModel:
             hint="restore the file from the repository, or reinstall the package",
         ) from error
     if found != entry.sha256:
+        toml = path.parent / "model.toml"
         raise ConfigError(
-            f"{path.parent / 'model.toml'}: sha256: is {entry.sha256}, but {entry.file} has {found}",
+            f"{toml}: sha256: is {entry.sha256}, but {entry.file} has {found}",
             hint="restore the file from the repository; after a wanted change, update sha256",
         )
     return ResolvedModel(id=entry.id, path=path, entry=entry)

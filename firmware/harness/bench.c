@@ -45,7 +45,7 @@ static uint32_t selftest_count(uint32_t iterations)
 
 static void selftest(void)
 {
-    const uint32_t iterations[2] = {SELFTEST_SHORT, SELFTEST_LONG};
+    static const uint32_t iterations[2] = {SELFTEST_SHORT, SELFTEST_LONG};
     const uint32_t counts[2] = {selftest_count(SELFTEST_SHORT), selftest_count(SELFTEST_LONG)};
     nb_record_begin("selftest");
     nb_record_array("n", iterations, 2);
@@ -64,31 +64,33 @@ static void empty_windows(void)
     nb_record_end();
 }
 
+/* The counts of a repetition, in the order they are sent. `gap`: spent on markers within outer. */
+enum { INIT, LOAD, INFER, UNLOAD, POST, OUTER, GAP, COUNTS };
+static const char count_names[COUNTS][8] = {"init", "load", "infer", "unload", "post", "outer", "gap"};
+
 typedef struct {
-    uint32_t init, load, infer, unload, post, outer;
-#if NB_MARKERS
-    uint32_t gap; /* spent on markers within outer */
-#endif
+    uint32_t counts[COUNTS];
     int32_t status; /* of the first call that failed, or 0 */
     nb_answer answer;
 } repetition;
 
 static void repeat(repetition *r)
 {
+    uint32_t *c = r->counts;
     int32_t init, load, infer, unload;
-    NB_STAGE_WINDOW(NB_STAGE_INIT, r->init, init = nb_model_init());
+    NB_STAGE_WINDOW(NB_STAGE_INIT, c[INIT], init = nb_model_init());
     NB_BARRIER();
 #if NB_MARKERS
-    const uint32_t gap_begin = nb_marker_count;
+    const uint32_t gap = nb_marker_count;
 #endif
     const uint32_t begin = nb_hal_counter();
-    NB_STAGE_WINDOW(NB_STAGE_LOAD, r->load, load = nb_model_load(nb_fixture.input));
-    NB_STAGE_WINDOW(NB_STAGE_INFER, r->infer, infer = nb_model_infer());
-    NB_STAGE_WINDOW(NB_STAGE_UNLOAD, r->unload, unload = nb_model_unload(nb_output));
-    NB_STAGE_WINDOW(NB_STAGE_POST, r->post, r->answer = nb_post(nb_output));
-    r->outer = nb_hal_counter() - begin;
+    NB_STAGE_WINDOW(NB_STAGE_LOAD, c[LOAD], load = nb_model_load(nb_fixture.input));
+    NB_STAGE_WINDOW(NB_STAGE_INFER, c[INFER], infer = nb_model_infer());
+    NB_STAGE_WINDOW(NB_STAGE_UNLOAD, c[UNLOAD], unload = nb_model_unload(nb_output));
+    NB_STAGE_WINDOW(NB_STAGE_POST, c[POST], r->answer = nb_post(nb_output));
+    c[OUTER] = nb_hal_counter() - begin;
 #if NB_MARKERS
-    r->gap = nb_marker_count - gap_begin;
+    c[GAP] = nb_marker_count - gap;
 #endif
     r->status = init != 0 ? init : load != 0 ? load : infer != 0 ? infer : unload;
 }
@@ -97,21 +99,17 @@ static void send_repetition(uint32_t index, const repetition *r)
 {
     nb_record_begin("rep");
     nb_record_u32("i", index);
-    nb_record_u32("init", r->init);
-    nb_record_u32("load", r->load);
-    nb_record_u32("infer", r->infer);
-    nb_record_u32("unload", r->unload);
-    nb_record_u32("post", r->post);
-    nb_record_u32("outer", r->outer);
-#if NB_MARKERS
-    nb_record_u32("gap", r->gap);
-#endif
+    for (uint32_t i = 0; i < COUNTS - (NB_MARKERS == 0); i++) {
+        nb_record_u32(count_names[i], r->counts[i]);
+    }
     nb_record_end();
 }
 
 void nb_bench(uint32_t repetitions, uint32_t warmups)
 {
-    repetition r = {.answer = {.index = -1}};
+    repetition r;
+    r.status = 0;
+    r.answer = (nb_answer){-1, 0};
     if (!nb_engine_ready()) {
         return;
     }

@@ -10,6 +10,7 @@
 
 static uint64_t command_clock; /* when the last '%' arrived */
 static uint32_t baud = NB_CONSOLE_BAUD;
+static uint32_t baud_wish;   /* not 0 until the answer is out */
 static uint32_t baud_before; /* not 0 while `baud` is on trial */
 
 static bool equal(const char *a, const char *b)
@@ -29,15 +30,9 @@ static bool number(const char *text, uint32_t base, uint32_t *value)
         return false;
     }
     for (; *text != '\0'; text++) {
-        uint32_t digit = (uint32_t)(uint8_t)*text - '0';
-        if (digit > 9) {
-            digit = ((uint32_t)(uint8_t)*text | 0x20u) - 'a' + 10u;
-            if (digit < 10) {
-                return false;
-            }
-        }
+        const uint32_t digit = (uint32_t)nb_hex_digit(*text);
         sum = sum * base + digit;
-        if (digit >= base || sum > UINT32_MAX) {
+        if (digit >= base || sum > UINT32_MAX) { /* -1, no digit, is larger than any base */
             return false;
         }
     }
@@ -131,24 +126,27 @@ static void ready(void)
     nb_hal_flush();
 }
 
-/* The answer and its m-ready go out at the old speed, so this one ends the command by itself. */
-static void change_baud(uint32_t wish)
+/* The answer and its m-ready go out at the old speed; the new one follows. */
+static bool change_baud(uint32_t wish)
 {
+    if (wish == 0) {
+        return false;
+    }
     nb_put_text("m-baud-[");
     nb_put_u64(wish);
     nb_put_line("]");
-    ready();
-    if (nb_hal_set_baud(wish)) {
-        baud_before = baud;
-        baud = wish;
-    }
-    command_clock = nb_clock_now();
+    baud_wish = wish;
+    return true;
 }
 
-static void restart(void)
+static void start_baud_trial(void)
 {
-    ready();
-    nb_hal_reset();
+    if (nb_hal_set_baud(baud_wish)) {
+        baud_before = baud;
+        baud = baud_wish;
+    }
+    baud_wish = 0;
+    command_clock = nb_clock_now();
 }
 
 /* An undefined instruction, where the handler's record can be seen. */
@@ -180,107 +178,164 @@ static bool put_input(const char *const words[], uint32_t count)
     return true;
 }
 
-static void unknown(const char *verb)
-{
-    nb_put_text("e-[Unknown command: ");
-    nb_put_text(verb);
-    nb_put_line("]");
-}
+/* The verbs, each ended by a space, in the order of enum verb. `help` prints them as they stand. */
+static const char verbs[] = "name profile timestamp db infer results help "
+                            "caps mem clock fault reset seed dbc bench layers kat mode idle hold baud ";
+enum verb {
+    NAME,
+    PROFILE,
+    TIMESTAMP,
+    DB,
+    INFER,
+    RESULTS,
+    HELP,
+    CAPS,
+    MEM,
+    CLOCK,
+    FAULT,
+    RESET,
+    SEED,
+    DBC,
+    BENCH,
+    LAYERS,
+    KAT,
+    MODE,
+    IDLE,
+    HOLD,
+    BAUD,
+    UNKNOWN,
+};
 
-enum outcome { DONE, BAD_ARGUMENT, UNKNOWN, ANSWERED };
-
-/* The base commands. Words that they do not use are ignored, as MLPerf's firmware does. */
-static enum outcome run_base(const char *const words[], uint32_t count)
+static enum verb find_verb(const char *word)
 {
-    const char *verb = words[0];
-    if (equal(verb, "name")) {
-        nb_put_line("m-name-dut-[npubench]");
-    } else if (equal(verb, "profile")) {
-        nb_mlperf_profile();
-    } else if (equal(verb, "timestamp")) {
-        nb_mlperf_timestamp();
-    } else if (equal(verb, "results")) {
-        nb_mlperf_results();
-    } else if (equal(verb, "db")) {
-        return put_input(words, count) ? DONE : BAD_ARGUMENT;
-    } else if (equal(verb, "infer")) {
-        uint32_t iterations = 0;
-        uint32_t warmups = 10;
-        if (count > 2 && !number(words[2], 10, &warmups)) {
-            return BAD_ARGUMENT;
+    const char *at = verbs;
+    for (uint32_t verb = NAME; verb != UNKNOWN; verb++) {
+        const char *w = word;
+        bool same = true;
+        for (; *at != ' '; at++) {
+            same = same && *w == *at;
+            w += same ? 1 : 0;
         }
-        if (count < 2 || !number(words[1], 10, &iterations)) {
-            iterations = 0;
+        at++;
+        if (same && *w == '\0') {
+            return (enum verb)verb;
         }
-        nb_mlperf_infer(iterations, warmups);
-    } else if (equal(verb, "help")) {
-        nb_put_line("npubench " NB_VERSION ": name profile timestamp db infer results; caps seed dbc "
-                    "bench layers kat mem clock mode baud hold idle fault reset");
-    } else {
-        return UNKNOWN;
     }
-    return DONE;
+    return UNKNOWN;
 }
 
-/* The extension. Exactly the words that a command takes. */
-static enum outcome run_extension(const char *const words[], uint32_t count)
+/* Words that MLPerf's base commands do not use are ignored, as MLPerf's firmware does. */
+static bool infer(const char *const words[], uint32_t count)
 {
-    const char *verb = words[0];
-    uint32_t first = 0, second = 0;
-    const bool one = count == 2 && number(words[1], 10, &first);
-    const bool two = count == 3 && number(words[1], 10, &first) && number(words[2], 10, &second);
-    bool good = count == 1;
+    uint32_t iterations = 0;
+    uint32_t warmups = 10;
+    if (count > 2 && !number(words[2], 10, &warmups)) {
+        return false;
+    }
+    if (count < 2 || !number(words[1], 10, &iterations)) {
+        iterations = 0;
+    }
+    nb_mlperf_infer(iterations, warmups);
+    return true;
+}
 
-    if (equal(verb, "caps")) {
+/* Run a known command. False: its arguments are wrong, nothing was done. */
+static bool run(enum verb verb, const char *const words[], uint32_t count)
+{
+    uint32_t value[2] = {0, 0};
+    uint32_t numbers = 0;
+    while (numbers < 2 && numbers + 1 < count && number(words[numbers + 1], 10, &value[numbers])) {
+        numbers++;
+    }
+    const bool one = count == 2 && numbers == 1;
+    bool good = one;
+
+    switch (verb) {
+    case NAME:
+        nb_put_line("m-name-dut-[npubench]");
+        return true;
+    case PROFILE:
+        nb_mlperf_profile();
+        return true;
+    case TIMESTAMP:
+        nb_mlperf_timestamp();
+        return true;
+    case DB:
+        good = put_input(words, count);
+        break;
+    case INFER:
+        good = infer(words, count);
+        break;
+    case RESULTS:
+        nb_mlperf_results();
+        return true;
+    case HELP:
+        nb_put_line(verbs);
+        return true;
+    case CAPS:
         nb_record_literal(NB_CAPS_JSON);
-    } else if (equal(verb, "mem")) {
+        return true;
+    case MEM:
         memory();
-    } else if (equal(verb, "clock")) {
+        return true;
+    case CLOCK:
         send_clock();
-    } else if (equal(verb, "fault")) {
+        return true;
+    case FAULT:
         provoke_fault();
-    } else if (equal(verb, "reset")) {
-        restart();
-    } else if (equal(verb, "seed")) {
-        if ((good = one)) {
-            seed(first);
+        return true;
+    case SEED:
+        if (one) {
+            seed(value[0]);
         }
-    } else if (equal(verb, "dbc")) {
+        break;
+    case DBC:
         good = count == 4 && put_checked(words);
-    } else if (equal(verb, "bench")) {
-        if ((good = two && first != 0)) {
-            nb_bench(first, second);
+        break;
+    case BENCH:
+        good = count == 3 && numbers == 2 && value[0] != 0;
+        if (good) {
+            nb_bench(value[0], value[1]);
         }
-    } else if (equal(verb, "layers")) {
-        if ((good = one && first != 0)) {
-            nb_layers(first);
+        break;
+    case LAYERS:
+        good = one && value[0] != 0;
+        if (good) {
+            nb_layers(value[0]);
         }
-    } else if (equal(verb, "kat")) {
-        if ((good = count == 1 || (count == 2 && equal(words[1], "layers")))) {
+        break;
+    case KAT:
+        good = count == 1 || (count == 2 && equal(words[1], "layers"));
+        if (good) {
             nb_kat(count == 2);
         }
-    } else if (equal(verb, "mode")) {
+        break;
+    case MODE:
         good = count == 2 && set_mode(words[1]);
-    } else if (equal(verb, "idle")) {
-        if ((good = one)) {
-            nb_idle(first);
+        break;
+    case IDLE:
+        if (one) {
+            nb_idle(value[0]);
         }
+        break;
+    case HOLD:
 #if NB_MARKERS
-    } else if (equal(verb, "hold")) {
-        if ((good = one)) {
-            nb_marker_hold_us = first;
-            nb_put_number("m-hold-us-", first);
+        if (one) {
+            nb_marker_hold_us = value[0];
+            nb_put_number("m-hold-us-", value[0]);
         }
+#else
+        nb_put_error(NB_E_NOT_SUPPORTED_TEXT);
+        good = true;
 #endif
-    } else if (equal(verb, "baud")) {
-        if ((good = one)) {
-            change_baud(first);
-            return ANSWERED;
-        }
-    } else {
-        return UNKNOWN;
+        break;
+    case BAUD:
+        good = one && change_baud(value[0]);
+        break;
+    default:
+        return false;
     }
-    return good ? DONE : BAD_ARGUMENT;
+    return good;
 }
 
 void nb_command_boot(void)
@@ -295,31 +350,30 @@ void nb_command_boot(void)
 void nb_command_run(void)
 {
     command_clock = nb_clock_now();
-    const char *words[MAX_WORDS] = {""};
+    const char *words[MAX_WORDS];
+    words[0] = "";
     if (nb_command_too_long) {
         nb_put_error(NB_E_TOO_LONG_TEXT);
         ready();
         return;
     }
     const uint32_t count = split(nb_command, words);
-    enum outcome outcome = run_base(words, count);
-    if (outcome == UNKNOWN) {
-        const uint32_t on_trial = baud_before;
-        baud_before = 0; /* a command that is known confirms the speed */
-        outcome = run_extension(words, count);
-        if (outcome == UNKNOWN) {
-            baud_before = on_trial;
-        }
+    const enum verb verb = find_verb(words[0]);
+    if (verb == UNKNOWN) {
+        nb_put_text("e-[Unknown command: ");
+        nb_put_text(words[0]);
+        nb_put_line("]");
+    } else if (verb == RESET) {
+        nb_hal_reset(); /* the banner is the answer */
     } else {
-        baud_before = 0;
+        baud_before = 0; /* a command that is known confirms the speed */
+        if (!run(verb, words, count)) {
+            nb_put_error(NB_E_BAD_ARGUMENT_TEXT);
+        }
     }
-    if (outcome == UNKNOWN) {
-        unknown(words[0]);
-    } else if (outcome == BAD_ARGUMENT) {
-        nb_put_error(NB_E_BAD_ARGUMENT_TEXT);
-    }
-    if (outcome != ANSWERED) {
-        ready();
+    ready();
+    if (baud_wish != 0) {
+        start_baud_trial();
     }
 }
 

@@ -40,7 +40,7 @@ void nb_input_seed(uint32_t seed)
     nb_input_has_floats = false;
 }
 
-static int32_t hex_digit(char c)
+int32_t nb_hex_digit(char c)
 {
     if (c >= '0' && c <= '9') {
         return c - '0';
@@ -53,8 +53,8 @@ int32_t nb_input_hex(const char *hex, uint8_t *data, uint32_t limit)
 {
     uint32_t count = 0;
     while (hex[0] != '\0') {
-        const int32_t high = hex_digit(hex[0]);
-        const int32_t low = hex[1] == '\0' ? 0 : hex_digit(hex[1]);
+        const int32_t high = nb_hex_digit(hex[0]);
+        const int32_t low = hex[1] == '\0' ? 0 : nb_hex_digit(hex[1]);
         if (high < 0 || low < 0) {
             nb_put_text("e-[Invalid hex digit '");
             nb_put(high < 0 ? hex[0] : hex[1]);

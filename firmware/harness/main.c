@@ -20,7 +20,8 @@ void nb_noinit_seal(void)
 static void noinit_open(void)
 {
     if (nb_noinit.magic != NOINIT_MAGIC || nb_noinit.check != noinit_check()) {
-        nb_noinit = (nb_noinit_state){0};
+        nb_noinit.energy = 0;
+        nb_noinit.init_guard = 0;
         nb_noinit_seal();
     }
 }

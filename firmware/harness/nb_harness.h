@@ -99,6 +99,8 @@ extern uint8_t nb_output[NB_OUTPUT_BYTES];
 /* True while nb_fixture.upload holds the floats that nb_fixture.input was made from. */
 extern bool nb_input_has_floats;
 void nb_input_seed(uint32_t seed);
+/* The value of a hex digit, or -1. */
+int32_t nb_hex_digit(char c);
 /* Bytes of hex digits in `hex` to `data`, at most `limit`. Number of bytes, or -1 and the error is
  * printed. */
 int32_t nb_input_hex(const char *hex, uint8_t *data, uint32_t limit);

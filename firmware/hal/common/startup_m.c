@@ -79,7 +79,8 @@ _Noreturn void nb_start(void)
     for (uint32_t *to = _nb_data_start; to != _nb_data_end; to++) {
         *to = *from++;
     }
-    for (uint32_t *to = _nb_bss_start; to != _nb_bss_end; to++) {
+    /* volatile: no call of memset, which the image then need not carry */
+    for (volatile uint32_t *to = _nb_bss_start; to != _nb_bss_end; to++) {
         *to = 0;
     }
     nb_main();
@@ -106,7 +107,7 @@ __attribute__((naked)) void nb_fault_handler(void)
 /* `frame`: r0 to r3, r12, lr, pc, psr as stacked by the core; NULL when it is lost. */
 _Noreturn void nb_fault_m(const uint32_t *frame)
 {
-    nb_fault fault = {.kind = NB_FAULT_HARD};
+    static nb_fault fault; /* all zero, and not on a stack that may be short */
     if (frame != 0) {
         fault.lr = frame[5];
         fault.pc = frame[6];

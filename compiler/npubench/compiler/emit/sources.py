@@ -43,9 +43,15 @@ def include_files() -> dict[str, bytes]:
 
 
 def hal_files(board: Board) -> dict[str, bytes]:
-    """The board's HAL family, and what the families share."""
+    """The board's HAL family, and what the families share.
+
+    nb_hal_counter.h goes to the common headers: the harness reads the counter inline.
+    """
     hal = firmware_root() / "hal"
-    return _tree(hal / "common", "src/hal/common") | _tree(hal / board.hal, f"src/hal/{board.hal}")
+    files = _tree(hal / "common", "src/hal/common")
+    files |= _tree(hal / board.hal, f"src/hal/{board.hal}")
+    files["include/nb_hal_counter.h"] = files.pop(f"src/hal/{board.hal}/nb_hal_counter.h")
+    return files
 
 
 def platform_files() -> dict[str, bytes]:

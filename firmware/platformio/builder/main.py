@@ -109,7 +109,10 @@ env.Replace(PIOMAINPROG=program)
 
 outputs = list(program)
 if not hosted and "nobuild" not in COMMAND_LINE_TARGETS:
-    for kind, form in (("bin", "binary"), ("hex", "ihex")):
+    forms = [("hex", "ihex")]
+    if board.get("upload.one_region", False):  # a flat image of two would fill the gap between
+        forms.append(("bin", "binary"))
+    for kind, form in forms:
         node = env.Command(
             f"#/{image[kind]}",
             program,

@@ -43,6 +43,7 @@ def _upload(board: Board) -> dict[str, object]:
     return {
         "maximum_size": flash,
         "maximum_ram_size": ram,
+        "one_region": board.region("code") == board.region("weights"),
         "protocol": protocol,
         "protocols": [protocol] if protocol else [],
         "arguments": [] if board.flash is None else list(board.flash.arguments),

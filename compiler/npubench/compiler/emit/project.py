@@ -52,10 +52,9 @@ def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -
     Raises DoesNotFit when constants or arena alone exceed their memory region, CompileError when
     the plan contradicts itself.
     """
+    files = emitted_base(board, about_of(board, plan.backend, identity, len(graph.ops)))
     _check_fit(plan, board)
-    files = firmware_files(plan, board) | emitted_base(
-        board, about_of(board, plan.backend, identity, len(graph.ops))
-    )
+    files |= firmware_files(plan, board)
     model, weights = model_of(graph, plan)
     files["src/model/nb_model.c"] = render("nb_model.c.j2", model)
     files["src/model/nb_weights.S"] = render("nb_weights.S.j2", model)

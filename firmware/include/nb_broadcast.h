@@ -1,8 +1,8 @@
 /* nb_broadcast.h: the loops of an operator with two inputs that may be broadcast.
  *
- * NB_BROADCAST(p, input1, input2, output, EXPRESSION) runs EXPRESSION, which yields an int8 from the
- * int32 values `a` and `b`, over p->dims with p->stride1 and p->stride2. The innermost loop costs
- * two loads, one store, two pointer steps and the loop's two on top of EXPRESSION.
+ * NB_BROADCAST(p, input1, input2, output, EXPRESSION) runs EXPRESSION, which yields an int8 from
+ * the int32 values `a` and `b`, over p->dims with p->stride1 and p->stride2. The innermost loop
+ * costs two loads, one store, two pointer steps and the loop's two on top of EXPRESSION.
  */
 #ifndef NB_BROADCAST_H
 #define NB_BROADCAST_H

@@ -122,8 +122,7 @@ void nb_softmax_s8(const nb_softmax_s8_params *p, const int8_t *input, int8_t *o
 typedef struct {
     int32_t count;
 } nb_lut_s8_params;
-void nb_lut_s8(const nb_lut_s8_params *p, const int8_t *input, const int8_t *table,
-               int8_t *output);
+void nb_lut_s8(const nb_lut_s8_params *p, const int8_t *input, const int8_t *table, int8_t *output);
 
 /* Concatenation: `outer` times the inputs' runs of run[i] bytes, one after the other. Inputs from
  * `inputs` on are NULL. */

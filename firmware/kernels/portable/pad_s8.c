@@ -1,14 +1,13 @@
 /* pad_s8.c: constant padding, portable C.
  *
- * Equals TensorFlow Lite Micro's PAD and PADV2. Costs a memset of the output and a memcpy per run of
- * the innermost dimension.
+ * Equals TensorFlow Lite Micro's PAD and PADV2. Costs a memset of the output and a memcpy per run
+ * of the innermost dimension.
  */
 #include <string.h>
 
 #include "nb_kernels.h"
 
-void nb_pad_s8(const nb_pad_s8_params *p, const int8_t *input, int8_t *output)
-{
+void nb_pad_s8(const nb_pad_s8_params *p, const int8_t *input, int8_t *output) {
     int32_t step[NB_DIMS];
     int32_t size = 1;
     for (int32_t d = NB_DIMS - 1; d >= 0; d--) {

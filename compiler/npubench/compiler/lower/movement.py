@@ -90,6 +90,7 @@ def _pad(site: Site) -> Lowering:
     amounts = site.integers(1, "its padding")
     rank = len(source.shape)
     site.require(len(amounts) == 2 * rank, f"{len(amounts)} paddings of {rank} dimensions")
+    site.require(len(target.shape) == rank, f"{rank} dimensions to {len(target.shape)}")
     dims: list[int] = []
     before: list[int] = []
     after: list[int] = []

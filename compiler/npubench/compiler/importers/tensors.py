@@ -13,6 +13,9 @@ from npubench.core.errors import ModelFormatError
 TENSOR_LIMIT_BYTES: Final = 1 << 30
 RANK_LIMIT: Final = 8
 NAME_LIMIT_BYTES: Final = 1 << 20
+SMALLEST_SCALE: Final = 2.0**-40
+LARGEST_SCALE: Final = 2.0**40
+"""Beyond what quantization gives, and such that quotients of scales stay finite in float32."""
 
 QUANTIZE_HINT: Final = (
     "quantize it to int8 with TensorFlow's full-integer post-training quantization: "
@@ -169,10 +172,11 @@ class TensorReader:
         constant: bool,
         where: str,
     ) -> None:
-        """Scales are finite and not negative (a dead channel's may underflow to zero); zero
+        """Scales are sane (those of a dead channel's weights and bias may underflow to zero); zero
         points lie in the element type's range."""
         for scale in scales:
-            if not math.isfinite(scale) or scale < 0 or (scale == 0 and not constant):
+            low = 0.0 if constant else SMALLEST_SCALE
+            if not low <= scale <= LARGEST_SCALE:
                 raise self._error(f"{where} has the scale {scale}")
         low, high = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}.get(dtype, (0, 0))
         for zero_point in zero_points:

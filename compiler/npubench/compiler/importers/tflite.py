@@ -7,7 +7,6 @@ sparse or float networks) is refused here, so that all later stages work on plai
 from __future__ import annotations
 
 import hashlib
-import math
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from npubench.compiler.importers.flatbuffer import Reader, Table
 from npubench.compiler.importers.identify import describe_file
 from npubench.compiler.importers.schema import BUILTIN_OPERATORS, OPTIONS, Option
 from npubench.compiler.importers.tensors import (
+    LARGEST_SCALE,
     NAME_LIMIT_BYTES,
     QUANTIZE_HINT,
     RANK_LIMIT,
@@ -173,7 +173,7 @@ class _Parser:
             return options.integers(field.slot, "i", RANK_LIMIT, what)
         if field.kind == "float":
             value = 0.0 if options is None else options.real(field.slot, 0.0, what)
-            if not math.isfinite(value):
+            if not abs(value) <= LARGEST_SCALE:
                 raise self._error(f"{what} is {value}")
             return value
         code = "i" if field.kind == "int" else "b"

@@ -10,10 +10,11 @@ import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 from npubench.boards import Board, Emulator
 from npubench.core.errors import UsageError
-from npubench.core.progress import Event, Reporter, step
+from npubench.core.progress import Event, Reporter
 from npubench.core.tool import find_tool
 from npubench.link.conversation import Timeouts, timeouts_for
 from npubench.link.device import Device
@@ -81,39 +82,41 @@ def open_target(
     port: str | None,
     reporter: Reporter,
     job: str,
-    log: SessionLog | None = None,
+    log: BinaryIO | None = None,
+    sent_log: TextIO | None = None,
     timeouts: Timeouts | None = None,
 ) -> Iterator[Target]:
     """Boot or open a board and hand it out when it answers; end and close it on leaving.
 
     With a ``port`` (a device, or ``socket://host:port``) that is opened, whatever the board's kind.
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
+    ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
     Leave it in the thread that entered it. Raises ToolMissing when the emulator is not installed,
     and a DeviceError (link/failure.py) when the board does not come up.
     """
+    session = SessionLog(received_file=log, sent_file=sent_log)
     limits = timeouts if timeouts is not None else timeouts_for(board)
     with ExitStack() as stack:
-        with step(reporter, job, "boot" if port is None else "connect"):
-            transport: Transport
-            process = None
-            if port is not None:
-                transport = _enter_port(stack, port, board)
-            elif board.kind == "physical":
-                raise UsageError(
-                    f"{board.id} is a physical board and no port is named",
-                    hint="name its console: --port /dev/ttyACM0",
-                )
-            elif firmware_elf is None:
-                raise UsageError(f"there is no image to run on {board.id}")
-            elif board.emulator is not None:
-                transport, process = _start_emulator(stack, board.emulator, firmware_elf)
-            else:
-                transport, process = _start_process(stack, firmware_elf)
-            device = Device(transport, log=log, timeouts=limits)
-            if process is not None:
-                device.wait_boot()
-            else:
-                device.sync()
+        transport: Transport
+        process = None
+        if port is not None:
+            transport = _enter_port(stack, port, board)
+        elif board.kind == "physical":
+            raise UsageError(
+                f"{board.id} is a physical board and no port is named",
+                hint="name its console: --port /dev/ttyACM0",
+            )
+        elif firmware_elf is None:
+            raise UsageError(f"there is no image to run on {board.id}")
+        elif board.emulator is not None:
+            transport, process = _start_emulator(stack, board.emulator, firmware_elf)
+        else:
+            transport, process = _start_process(stack, firmware_elf)
+        device = Device(transport, log=session, timeouts=limits)
+        if process is not None:
+            device.wait_boot()
+        else:
+            device.sync()
         logger.debug("%s: %s", job, transport.describe())
         yield Target(
             device=device, transport=transport, process=process, reporter=reporter, job=job

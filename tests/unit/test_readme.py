@@ -100,3 +100,17 @@ def test_table_of_boards_is_current() -> None:
         env={**os.environ, "PYTHONPATH": f"{CHECKOUT / 'compiler'}:{CHECKOUT / 'host'}"},
     )
     assert result.returncode == 0, "the table of boards in README.md is stale: run `make readme`"
+
+
+def test_every_field_of_a_run_is_described() -> None:
+    from npubench.runs import schema
+
+    text = (CHECKOUT / "docs/results-format.md").read_text(encoding="utf-8")
+    records = [
+        value
+        for value in vars(schema).values()
+        if isinstance(value, type) and issubclass(value, schema.BaseModel)
+    ]
+    fields = {field for record in records for field in record.model_fields}
+    assert len(fields) > 50
+    assert not {field for field in fields if f"`{field}`" not in text}

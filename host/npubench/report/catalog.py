@@ -57,9 +57,13 @@ def boards_table(boards: Sequence[Board]) -> Table:
         table.add_column(title, no_wrap=title != "NPU", overflow="fold")
     for board in boards:
         table.add_row(
-            name(board.id), name(board.cpu.core), number(fmt.si(board.cpu.hz, "Hz")),
-            number(memory_size(board, "code")), number(memory_size(board, "ram")),
-            cell(fmt.NONE if board.npu is None else board.npu.name), status_words(board),
+            name(board.id),
+            name(board.cpu.core),
+            number(fmt.si(board.cpu.hz, "Hz")),
+            number(memory_size(board, "code")),
+            number(memory_size(board, "ram")),
+            cell(fmt.NONE if board.npu is None else board.npu.name),
+            status_words(board),
         )
     return table
 
@@ -81,20 +85,32 @@ def status_words(board: Board) -> str:
 def board_view(board: Board) -> RenderableType:
     """All that is known of a board."""
     rows = [
-        ("name", board.name), ("kind", board.kind), ("part", board.part),
-        ("core", board.cpu.core), ("clock", "" if board.cpu.hz is None else
-                                   fmt.si(board.cpu.hz, "Hz")),
-        ("kernels", ", ".join(board.cpu.kernels)), ("flags", " ".join(board.cpu.flags)),
+        ("name", board.name),
+        ("kind", board.kind),
+        ("part", board.part),
+        ("core", board.cpu.core),
+        ("clock", "" if board.cpu.hz is None else fmt.si(board.cpu.hz, "Hz")),
+        ("kernels", ", ".join(board.cpu.kernels)),
+        ("flags", " ".join(board.cpu.flags)),
         ("counter", _counter(board)),
         ("NPU", "" if board.npu is None else f"{board.npu.name}, backend {board.npu.backend}"),
         ("default backend", board.default_backend),
         ("console", f"{board.console.baud} baud {board.console.note}".strip()),
         ("compiler", f"{board.toolchain.prefix}gcc (package {board.toolchain.package})"),
-        ("flashing", "" if board.flash is None else
-         f"{board.flash.protocol} with {board.flash.tool} (package {board.flash.package})"),
-        ("emulator", "" if board.emulator is None else
-         f"{board.emulator.program} -machine {board.emulator.machine}"),
-        ("verified", status_words(board)), ("power", board.status.power),
+        (
+            "flashing",
+            ""
+            if board.flash is None
+            else f"{board.flash.protocol} with {board.flash.tool} (package {board.flash.package})",
+        ),
+        (
+            "emulator",
+            ""
+            if board.emulator is None
+            else f"{board.emulator.program} -machine {board.emulator.machine}",
+        ),
+        ("verified", status_words(board)),
+        ("power", board.status.power),
     ]
     parts: list[RenderableType] = [
         Text(board.id, style="bold"),
@@ -106,13 +122,16 @@ def board_view(board: Board) -> RenderableType:
             table.add_column(title)
         for region in board.memory:
             table.add_row(
-                cell(region.name), f"0x{region.base:08x}", number(fmt.size(region.size_bytes)),
+                cell(region.name),
+                f"0x{region.base:08x}",
+                number(fmt.size(region.size_bytes)),
                 ", ".join(region.roles),
             )
         parts += [heading("Memory"), table]
     for title, lines, style in (
         ("Unverified: only the board itself can show", board.status.unverified, "yellow"),
-        ("Notes", board.notes, ""), ("Sources", board.sources, ""),
+        ("Notes", board.notes, ""),
+        ("Sources", board.sources, ""),
     ):
         if lines:
             parts.append(heading(title))
@@ -141,8 +160,10 @@ def models_table(documents: Sequence[Mapping[str, Any]]) -> Table:
     table.add_column("SHA-256")
     for document in documents:
         table.add_row(
-            name(str(document["id"])), cell(str(document.get("task", ""))),
-            number(fmt.count(document["macs"])), number(fmt.count(document["parameters"])),
+            name(str(document["id"])),
+            cell(str(document.get("task", ""))),
+            number(fmt.count(document["macs"])),
+            number(fmt.count(document["parameters"])),
             number(fmt.size(document["peak_live_bytes"])),
             fmt.short_hash(str(document["sha256"])),
         )
@@ -152,8 +173,10 @@ def models_table(documents: Sequence[Mapping[str, Any]]) -> Table:
 def analysis_view(document: Mapping[str, Any]) -> RenderableType:
     """A network's cost, layer by layer: the document of ``npubench analyze --json``."""
     rows = [
-        ("file", str(document["file"])), ("SHA-256", str(document["sha256"])),
-        ("MACs", fmt.count(document["macs"])), ("parameters", fmt.count(document["parameters"])),
+        ("file", str(document["file"])),
+        ("SHA-256", str(document["sha256"])),
+        ("MACs", fmt.count(document["macs"])),
+        ("parameters", fmt.count(document["parameters"])),
         ("weights", fmt.size(document["weight_bytes"])),
         ("peak live activations", fmt.size(document["peak_live_bytes"])),
         *(("input", _tensor_words(tensor)) for tensor in document.get("inputs", ())),
@@ -169,16 +192,20 @@ def analysis_view(document: Mapping[str, Any]) -> RenderableType:
         table.add_column(title, justify="right", no_wrap=True)
     for layer in document["layers"]:
         table.add_row(
-            number(str(layer["index"])), name(str(layer["op"])),
-            number(fmt.count(layer["macs"])), number(fmt.size(layer["weight_bytes"])),
-            number(fmt.size(layer["input_bytes"])), number(fmt.size(layer["output_bytes"])),
+            number(str(layer["index"])),
+            name(str(layer["op"])),
+            number(fmt.count(layer["macs"])),
+            number(fmt.size(layer["weight_bytes"])),
+            number(fmt.size(layer["input_bytes"])),
+            number(fmt.size(layer["output_bytes"])),
             number(fmt.size(layer["live_bytes"])),
             number(f"{layer['intensity_macs_per_byte']:.2f}"),
         )
     parts: list[RenderableType] = [
         Text(printable(str(document["name"]), 60), style="bold"),
         key_values([(key, printable(value, 300)) for key, value in rows]),
-        Text(fmt.evidence_words(document["evidence"]), style="dim"), table,
+        Text(fmt.evidence_words(document["evidence"]), style="dim"),
+        table,
     ]
     fallbacks = document.get("fallbacks", ())
     if fallbacks:
@@ -202,7 +229,8 @@ def build_view(document: Mapping[str, Any]) -> RenderableType:
     """A finished build: where the image is and what memory it takes."""
     memory: Mapping[str, Any] = document["memory"]
     rows = [
-        ("image", str(document["elf"])), ("project", str(document["project"])),
+        ("image", str(document["elf"])),
+        ("project", str(document["project"])),
         ("ELF SHA-256", str(document["elf_sha256"])),
         ("built", "taken from the cache" if document.get("cached") else "now"),
         *(

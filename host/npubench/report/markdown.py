@@ -15,9 +15,15 @@ def boards_table(boards: Sequence[Board]) -> str:
     head = ("board", "name", "kind", "core", "clock", "code and weights", "RAM", "NPU", "verified")
     rows = [
         (
-            f"`{board.id}`", board.name, board.kind, board.cpu.core,
-            fmt.si(board.cpu.hz, "Hz"), memory_size(board, "code"), memory_size(board, "ram"),
-            fmt.NONE if board.npu is None else board.npu.name, status_words(board),
+            f"`{board.id}`",
+            board.name,
+            board.kind,
+            board.cpu.core,
+            fmt.si(board.cpu.hz, "Hz"),
+            memory_size(board, "code"),
+            memory_size(board, "ram"),
+            fmt.NONE if board.npu is None else board.npu.name,
+            status_words(board),
         )
         for board in boards
     ]

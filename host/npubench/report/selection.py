@@ -94,8 +94,12 @@ def by_network(runs: Iterable[StoredRun]) -> tuple[NetworkRuns, ...]:
         model = max(latest, key=lambda record: record.created).model
         networks.append(
             NetworkRuns(
-                name=printable(model.name, 60), network_sha256=sha256, macs=model.macs,
-                parameters=model.parameters, ops=model.ops, runs=latest,
+                name=printable(model.name, 60),
+                network_sha256=sha256,
+                macs=model.macs,
+                parameters=model.parameters,
+                ops=model.ops,
+                runs=latest,
                 older=sum(len(records) for records in targets.values()) - len(latest),
             )
         )
@@ -112,19 +116,21 @@ def rankings(runs: Sequence[RunRecord]) -> tuple[Ranking, ...]:
             kinds.setdefault(key, []).append(run)
     result = []
     for (unit, evidence, _), members in kinds.items():
-        stage = Stage.END_TO_END if all(
-            _comparable(run.stages.get(Stage.END_TO_END), unit, evidence) for run in members
-        ) else Stage.INFER
-        ordered = sorted(members, key=lambda run: (run.stages[stage].median or 0, target(run)))
-        result.append(
-            Ranking(stage=stage.value, unit=unit, evidence=evidence, runs=tuple(ordered))
+        stage = (
+            Stage.END_TO_END
+            if all(_comparable(run.stages.get(Stage.END_TO_END), unit, evidence) for run in members)
+            else Stage.INFER
         )
+        ordered = sorted(members, key=lambda run: (run.stages[stage].median or 0, target(run)))
+        result.append(Ranking(stage=stage.value, unit=unit, evidence=evidence, runs=tuple(ordered)))
     return tuple(result)
 
 
 def _comparable(stage: StageRecord | None, unit: str, evidence: Evidence) -> bool:
     return (
-        stage is not None and stage.median is not None and stage.unit == unit
+        stage is not None
+        and stage.median is not None
+        and stage.unit == unit
         and stage.evidence is evidence
     )
 

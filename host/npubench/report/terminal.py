@@ -28,8 +28,17 @@ from npubench.runs.store import StoredRun
 from npubench.stats.compare import Verdict
 
 __all__ = [
-    "analysis_view", "board_view", "boards_table", "build_view", "compare_view", "doctor_table",
-    "layers_table", "models_table", "results_table", "run_view", "timings_table",
+    "analysis_view",
+    "board_view",
+    "boards_table",
+    "build_view",
+    "compare_view",
+    "doctor_table",
+    "layers_table",
+    "models_table",
+    "results_table",
+    "run_view",
+    "timings_table",
 ]
 
 _STATUS_STYLE = {"ok": "green", "partial": "yellow", "failed": "bold red", "refused": "bold red"}
@@ -40,9 +49,9 @@ _VERDICT_STYLE = {Verdict.TOO_FEW: "yellow", Verdict.UNDECIDED: "yellow"}
 
 def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> RenderableType:
     """One line per run; a run that failed shows no number and, below, its reason and hint."""
-    table = new_table()
+    table = new_table(tight=True)
     table.add_column("Model", no_wrap=True)
-    table.add_column("Target", overflow="fold")
+    table.add_column("Target", overflow="fold", min_width=10)
     table.add_column("Result", no_wrap=True)
     for title in ("Infer", "per MAC", "Flash", "RAM"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -51,8 +60,11 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
     for stored in runs:
         run = stored.record
         table.add_row(
-            name(run.model.name, 20), cell(target(run)), result_words(run), *_costs(run),
-            Text(run.evidence, style=_EVIDENCE_STYLE.get(run.evidence, "")),
+            name(run.model.name, 20),
+            cell(target(run)),
+            result_words(run),
+            *_costs(run),
+            evidence_words(run.evidence),
         )
         if not is_valid(run):
             lines.append(_reason(run))
@@ -71,13 +83,23 @@ def result_words(run: RunRecord) -> Text:
     return Text(f"{run.status}, {run.golden.status}", style=style)
 
 
+def evidence_words(kind: Evidence) -> Text:
+    """The kind of evidence in one word."""
+    if kind is Evidence.UNAVAILABLE:
+        return Text("none", style="dim")
+    return Text(kind, style=_EVIDENCE_STYLE.get(kind, ""))
+
+
 def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
     valid = is_valid(run)
     infer = run.stages.get(Stage.INFER)
     memory = run.memory
     return (
-        number(fmt.NONE if infer is None or not valid
-               else fmt.quantity(infer.median, infer.unit)),
+        number(
+            fmt.NONE
+            if infer is None or not valid
+            else fmt.quantity(infer.median, "us" if infer.unit == "us_modelled" else infer.unit)
+        ),
         number(fmt.per_mac(infer_per_mac(run)) if valid else fmt.NONE),
         number(fmt.size(None if memory is None else memory.flash_bytes)),
         number(fmt.size(None if memory is None else memory.ram_bytes)),
@@ -106,7 +128,7 @@ def _stage_value(stage: StageRecord | None) -> str:
 def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableType:
     """Host time of each step of each run, and of the whole command."""
     steps = list(dict.fromkeys(step for stored in runs for step in stored.record.timings_s))
-    table = new_table(title=f"Host time; the whole command took {fmt.duration(total_s)}")
+    table = new_table()
     table.add_column("Model")
     table.add_column("Target")
     for step in steps:
@@ -114,19 +136,26 @@ def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableTyp
     for stored in runs:
         run = stored.record
         table.add_row(
-            name(run.model.name, 20), name(target(run)),
+            name(run.model.name, 20),
+            name(target(run)),
             *(number(fmt.duration(run.timings_s.get(step))) for step in steps),
         )
-    return table
+    title = heading(f"Host time; the whole command took {fmt.duration(total_s)}")
+    return Group(title, table)
 
 
 def run_view(stored: StoredRun) -> RenderableType:
     """One run: verdict, stages, layers, memory, provenance."""
     run = stored.record
     head = Text.assemble(
-        (printable(run.model.name, 60), "bold"), " on ", (run.board, "bold"), f" ({run.backend}): ",
-        (run.status, _STATUS_STYLE[run.status]), ", golden ",
-        (run.golden.status, _GOLDEN_STYLE[run.golden.status]), f", {run.evidence}",
+        (printable(run.model.name, 60), "bold"),
+        " on ",
+        (run.board, "bold"),
+        f" ({run.backend}): ",
+        (run.status, _STATUS_STYLE[run.status]),
+        ", golden ",
+        (run.golden.status, _GOLDEN_STYLE[run.golden.status]),
+        f", {run.evidence}",
     )
     parts: list[RenderableType] = [head]
     if not is_valid(run):
@@ -152,7 +181,9 @@ def _stages_table(run: RunRecord) -> Table:
     for stage_name, stage in run.stages.items():
         known = stage.median is not None
         table.add_row(
-            name(stage_name), number(_stage_value(stage)), number(str(stage.n)),
+            name(stage_name),
+            number(_stage_value(stage)),
+            number(str(stage.n)),
             cell(spread_words(stage) if known else stage.reason or "unavailable", 200),
             Text(stage.evidence, style=_EVIDENCE_STYLE.get(stage.evidence, "")),
         )
@@ -190,8 +221,11 @@ def layers_table(run: RunRecord) -> Table:
         value = layer.value if is_valid(run) else None
         total = totals[layer.unit]
         table.add_row(
-            number(str(layer.index)), name(layer.op), *([cell(layer.engine)] if with_npu else []),
-            number(fmt.count(layer.macs)), number(fmt.size(layer.weight_bytes)),
+            number(str(layer.index)),
+            name(layer.op),
+            *([cell(layer.engine)] if with_npu else []),
+            number(fmt.count(layer.macs)),
+            number(fmt.size(layer.weight_bytes)),
             number(fmt.quantity(value, layer.unit)),
             number(fmt.per_mac(value / layer.macs if value is not None and layer.macs else None)),
             number(fmt.percent(value / total if value is not None and total else None)),
@@ -222,11 +256,15 @@ def _memory_table(memory: MemoryRecord) -> Table:
 def _provenance(stored: StoredRun) -> Table:
     run, environment = stored.record, stored.record.environment
     rows = [
-        ("run", run.run_id), ("folder", str(stored.path)), ("created", run.created),
-        ("network", run.model.network_sha256), ("artifact", run.model.artifact_sha256),
+        ("run", run.run_id),
+        ("folder", str(stored.path)),
+        ("created", run.created),
+        ("network", run.model.network_sha256),
+        ("artifact", run.model.artifact_sha256),
         ("npubench", " ".join(filter(None, (environment.npubench, environment.git)))),
         *sorted(environment.tools.items()),
-        ("flags", " ".join(environment.flags)), ("command", " ".join(run.command)),
+        ("flags", " ".join(environment.flags)),
+        ("command", " ".join(run.command)),
     ]
     if run.clock is not None:
         rows.append(("clock", run.clock.source))
@@ -239,14 +277,20 @@ def compare_view(comparison: Comparison) -> RenderableType:
     a, b = comparison.a.record, comparison.b.record
     parts: list[RenderableType] = [
         Text.assemble(
-            ("a  ", "bold"), f"{a.run_id}\n", ("b  ", "bold"), f"{b.run_id}\n",
+            ("a  ", "bold"),
+            f"{a.run_id}\n",
+            ("b  ", "bold"),
+            f"{b.run_id}\n",
             f"network {printable(a.model.name, 60)} {fmt.short_hash(a.model.network_sha256)}",
         )
     ]
     if comparison.mixed:
         parts.append(
-            Text(f"Different evidence, on request: {a.evidence} and {b.evidence}. No claim is "
-                 "made across them.", style="yellow")
+            Text(
+                f"Different evidence, on request: {a.evidence} and {b.evidence}. No claim is "
+                "made across them.",
+                style="yellow",
+            )
         )
     parts.append(heading("What differs besides the results"))
     if comparison.provenance:
@@ -281,13 +325,18 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
             name(stage.stage),
             number(fmt.quantity(stage.median_a, stage.unit_a or "")),
             number(fmt.quantity(stage.median_b, stage.unit_b or "")),
-            number(fmt.ratio(stage.ratio)), verdict,
+            number(fmt.ratio(stage.ratio)),
+            verdict,
         )
         reasons.setdefault(stage.reason, []).append(stage.stage)
-    return Group(table, *(
-        Text(f"{', '.join(stages)}: {printable(reason, 400)}", style="dim")
-        for reason, stages in reasons.items() if reason
-    ))
+    return Group(
+        table,
+        *(
+            Text(f"{', '.join(stages)}: {printable(reason, 400)}", style="dim")
+            for reason, stages in reasons.items()
+            if reason
+        ),
+    )
 
 
 def _memory_comparison(comparison: Comparison) -> Table:
@@ -301,7 +350,8 @@ def _memory_comparison(comparison: Comparison) -> Table:
         if difference is not None:
             change = fmt.signed(fmt.size(difference), difference)
         table.add_row(
-            cell(line.name.replace("_", " ")), number(fmt.size(line.a_bytes)),
+            cell(line.name.replace("_", " ")),
+            number(fmt.size(line.a_bytes)),
             number(fmt.size(line.b_bytes)),
             number(change),
         )

@@ -20,13 +20,28 @@ if TYPE_CHECKING:
     from npubench.runs.store import Listing, StoredRun, find_run, list_runs, read_run
 
 _HOME = {
-    "Comparison": "compare", "compare_runs": "compare", "load_runs": "frame",
-    "read_samples": "samples", "RunRecord": "schema", "Listing": "store", "StoredRun": "store",
-    "find_run": "store", "list_runs": "store", "read_run": "store",
+    "Comparison": "compare",
+    "compare_runs": "compare",
+    "load_runs": "frame",
+    "read_samples": "samples",
+    "RunRecord": "schema",
+    "Listing": "store",
+    "StoredRun": "store",
+    "find_run": "store",
+    "list_runs": "store",
+    "read_run": "store",
 }
 __all__ = [
-    "Comparison", "Listing", "RunRecord", "StoredRun", "compare_runs", "find_run", "list_runs",
-    "load_runs", "read_run", "read_samples",
+    "Comparison",
+    "Listing",
+    "RunRecord",
+    "StoredRun",
+    "compare_runs",
+    "find_run",
+    "list_runs",
+    "load_runs",
+    "read_run",
+    "read_samples",
 ]
 
 

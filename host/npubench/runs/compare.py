@@ -19,9 +19,19 @@ _NATURE = {
     Evidence.MODELLED: Nature.MODELLED,
 }
 _MEMORY = (
-    "flash_bytes", "ram_bytes", "weights_bytes", "kernels_bytes", "harness_flash_bytes",
-    "arena_bytes", "scratch_bytes", "harness_ram_bytes", "data_bytes", "stack_bytes",
-    "fixture_bytes", "baseline_flash_bytes", "baseline_ram_bytes",
+    "flash_bytes",
+    "ram_bytes",
+    "weights_bytes",
+    "kernels_bytes",
+    "harness_flash_bytes",
+    "arena_bytes",
+    "scratch_bytes",
+    "harness_ram_bytes",
+    "data_bytes",
+    "stack_bytes",
+    "fixture_bytes",
+    "baseline_flash_bytes",
+    "baseline_ram_bytes",
 )
 
 
@@ -80,7 +90,9 @@ class Comparison:
     def document(self) -> dict[str, Any]:
         """The comparison as JSON values."""
         return {
-            "a": _side(self.a), "b": _side(self.b), "mixed_evidence": self.mixed,
+            "a": _side(self.a),
+            "b": _side(self.b),
+            "mixed_evidence": self.mixed,
             "provenance": [asdict(item) for item in self.provenance],
             "stages": [asdict(item) for item in self.stages],
             "memory": [asdict(item) for item in self.memory],
@@ -97,7 +109,9 @@ def compare_runs(a: StoredRun, b: StoredRun, *, allow_mixed: bool = False) -> Co
     samples = (_values(a), _values(b))
     names = list(dict.fromkeys([*a.record.stages, *b.record.stages]))
     return Comparison(
-        a=a, b=b, mixed=a.record.evidence is not b.record.evidence,
+        a=a,
+        b=b,
+        mixed=a.record.evidence is not b.record.evidence,
         provenance=provenance_differences(a.record, b.record),
         stages=tuple(_compare_stage(name, a.record, b.record, samples) for name in names),
         memory=_compare_memory(a.record.memory, b.record.memory),
@@ -106,13 +120,17 @@ def compare_runs(a: StoredRun, b: StoredRun, *, allow_mixed: bool = False) -> Co
 
 def _refuse(a: RunRecord, b: RunRecord, *, allow_mixed: bool) -> None:
     for what, left, right in (
-        ("networks", f"{a.model.name} {a.model.network_sha256[:12]}",
-         f"{b.model.name} {b.model.network_sha256[:12]}"),
+        (
+            "networks",
+            f"{a.model.name} {a.model.network_sha256[:12]}",
+            f"{b.model.name} {b.model.network_sha256[:12]}",
+        ),
         ("stage contracts", str(a.stage_contract), str(b.stage_contract)),
         ("schemas", str(a.schema_version), str(b.schema_version)),
     ):
         same = (
-            a.model.network_sha256 == b.model.network_sha256 if what == "networks"
+            a.model.network_sha256 == b.model.network_sha256
+            if what == "networks"
             else left == right
         )
         if not same:
@@ -135,18 +153,25 @@ def _refuse(a: RunRecord, b: RunRecord, *, allow_mixed: bool) -> None:
 
 
 def _compare_stage(
-    name: str, a: RunRecord, b: RunRecord,
+    name: str,
+    a: RunRecord,
+    b: RunRecord,
     samples: tuple[Mapping[str, tuple[Number, ...]], Mapping[str, tuple[Number, ...]]],
 ) -> StageComparison:
     left, right = a.stages.get(name), b.stages.get(name)
     blank = StageComparison(
-        stage=name, unit_a=None if left is None else left.unit,
+        stage=name,
+        unit_a=None if left is None else left.unit,
         unit_b=None if right is None else right.unit,
         evidence_a=None if left is None else left.evidence,
         evidence_b=None if right is None else right.evidence,
         median_a=None if left is None else left.median,
         median_b=None if right is None else right.median,
-        ratio=None, p_value=None, cliffs_delta=None, verdict=None, reason="",
+        ratio=None,
+        p_value=None,
+        cliffs_delta=None,
+        verdict=None,
+        reason="",
     )
     if left is None or right is None or left.median is None or right.median is None:
         return replace(blank, reason=_absence(left, right))
@@ -154,23 +179,30 @@ def _compare_stage(
         return replace(blank, reason="different units are never set against each other")
     if left.evidence is not right.evidence:
         return replace(
-            blank, ratio=_ratio(left, right), verdict=Verdict.UNDECIDED,
+            blank,
+            ratio=_ratio(left, right),
+            verdict=Verdict.UNDECIDED,
             reason="different evidence: no claim is made",
         )
     if left.low is not None or right.low is not None:
         return replace(blank, ratio=_ratio(left, right), **_judge_ranges(left, right))
     result = compare_samples(
-        samples[0].get(name) or _stand_in(left), samples[1].get(name) or _stand_in(right),
+        samples[0].get(name) or _stand_in(left),
+        samples[1].get(name) or _stand_in(right),
         nature=_NATURE.get(left.evidence, Nature.MODELLED),
-        sessions_a=_boots(a), sessions_b=_boots(b),
+        sessions_a=_boots(a),
+        sessions_b=_boots(b),
     )
     return replace(blank, **_outcome(result))
 
 
 def _outcome(result: SampleComparison) -> dict[str, Any]:
     return {
-        "ratio": result.ratio, "p_value": result.p_value, "cliffs_delta": result.cliffs_delta,
-        "verdict": result.verdict, "reason": result.reason,
+        "ratio": result.ratio,
+        "p_value": result.p_value,
+        "cliffs_delta": result.cliffs_delta,
+        "verdict": result.verdict,
+        "reason": result.reason,
     }
 
 
@@ -199,7 +231,8 @@ def _judge_ranges(left: StageRecord, right: StageRecord) -> dict[str, Any]:
 def _range(stage: StageRecord) -> tuple[Number, Number]:
     middle = stage.median if stage.median is not None else 0
     return (
-        middle if stage.low is None else stage.low, middle if stage.high is None else stage.high
+        middle if stage.low is None else stage.low,
+        middle if stage.high is None else stage.high,
     )
 
 
@@ -228,9 +261,7 @@ def _boots(record: RunRecord) -> int:
     return 1 if cold is None else max(1, cold.n)
 
 
-def _compare_memory(
-    a: MemoryRecord | None, b: MemoryRecord | None
-) -> tuple[MemoryDifference, ...]:
+def _compare_memory(a: MemoryRecord | None, b: MemoryRecord | None) -> tuple[MemoryDifference, ...]:
     if a is None or b is None:
         return ()
     lines = []
@@ -238,7 +269,9 @@ def _compare_memory(
         left, right = getattr(a, name), getattr(b, name)
         lines.append(
             MemoryDifference(
-                name=name.removesuffix("_bytes"), a_bytes=left, b_bytes=right,
+                name=name.removesuffix("_bytes"),
+                a_bytes=left,
+                b_bytes=right,
                 difference_bytes=None if left is None or right is None else right - left,
             )
         )
@@ -286,8 +319,7 @@ def _provenance(record: RunRecord) -> dict[str, str]:
         "firmware": environment.firmware,
         "board serial": environment.board_serial,
         "ELF": None if environment.elf_sha256 is None else environment.elf_sha256[:12],
-        "project": None if environment.project_sha256 is None
-        else environment.project_sha256[:12],
+        "project": None if environment.project_sha256 is None else environment.project_sha256[:12],
         "transport": environment.transport or None,
         **{f"tool {name}": version for name, version in sorted(environment.tools.items())},
         "platform": environment.platform,
@@ -299,8 +331,13 @@ def _provenance(record: RunRecord) -> dict[str, str]:
 def _side(run: StoredRun) -> dict[str, Any]:
     record = run.record
     return {
-        "run_id": record.run_id, "run_dir": str(run.path.resolve()), "board": record.board,
-        "backend": record.backend, "model": record.model.name,
-        "network_sha256": record.model.network_sha256, "status": record.status,
-        "evidence": str(record.evidence), "created": record.created,
+        "run_id": record.run_id,
+        "run_dir": str(run.path.resolve()),
+        "board": record.board,
+        "backend": record.backend,
+        "model": record.model.name,
+        "network_sha256": record.model.network_sha256,
+        "status": record.status,
+        "evidence": str(record.evidence),
+        "created": record.created,
     }

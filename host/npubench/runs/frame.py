@@ -20,23 +20,58 @@ log = logging.getLogger(__name__)
 UNITS = ("instructions", "cycles", "us", "us_modelled")
 _STATISTICS = ("median", "min", "max", "mad", "ci95_low", "ci95_high")
 _MEMORY = (
-    "flash_bytes", "ram_bytes", "arena_bytes", "weights_bytes", "kernels_bytes",
-    "harness_flash_bytes", "harness_ram_bytes", "fixture_bytes", "stack_bytes", "data_bytes",
-    "scratch_bytes", "baseline_flash_bytes", "baseline_ram_bytes",
+    "flash_bytes",
+    "ram_bytes",
+    "arena_bytes",
+    "weights_bytes",
+    "kernels_bytes",
+    "harness_flash_bytes",
+    "harness_ram_bytes",
+    "fixture_bytes",
+    "stack_bytes",
+    "data_bytes",
+    "scratch_bytes",
+    "baseline_flash_bytes",
+    "baseline_ram_bytes",
 )
 _TEXT = (
-    "run_id", "run_dir", "created", "status", "run_evidence", "board", "board_kind", "backend",
-    "model", "network_sha256", "artifact_sha256", "golden_status", "golden_reference", "error",
-    "stage", "unit", "evidence", "reason",
+    "run_id",
+    "run_dir",
+    "created",
+    "status",
+    "run_evidence",
+    "board",
+    "board_kind",
+    "backend",
+    "model",
+    "network_sha256",
+    "artifact_sha256",
+    "golden_status",
+    "golden_reference",
+    "error",
+    "stage",
+    "unit",
+    "evidence",
+    "reason",
 )
 _WHOLE = (
-    "stage_contract", "macs_count", "parameters_count", "golden_tensors_count",
-    "golden_mismatches_count", "n_count", "outliers_count", "cpu_instructions", "npu_cycles",
+    "stage_contract",
+    "macs_count",
+    "parameters_count",
+    "golden_tensors_count",
+    "golden_mismatches_count",
+    "n_count",
+    "outliers_count",
+    "cpu_instructions",
+    "npu_cycles",
     *_MEMORY,
 )
 _REAL = (
     *(f"{statistic}_{unit}" for unit in UNITS for statistic in _STATISTICS),
-    "low_us_modelled", "high_us_modelled", "per_mac_instructions", "per_mac_cycles",
+    "low_us_modelled",
+    "high_us_modelled",
+    "per_mac_instructions",
+    "per_mac_cycles",
 )
 
 
@@ -85,7 +120,10 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     rows = [row for run in listing.runs for row in _rows(run)]
     columns: dict[str, Any] = {}
     kinds: tuple[tuple[tuple[str, ...], Any], ...] = (
-        (_TEXT, "string"), (_WHOLE, "Int64"), (_REAL, "Float64"), (("deterministic",), "boolean"),
+        (_TEXT, "string"),
+        (_WHOLE, "Int64"),
+        (_REAL, "Float64"),
+        (("deterministic",), "boolean"),
     )
     for names, dtype in kinds:
         for name in names:
@@ -96,14 +134,23 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
 def _rows(run: StoredRun) -> list[dict[str, Any]]:
     record = run.record
     base: dict[str, Any] = {
-        "run_id": record.run_id, "run_dir": str(run.path.resolve()), "created": record.created,
-        "status": record.status, "run_evidence": str(record.evidence),
-        "stage_contract": record.stage_contract, "board": record.board,
-        "board_kind": record.board_kind, "backend": record.backend, "model": record.model.name,
+        "run_id": record.run_id,
+        "run_dir": str(run.path.resolve()),
+        "created": record.created,
+        "status": record.status,
+        "run_evidence": str(record.evidence),
+        "stage_contract": record.stage_contract,
+        "board": record.board,
+        "board_kind": record.board_kind,
+        "backend": record.backend,
+        "model": record.model.name,
         "network_sha256": record.model.network_sha256,
-        "artifact_sha256": record.model.artifact_sha256, "macs_count": record.model.macs,
-        "parameters_count": record.model.parameters, "golden_status": record.golden.status,
-        "golden_reference": record.golden.reference, "golden_tensors_count": record.golden.tensors,
+        "artifact_sha256": record.model.artifact_sha256,
+        "macs_count": record.model.macs,
+        "parameters_count": record.model.parameters,
+        "golden_status": record.golden.status,
+        "golden_reference": record.golden.reference,
+        "golden_tensors_count": record.golden.tensors,
         "golden_mismatches_count": record.golden.mismatches,
     }
     if record.error is not None:
@@ -120,10 +167,16 @@ def _rows(run: StoredRun) -> list[dict[str, Any]]:
 
 def _stage_columns(name: str, stage: StageRecord, macs: int) -> dict[str, Any]:
     columns: dict[str, Any] = {
-        "stage": name, "unit": stage.unit, "evidence": str(stage.evidence),
-        "reason": stage.reason, "n_count": stage.n, "outliers_count": stage.outliers,
-        "deterministic": stage.deterministic, "cpu_instructions": stage.cpu_instructions,
-        "npu_cycles": stage.npu_cycles, "median_cycles": stage.cycles_median,
+        "stage": name,
+        "unit": stage.unit,
+        "evidence": str(stage.evidence),
+        "reason": stage.reason,
+        "n_count": stage.n,
+        "outliers_count": stage.outliers,
+        "deterministic": stage.deterministic,
+        "cpu_instructions": stage.cpu_instructions,
+        "npu_cycles": stage.npu_cycles,
+        "median_cycles": stage.cycles_median,
     }
     if stage.evidence is not Evidence.UNAVAILABLE:
         columns |= {

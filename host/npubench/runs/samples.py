@@ -50,7 +50,10 @@ def make_samples(
                 value = net * 1e6 / hz
             samples.append(
                 Sample(
-                    rep=rep, stage=stage, unit=unit, value=value,
+                    rep=rep,
+                    stage=stage,
+                    unit=unit,
+                    value=value,
                     raw_count=raw[rep] if rep < len(raw) else None,
                 )
             )
@@ -93,7 +96,10 @@ def read_samples(folder: Path) -> tuple[Sample, ...]:
         raise ResultError(f"{path}: samples cannot be read: {error}") from error
     return tuple(
         Sample(
-            rep=row["rep"], stage=row["stage"], unit=row["unit"], raw_count=row["raw_count"],
+            rep=row["rep"],
+            stage=row["stage"],
+            unit=row["unit"],
+            raw_count=row["raw_count"],
             value=int(row["value"]) if row["value"].is_integer() else row["value"],
         )
         for row in rows

@@ -72,7 +72,9 @@ class RunWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         del kind, trace
@@ -107,7 +109,9 @@ class RunWriter:
         """Keep a copy of the folder ``source`` as ``name``, without build products (``.pio``)."""
         with storage(self.runs_dir):
             shutil.copytree(
-                source, self.folder / name, dirs_exist_ok=True,
+                source,
+                self.folder / name,
+                dirs_exist_ok=True,
                 ignore=shutil.ignore_patterns(".pio", "__pycache__"),
             )
 
@@ -149,8 +153,11 @@ class RunWriter:
         return StoredRun(path=target, record=record)
 
     def _write_companions(
-        self, record: RunRecord, samples: Mapping[str, Sequence[int]],
-        raw_counts: Mapping[str, Sequence[int]], events: Sequence[Event],
+        self,
+        record: RunRecord,
+        samples: Mapping[str, Sequence[int]],
+        raw_counts: Mapping[str, Sequence[int]],
+        events: Sequence[Event],
     ) -> None:
         rows = make_samples(record, samples, raw_counts)
         if rows:
@@ -166,9 +173,7 @@ class RunWriter:
 
     def _artifacts(self) -> tuple[str, ...]:
         """The folder's own children, folders with a slash, sorted; run.json included."""
-        names = {
-            entry.name + ("/" if entry.is_dir() else "") for entry in self.folder.iterdir()
-        }
+        names = {entry.name + ("/" if entry.is_dir() else "") for entry in self.folder.iterdir()}
         return tuple(sorted(names | {RUN_FILE}))
 
     def _sync(self) -> None:

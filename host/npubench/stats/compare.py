@@ -77,13 +77,23 @@ def compare_samples(
     spread = summary_a.min != summary_a.max or summary_b.min != summary_b.max
     p_value = mann_whitney_p(a, b) if spread and min(len(a), len(b)) >= MIN_VALUES else None
     verdict, reason = _judge(
-        nature=nature, spread=spread, equal=summary_a.median == summary_b.median,
-        counts=(len(a), len(b)), sessions=(sessions_a, sessions_b), relative=relative,
-        delta=delta, p_value=p_value,
+        nature=nature,
+        spread=spread,
+        equal=summary_a.median == summary_b.median,
+        counts=(len(a), len(b)),
+        sessions=(sessions_a, sessions_b),
+        relative=relative,
+        delta=delta,
+        p_value=p_value,
     )
     return SampleComparison(
-        median_a=summary_a.median, median_b=summary_b.median, ratio=ratio,
-        relative_difference=relative, cliffs_delta=delta, p_value=p_value, verdict=verdict,
+        median_a=summary_a.median,
+        median_b=summary_b.median,
+        ratio=ratio,
+        relative_difference=relative,
+        cliffs_delta=delta,
+        p_value=p_value,
+        verdict=verdict,
         reason=reason,
     )
 
@@ -128,9 +138,7 @@ def _judge(
     return Verdict.DIFFERENT, effect
 
 
-def _judge_exact(
-    nature: Nature, *, equal: bool, counts: tuple[int, int]
-) -> tuple[Verdict, str]:
+def _judge_exact(nature: Nature, *, equal: bool, counts: tuple[int, int]) -> tuple[Verdict, str]:
     once = min(counts) < 2
     caveat = "; a single repetition has not shown that it repeats" if once else ""
     if equal:

@@ -56,10 +56,14 @@ def summarize(values: Sequence[Number]) -> Summary:
     if spread and len(values) >= MIN_FOR_INTERVAL:
         low, high = _bootstrap_interval(ordered)
     return Summary(
-        n=len(values), median=middle, min=_exact(ordered[0]), max=_exact(ordered[-1]),
+        n=len(values),
+        median=middle,
+        min=_exact(ordered[0]),
+        max=_exact(ordered[-1]),
         mad=_median(sorted(_exact(abs(value - middle)) for value in values)),
         deterministic=None if len(values) == 1 else not spread,
-        ci95_low=low, ci95_high=high,
+        ci95_low=low,
+        ci95_high=high,
         outliers=outlier_positions(values) if spread else (),
     )
 
@@ -86,9 +90,11 @@ def _median(ordered: Sequence[Number]) -> Number:
     half = len(ordered) // 2
     if len(ordered) % 2:
         return _exact(ordered[half])
-    return _exact((ordered[half - 1] + ordered[half]) / 2) if (
-        ordered[half - 1] != ordered[half]
-    ) else _exact(ordered[half])
+    return (
+        _exact((ordered[half - 1] + ordered[half]) / 2)
+        if (ordered[half - 1] != ordered[half])
+        else _exact(ordered[half])
+    )
 
 
 def _exact(value: Number) -> Number:

@@ -1,0 +1,284 @@
+"""The answer first: which target is better for each network, and how far to trust that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from npubench.core import format as fmt
+from npubench.core.evidence import MEANING, Evidence
+from npubench.core.stages import Stage
+from npubench.report.markup import Segment, bar, fill
+from npubench.report.selection import (
+    NetworkRuns,
+    Ranking,
+    by_network,
+    failure,
+    infer_per_mac,
+    is_valid,
+    rankings,
+    target,
+)
+from npubench.runs.schema import RunRecord
+from npubench.runs.store import StoredRun
+
+TITLE = "Overview"
+ORDER = 10
+
+_STAGE_WORDS = {Stage.END_TO_END: "end to end", Stage.INFER: "for the inference alone"}
+_LEAST = {
+    "instructions": "needs the fewest instructions",
+    "cycles": "needs the fewest cycles",
+    "us": "is the fastest",
+    "us_modelled": "is the fastest by its model",
+}
+_AS = {"instructions": "as many", "cycles": "as many", "us": "as long", "us_modelled": "as long"}
+_MEANS = {
+    Evidence.COUNTED: "Instructions are neither cycles nor time. How long each takes is decided by "
+    "the memory and the pipeline of the real part, which an emulator does not have: between "
+    "kernels on one core the count is a good guide, between cores it is a hint, not a speed-up.",
+    Evidence.MEASURED: "Time on physical boards, from the board's own cycle counter and a clock "
+    "that was checked against this computer.",
+    Evidence.MODELLED: "The model and its configuration are named in the run. The range is the "
+    "model's own; a difference is named only where it holds over the whole range.",
+}
+
+_TEMPLATE = """
+{% if not cards %}
+<p class="empty">There are no runs. <code>npubench bench kws</code> makes one.</p>
+{% endif %}
+{% for card in cards %}
+<article class="card" id="{{ card.network.anchor }}">
+<header><h3>{{ card.network.name }}</h3>
+<p class="facts">{{ card.network.macs|count }} MACs · {{ card.network.parameters|count }} \
+parameters · {{ card.network.ops }} operators</p></header>
+{% for group in card.groups %}
+<p class="answer">{{ group.answer }}</p>
+<p class="trust">{{ badge(group.evidence) }} {{ group.trust }}</p>
+<div class="scroll"><table>
+<thead><tr><th scope="col">Target</th><th scope="col" class="wide">{{ group.stage_words|capitalize \
+}}, {{ unit_name[group.unit] }}</th>{% if group.rows|length > 1 %}\
+<th scope="col" class="num">of the best</th>{% endif %}
+{% if group.per_mac %}<th scope="col" class="num">{{ unit_short[group.unit] if group.unit != "us" \
+else "cycles" }} per MAC</th>{% endif %}
+<th scope="col" class="num">Flash</th><th scope="col" class="num">RAM</th>\
+<th scope="col">Golden</th></tr></thead>
+<tbody>
+{% for row in group.rows %}
+<tr{% if row.best %} class="best"{% endif %}><th scope="row">{{ row.run|target }}</th>
+<td class="wide"><span class="value">{{ row.value }}</span>{{ row.bar }}</td>
+{% if group.rows|length > 1 %}<td class="num">{{ row.ratio|ratio }}</td>{% endif %}
+{% if group.per_mac %}<td class="num">{{ row.per_mac|per_mac }}</td>{% endif %}
+<td class="num">{{ row.flash|size }}</td><td class="num">{{ row.ram|size }}</td>
+<td>{{ verdict(row.run) }}</td></tr>
+{% endfor %}
+</tbody></table></div>
+{% endfor %}
+{% if not card.groups %}<p class="answer">No target has a valid result.</p>{% endif %}
+{% if card.left_out %}
+<ul class="leftout">
+{% for run, reason in card.left_out %}
+<li>{{ verdict(run) }} <strong>{{ run|target }}</strong> is not ranked: {{ reason }}\
+{% if run.error and run.error.hint %} <span class="hint">{{ run.error.hint|brief(300) }}</span>\
+{% endif %}</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% if card.network.older %}<p class="note">The latest run of each target is shown; \
+{{ card.network.older }} earlier one{{ "" if card.network.older == 1 else "s" }} \
+{{ "is" if card.network.older == 1 else "are" }} listed under Provenance.</p>{% endif %}
+</article>
+{% endfor %}
+{% if kinds %}
+<h3>How far to trust these numbers</h3>
+<dl class="kinds">
+{% for kind in kinds %}<dt>{{ badge(kind.name) }}</dt><dd><strong>{{ kind.short }}.\
+</strong> {{ kind.long }}</dd>
+{% endfor %}
+</dl>
+<ul class="checks">
+{% for check in checks %}<li>{{ check }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+"""
+
+
+def render(runs: Sequence[StoredRun]) -> Markup:
+    """One card per network, then what the kinds of evidence mean."""
+    networks = by_network(runs)
+    shown = [run for network in networks for run in network.runs]
+    return fill(
+        _TEMPLATE,
+        cards=[_card(network) for network in networks],
+        kinds=_kinds(shown),
+        checks=_checks(shown),
+    )
+
+
+def _card(network: NetworkRuns) -> dict[str, Any]:
+    groups = rankings(network.runs)
+    ranked = {run.run_id for group in groups for run in group.runs}
+    return {
+        "network": network,
+        "groups": [_group(group) for group in groups],
+        "left_out": [(run, _why_left_out(run)) for run in network.runs if run.run_id not in ranked],
+    }
+
+
+def _why_left_out(run: RunRecord) -> str:
+    if not is_valid(run):
+        return failure(run)
+    infer = run.stages.get(Stage.INFER)
+    if infer is None:
+        return "the run has no inference stage"
+    return infer.reason or "its inference was not timed"
+
+
+def _group(ranking: Ranking) -> dict[str, Any]:
+    best = ranking.value(ranking.best)
+    scale = max(_high(ranking, run) for run in ranking.runs)
+    rows = []
+    for run in ranking.runs:
+        value = ranking.value(run)
+        stage = run.stages[ranking.stage]
+        text = fmt.quantity(value, ranking.unit)
+        span = None
+        if stage.low is not None and stage.high is not None:
+            span = (float(stage.low), float(stage.high))
+            text += f" ({fmt.count(stage.low)} to {fmt.count(stage.high)})"
+        rows.append(
+            {
+                "run": run,
+                "value": text,
+                "best": value == best and len(ranking.runs) > 1,
+                "ratio": value / best if best else None,
+                "per_mac": infer_per_mac(run),
+                "flash": None if run.memory is None else run.memory.flash_bytes,
+                "ram": None if run.memory is None else run.memory.ram_bytes,
+                "bar": bar(
+                    [Segment(value=value, style="s-main", title=text)],
+                    scale=scale,
+                    label=f"{target(run)}: {text}",
+                    span=span,
+                ),
+            }
+        )
+    return {
+        "unit": ranking.unit,
+        "evidence": str(ranking.evidence),
+        "rows": rows,
+        "stage_words": _STAGE_WORDS[Stage(ranking.stage)],
+        "answer": _answer(ranking),
+        "trust": _trust(ranking),
+        "per_mac": any(row["per_mac"] is not None for row in rows),
+    }
+
+
+def _high(ranking: Ranking, run: RunRecord) -> float:
+    high = run.stages[ranking.stage].high
+    return max(float(ranking.value(run)), float(high or 0))
+
+
+def _answer(ranking: Ranking) -> str:
+    """The sentence that a reader came for."""
+    best, words = ranking.best, _STAGE_WORDS[Stage(ranking.stage)]
+    cost = fmt.quantity(ranking.value(best), ranking.unit)
+    if len(ranking.runs) == 1:
+        return f"{target(best)}: {cost} {words}; no other target to compare with."
+    second = ranking.runs[1]
+    if ranking.value(second) == ranking.value(best):
+        return f"{target(best)} and {target(second)} cost the same {words}: {cost}."
+    if _overlap(ranking, best, second):
+        return (
+            f"Undecided between {target(best)} and {target(second)}: their modelled ranges overlap."
+        )
+    ratio = _ratio_words(ranking.value(second), ranking.value(best), ranking.unit)
+    return f"{target(best)} {_LEAST[ranking.unit]} {words}: {cost}; {target(second)} {ratio}."
+
+
+def _ratio_words(value: float, best: float, unit: str) -> str:
+    if not best:
+        return "takes more"
+    if value / best < 1.1:
+        return f"takes {fmt.percent(value / best - 1)} more"
+    return f"takes {fmt.ratio(value / best)} {_AS[unit]}"
+
+
+def _overlap(ranking: Ranking, best: RunRecord, second: RunRecord) -> bool:
+    high = best.stages[ranking.stage].high
+    low = second.stages[ranking.stage].low
+    return high is not None and low is not None and low <= high
+
+
+def _trust(ranking: Ranking) -> str:
+    """How far the order of a ranking may be trusted, from its repetitions."""
+    stages = [run.stages[ranking.stage] for run in ranking.runs]
+    counts = sorted({stage.n for stage in stages})
+    times = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    if ranking.evidence is Evidence.MODELLED:
+        return "By a model; nothing was observed."
+    if all(stage.deterministic for stage in stages):
+        agree = f"{'Both' if times == '2' else f'All {times}'} repetitions gave the same value on each target."
+        if ranking.evidence is Evidence.COUNTED:
+            return f"{agree} An exact count; not a time."
+        return f"{agree} One session each: a claim between sessions needs three boots."
+    if max(counts) < 2:
+        return "Run once: nothing shows yet that it repeats."
+    boots = min(
+        (run.stages[Stage.INIT_COLD].n for run in ranking.runs if Stage.INIT_COLD in run.stages),
+        default=1,
+    )
+    scope = (
+        ""
+        if boots >= 3
+        else (" Within one session: a claim between sessions needs three boots or more.")
+    )
+    return f"Median of {times} repetitions.{scope}"
+
+
+def _kinds(runs: Sequence[RunRecord]) -> list[dict[str, str]]:
+    used = {stage.evidence for run in runs for stage in run.stages.values()}
+    if any(run.memory is not None for run in runs):
+        used.add(Evidence.STATIC)
+    long = _MEANS | {
+        Evidence.STATIC: "Flash and RAM by owner, from the sections of the linked image. The "
+        "stack's high-water mark within the RAM is read from the running board.",
+    }
+    return [
+        {
+            "name": str(kind),
+            "short": MEANING[kind][:1].upper() + MEANING[kind][1:],
+            "long": long.get(kind, ""),
+        }
+        for kind in Evidence
+        if kind in used
+    ]
+
+
+def _checks(runs: Sequence[RunRecord]) -> list[str]:
+    """What was checked in these runs, as sentences; only what holds is said."""
+    lines = []
+    matched = sum(run.golden.status == "match" for run in runs)
+    lines.append(
+        f"{matched} of {len(runs)} results gave the golden answer, bit by bit; a result that does "
+        "not is shown as failed and never ranked."
+    )
+    costs = sorted(
+        {
+            run.clock.window_cost
+            for run in runs
+            if run.clock is not None and run.clock.window_cost is not None
+        }
+    )
+    if costs:
+        span = (
+            fmt.count(costs[0])
+            if len(costs) == 1
+            else (f"{fmt.count(costs[0])} to {fmt.count(costs[-1])}")
+        )
+        lines.append(f"The cost of an empty window ({span} counts) is subtracted from each stage.")
+    lines.append("Different units and different kinds of evidence are never put into one ranking.")
+    return lines

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import select
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -61,10 +62,9 @@ class SerialTransport:
         import serial
 
         try:
-            self._serial.timeout = timeout_s
-            data = bytes(self._serial.read(1))
-            waiting = self._serial.in_waiting if data else 0
-            return data + bytes(self._serial.read(waiting)) if waiting else data
+            if not self._wait(timeout_s):
+                return b""
+            return bytes(self._serial.read(max(1, self._serial.in_waiting)))
         except (serial.SerialException, OSError) as error:
             raise self._ended(error) from error
 
@@ -96,6 +96,16 @@ class SerialTransport:
 
     def describe(self) -> str:
         return f"serial {self._port} at {self._baud} baud"
+
+    def _wait(self, timeout_s: float) -> bool:
+        """Whether something can be read within ``timeout_s``. pyserial's own time-out would set the
+        port up anew whenever it changes."""
+        if not hasattr(select, "poll"):
+            self._serial.timeout = timeout_s
+            return True
+        poll = select.poll()
+        poll.register(self._serial.fileno(), select.POLLIN)
+        return bool(poll.poll(max(0.0, timeout_s) * 1000))
 
     def _ended(self, error: Exception) -> DeviceEnded:
         return DeviceEnded(f"{self._port} is gone: {error}", hint="was the board unplugged?")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import pty
 import socket
-import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -158,6 +156,9 @@ def _start_emulator(
 
 
 def _start_process(stack: ExitStack, elf: Path) -> tuple[Transport, BoardProcess]:
+    import pty
+    import tty
+
     program = find_program(elf)
     master, slave = pty.openpty()
     try:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from npubench.core.errors import CompileError, ConfigError, StorageError, ToolMissing, UsageError
 
 EXTRA_HINT = "install TensorFlow, which only quantization needs: pip install 'npubench[train]'"
-MAX_SAMPLES = 1024
+SINGLE_HINT = "export a functional model from one input tensor to one output tensor"
+LOAD_HINT = "save it again with the TensorFlow version that is installed here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,11 @@ class Quantized:
 
 
 class KerasModel(Protocol):
-    """What is used of a Keras model: its inputs' static shapes, and a call."""
+    """What is used of a Keras model: its inputs and outputs (None before a subclassed model
+    has been called), and a call."""
 
-    inputs: list[Any]
+    inputs: list[Any] | None
+    outputs: list[Any] | None
 
     def __call__(self, inputs: Any, *, training: bool) -> Any: ...
 
@@ -69,12 +72,14 @@ def quantize_keras(
     ConfigError when model and samples do not match.
     """
     import_tensorflow()
-    if len(model.inputs) != 1:
+    inputs, outputs = list(model.inputs or ()), list(model.outputs or ())
+    if len(inputs) != 1 or len(outputs) != 1:
         raise ConfigError(
-            f"the model has {len(model.inputs)} inputs, exactly one can be quantized",
-            hint="join the inputs, or quantize with TensorFlow's own converter",
+            f"the model has {len(inputs)} inputs and {len(outputs)} outputs, "
+            "exactly one of each can be quantized",
+            hint=SINGLE_HINT,
         )
-    shape = _checked_shape(tuple(model.inputs[0].shape)[1:], representative)
+    shape = _checked_shape(tuple(inputs[0].shape)[1:], representative)
 
     def infer(values: Any) -> Any:
         return model(values, training=False)
@@ -100,7 +105,9 @@ def quantize_file(
     try:
         model = tensorflow.keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no common base for what a bad file raises
-        raise UsageError(f"Keras cannot load {path}: {_first_line(error)}") from error
+        raise UsageError(
+            f"Keras cannot load {path}: {_first_line(error)}", hint=LOAD_HINT
+        ) from error
     return quantize_keras(model, representative, per_channel_dense=per_channel_dense)
 
 
@@ -157,49 +164,15 @@ def write_replacing(path: Path, data: bytes) -> None:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def read_samples(path: Path) -> NDArray[np.float32]:
-    """Representative samples, (samples, ...), from a .npy file or an .npz with one array.
-
-    At most MAX_SAMPLES are used, evenly spread. Raises ConfigError with what is wrong.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                if len(loaded.files) != 1:
-                    raise ConfigError(
-                        f"{path} holds {len(loaded.files)} arrays, one is needed",
-                        hint="numpy.savez('samples.npz', samples)",
-                    )
-                values = loaded[loaded.files[0]]
-        else:
-            values = loaded
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(
-            f"cannot read samples from {path}: {_first_line(error)}",
-            hint="save them with numpy.save('samples.npy', samples), first axis: the samples",
-        ) from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        raise ConfigError(f"{path}: samples must be numbers")
-    if values.ndim < 2 or len(values) == 0:
-        raise ConfigError(
-            f"{path}: samples have shape {values.shape}; the first axis must be the samples",
-            hint="a single sample x is x[numpy.newaxis]",
-        )
-    picked = np.linspace(0, len(values) - 1, min(len(values), MAX_SAMPLES)).astype(np.int64)
-    samples = np.asarray(values[picked], dtype=np.float32)
-    if not np.isfinite(samples).all():
-        raise ConfigError(f"{path}: samples hold NaN or infinity")
-    return samples
-
-
 def _quantize_saved_model(
     tensorflow: Any, path: Path, representative: NDArray[np.float32], per_channel_dense: bool
 ) -> bytes:
     try:
         loaded = tensorflow.saved_model.load(str(path))
     except Exception as error:  # TensorFlow has no common base for what a bad folder raises
-        raise UsageError(f"TensorFlow cannot load {path}: {_first_line(error)}") from error
+        raise UsageError(
+            f"TensorFlow cannot load {path}: {_first_line(error)}", hint=LOAD_HINT
+        ) from error
     signature = loaded.signatures.get("serving_default")
     if signature is None:
         raise UsageError(
@@ -212,6 +185,7 @@ def _quantize_saved_model(
         raise ConfigError(
             f"{path} has {len(inputs)} inputs and {len(signature.structured_outputs)} outputs, "
             "exactly one of each can be quantized",
+            hint=SINGLE_HINT,
         )
     ((keyword, spec),) = inputs.items()
     shape = _checked_shape(tuple(spec.shape)[1:], representative)

@@ -110,10 +110,11 @@ def _zoo(job: dict[str, Any]) -> dict[str, Any]:
 
 def _saved(job: dict[str, Any]) -> dict[str, Any]:
     """Quantize a user's float model: ``model``, ``samples``, ``out``, ``per_channel_dense``."""
-    from npubench.compiler.quantize import import_tensorflow, quantize_file, read_samples
+    from npubench.compiler.quantize import import_tensorflow, quantize_file
+    from npubench.compiler.samples import read_samples
 
-    tensorflow = import_tensorflow()
     samples = read_samples(Path(job["samples"]))
+    tensorflow = import_tensorflow()
     data = quantize_file(
         Path(job["model"]), samples, per_channel_dense=bool(job["per_channel_dense"])
     )

@@ -20,12 +20,11 @@ from npubench.report.catalog import (
     doctor_table,
     models_table,
 )
+from npubench.report.comparison import compare_view
 from npubench.report.selection import failure, infer_per_mac, is_valid, target
 from npubench.report.table import cell, heading, key_values, name, new_table, number
-from npubench.runs.compare import Comparison
 from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
 from npubench.runs.store import StoredRun
-from npubench.stats.compare import Verdict
 
 __all__ = [
     "analysis_view",
@@ -44,7 +43,6 @@ __all__ = [
 _STATUS_STYLE = {"ok": "green", "partial": "yellow", "failed": "bold red", "refused": "bold red"}
 _GOLDEN_STYLE = {"match": "green", "mismatch": "bold red", "unavailable": "yellow"}
 _EVIDENCE_STYLE = {Evidence.MEASURED: "bold", Evidence.MODELLED: "magenta"}
-_VERDICT_STYLE = {Verdict.TOO_FEW: "yellow", Verdict.UNDECIDED: "yellow"}
 
 
 def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> RenderableType:
@@ -270,89 +268,3 @@ def _provenance(stored: StoredRun) -> Table:
         rows.append(("clock", run.clock.source))
         rows.append(("window cost, subtracted", fmt.count(run.clock.window_cost)))
     return key_values([(key, printable(value, 2000)) for key, value in rows if value])
-
-
-def compare_view(comparison: Comparison) -> RenderableType:
-    """What differs in provenance first, then stages, then memory."""
-    a, b = comparison.a.record, comparison.b.record
-    parts: list[RenderableType] = [
-        Text.assemble(
-            ("a  ", "bold"),
-            f"{a.run_id}\n",
-            ("b  ", "bold"),
-            f"{b.run_id}\n",
-            f"network {printable(a.model.name, 60)} {fmt.short_hash(a.model.network_sha256)}",
-        )
-    ]
-    if comparison.mixed:
-        parts.append(
-            Text(
-                f"Different evidence, on request: {a.evidence} and {b.evidence}. No claim is "
-                "made across them.",
-                style="yellow",
-            )
-        )
-    parts.append(heading("What differs besides the results"))
-    if comparison.provenance:
-        table = new_table()
-        for title in ("", "a", "b"):
-            table.add_column(title, overflow="fold")
-        for item in comparison.provenance:
-            table.add_row(
-                cell(item.what), cell(item.a or fmt.NONE, 400), cell(item.b or fmt.NONE, 400)
-            )
-        parts.append(table)
-    else:
-        parts.append(Text("nothing"))
-    parts += [heading("Stages, b against a"), _comparison_table(comparison)]
-    if comparison.memory:
-        parts += [heading("Memory"), _memory_comparison(comparison)]
-    return Group(*parts)
-
-
-def _comparison_table(comparison: Comparison) -> RenderableType:
-    table = new_table()
-    table.add_column("Stage", no_wrap=True)
-    for title in ("a", "b", "b / a"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Verdict", overflow="fold")
-    reasons: dict[str, list[str]] = {}
-    for stage in comparison.stages:
-        verdict = Text("not compared", style="dim")
-        if stage.verdict is not None:
-            verdict = Text(stage.verdict, style=_VERDICT_STYLE.get(stage.verdict, "bold"))
-        table.add_row(
-            name(stage.stage),
-            number(fmt.quantity(stage.median_a, stage.unit_a or "")),
-            number(fmt.quantity(stage.median_b, stage.unit_b or "")),
-            number(fmt.ratio(stage.ratio)),
-            verdict,
-        )
-        reasons.setdefault(stage.reason, []).append(stage.stage)
-    return Group(
-        table,
-        *(
-            Text(f"{', '.join(stages)}: {printable(reason, 400)}", style="dim")
-            for reason, stages in reasons.items()
-            if reason
-        ),
-    )
-
-
-def _memory_comparison(comparison: Comparison) -> Table:
-    table = new_table()
-    table.add_column("")
-    for title in ("a", "b", "b − a"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for line in comparison.memory:
-        difference = line.difference_bytes
-        change = fmt.NONE
-        if difference is not None:
-            change = fmt.signed(fmt.size(difference), difference)
-        table.add_row(
-            cell(line.name.replace("_", " ")),
-            number(fmt.size(line.a_bytes)),
-            number(fmt.size(line.b_bytes)),
-            number(change),
-        )
-    return table

@@ -221,7 +221,8 @@ def _trust(ranking: Ranking) -> str:
     if ranking.evidence is Evidence.MODELLED:
         return "By a model; nothing was observed."
     if all(stage.deterministic for stage in stages):
-        agree = f"{'Both' if times == '2' else f'All {times}'} repetitions gave the same value on each target."
+        every = "Both" if times == "2" else f"All {times}"
+        agree = f"{every} repetitions gave the same value on each target."
         if ranking.evidence is Evidence.COUNTED:
             return f"{agree} An exact count; not a time."
         return f"{agree} One session each: a claim between sessions needs three boots."

@@ -16,6 +16,7 @@
 #define STATE_RX_FULL 2u
 #define CTRL_TX_RX_ENABLE 3u
 #define BAUDDIV_MIN 16u
+#define PAUSE_ROUNDS 2000u
 #define SCB_AIRCR REGISTER(0xE000ED0Cu)
 #define AIRCR_RESET 0x05FA0004u
 
@@ -24,6 +25,7 @@ _Static_assert(NB_COUNTER_HZ % 1000000 == 0, "nb_hal_wait_us counts whole ticks 
 void nb_hal_init(void)
 {
     UART_CTRL = CTRL_TX_RX_ENABLE;
+    (void)UART_DATA; /* QEMU looks for input only after a read: enabling alone can go unnoticed */
     (void)nb_hal_set_baud(NB_CONSOLE_BAUD);
 }
 
@@ -34,9 +36,22 @@ void nb_hal_putc(uint8_t byte)
     UART_DATA = byte;
 }
 
+/* An emulator delivers input from a thread that must first get a lock which every register access
+ * of ours takes: polling without a pause can starve it for seconds on a busy host. */
+static void pause(void)
+{
+    for (uint32_t i = 0; i < PAUSE_ROUNDS; i++) {
+        __asm volatile("");
+    }
+}
+
 int nb_hal_getc(void)
 {
-    return (UART_STATE & STATE_RX_FULL) != 0 ? (int)(UART_DATA & 0xFFu) : -1;
+    if ((UART_STATE & STATE_RX_FULL) == 0) {
+        pause();
+        return -1;
+    }
+    return (int)(UART_DATA & 0xFFu);
 }
 
 void nb_hal_flush(void)

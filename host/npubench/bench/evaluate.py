@@ -12,7 +12,7 @@ from npubench.compiler.plan import Alias, KernelCall, NpuJob
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
-from npubench.golden import Golden, crc32_of
+from npubench.golden import Golden
 from npubench.runs.schema import GoldenRecord, LayerRecord, StageRecord
 from npubench.stats.summary import Summary, summarize
 
@@ -29,10 +29,11 @@ def stage_values(session: Session, scale: Scale) -> dict[Stage, tuple[int, ...]]
     when they disagree: something ran between the stages that belongs to none.
     """
     bench = session.bench
-    if bench is None:
+    if bench is None or not bench.reps:
         return {}
+    cold = () if bench.init_cold is None else (scale.net(bench.init_cold),)
     values: dict[Stage, tuple[int, ...]] = {
-        Stage.INIT_COLD: (scale.net(bench.init_cold),),
+        Stage.INIT_COLD: cold,
         Stage.INIT_WARM: tuple(scale.net(rep.init) for rep in bench.reps),
         Stage.LOAD: tuple(scale.net(rep.load) for rep in bench.reps),
         Stage.INFER: tuple(scale.net(rep.infer) for rep in bench.reps),
@@ -92,7 +93,7 @@ def _record(
             "unit": unit, "evidence": evidence, "median": summary.median, "min": summary.min,
             "max": summary.max, "n": summary.n, "mad": summary.mad,
             "deterministic": summary.deterministic, "ci95_low": summary.ci95_low,
-            "ci95_high": summary.ci95_high, "outliers": summary.outliers,
+            "ci95_high": summary.ci95_high, "outliers": len(summary.outliers),
             "cycles_median": cycles_median,
         }
     )
@@ -103,9 +104,9 @@ def layer_records(
 ) -> tuple[LayerRecord, ...]:
     """Each operator with its static cost and, where counted, the median of its counts."""
     counts: dict[int, list[int]] = {}
-    if scale is not None:
-        for op in session.layers:
-            counts.setdefault(op.index, []).append(scale.net(op.count))
+    if scale is not None and session.layers is not None:
+        for op in session.layers.counts:
+            counts.setdefault(op.op, []).append(scale.net(op.count))
     kernels = _kernels(compiled)
     records = []
     for layer in compiled.network.analysis.layers:
@@ -146,7 +147,8 @@ def golden_record(
 ) -> GoldenRecord:
     """Compare what the board computed with the golden answer.
 
-    The outputs are compared byte by byte; with the board's tensor CRCs, every tensor as well.
+    The outputs are compared byte by byte. With the board's tensor CRCs every operator's output is
+    compared as well, and ``tensors`` counts those.
     """
     if golden is None:
         return GoldenRecord(
@@ -159,27 +161,18 @@ def golden_record(
             status="mismatch", reference=golden.reference, tensors=0, mismatches=0,
             input_seed=seed, reason="the board's input is not the golden input",
         )
-    expected = b"".join(golden.outputs)
-    differ, largest = _differences(kat.output, expected, golden.output_itemsize)
-    mismatches: list[str] = []
-    compared = 0
-    for tensor in kat.tensors:
-        wanted = golden.op_outputs.get(tensor.index)
-        if wanted is None:
-            continue
-        compared += 1
-        if tensor.crc != crc32_of(wanted):
-            mismatches.append(f"operator {tensor.index}")
-    outputs = 1 if compared == 0 else 0
-    if compared == 0:
-        compared = len(golden.outputs)
-    if differ and not mismatches:
-        mismatches.append("output")
-    del outputs
+    differ, largest = _differences(kat.output, golden.output_bytes, golden.output_item_bytes)
+    wrong = [
+        f"operator {tensor.op}" for tensor in kat.tensors
+        if tensor.op in golden.op_crcs and tensor.crc != golden.op_crcs[tensor.op]
+    ]
+    compared = sum(tensor.op in golden.op_crcs for tensor in kat.tensors)
+    if differ and not wrong:
+        wrong.append("output")
     return GoldenRecord(
-        status="mismatch" if mismatches else "match", reference=golden.reference,
-        tensors=compared, mismatches=len(mismatches),
-        first_mismatch=mismatches[0] if mismatches else None,
+        status="mismatch" if wrong else "match", reference=golden.reference,
+        tensors=compared or golden.output_count, mismatches=len(wrong),
+        first_mismatch=wrong[0] if wrong else None,
         elements_differ=differ, max_abs_diff=largest, input_seed=seed,
     )
 

@@ -17,7 +17,7 @@ from npubench.bench.run import failed_before_start, run_job
 from npubench.core.errors import CompileError, NpubenchError
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
-from npubench.link.target import close_all_targets
+from npubench.link.process import end_running_targets
 from npubench.runs.store import StoredRun, check_runs_dir
 
 
@@ -75,6 +75,7 @@ def run_matrix(
     compiled = _compile_all(jobs, reporter)
     stored: dict[int, StoredRun] = {}
     locks: dict[str, threading.Lock] = {}
+    cancelled = threading.Event()
     workers = max(1, min(len(jobs), os.cpu_count() or 1))
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="bench")
     try:
@@ -83,15 +84,19 @@ def run_matrix(
             lock = locks.setdefault(
                 job.board.id if job.board.kind == "physical" else f"{index}", threading.Lock()
             )
-            futures[pool.submit(_one, job, product, settings, runs_dir, reporter, lock)] = index
+            task = pool.submit(
+                _one, job, product, settings, runs_dir, reporter, lock, cancelled
+            )
+            futures[task] = index
         pending = set(futures)
         while pending:
             done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 stored[futures[future]] = future.result()
     except BaseException:
+        cancelled.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        close_all_targets()
+        end_running_targets()
         end_running_tools()
         pool.shutdown(wait=True)
         raise
@@ -126,10 +131,12 @@ def _compile_all(
 
 def _one(
     job: Job, product: Compiled | tuple[Network, CompileError], settings: Settings,
-    runs_dir: Path, reporter: Reporter, lock: threading.Lock,
+    runs_dir: Path, reporter: Reporter, lock: threading.Lock, cancelled: threading.Event,
 ) -> StoredRun:
     with lock:
         if isinstance(product, tuple):
             network, error = product
             return failed_before_start(job, network, error, runs_dir)
-        return run_job(job, product, settings, runs_dir=runs_dir, reporter=reporter)
+        return run_job(
+            job, product, settings, runs_dir=runs_dir, reporter=reporter, cancelled=cancelled
+        )

@@ -13,7 +13,7 @@ from npubench.compiler.analyze import Analysis, analyze
 from npubench.compiler.backends import load_backend
 from npubench.compiler.emit.project import Identity, Project, render_project
 from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite
+from npubench.compiler.importers.tflite import load_tflite, read_tflite
 from npubench.compiler.plan import Plan
 from npubench.core.progress import Reporter, step
 from npubench.core.version import VERSION
@@ -52,6 +52,12 @@ class Prepared:
 def read_network(resolved: ResolvedModel) -> Network:
     """Parse and analyse a model file. Raises ModelFormatError with what is wrong and where."""
     data, graph = load_tflite(resolved.path)
+    return Network(resolved=resolved, data=data, graph=graph, analysis=analyze(graph))
+
+
+def read_bytes(resolved: ResolvedModel, data: bytes) -> Network:
+    """As read_network, from bytes that were read before."""
+    graph = read_tflite(data, name=resolved.id)
     return Network(resolved=resolved, data=data, graph=graph, analysis=analyze(graph))
 
 

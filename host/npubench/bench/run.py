@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import platform
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 from npubench.bench.counts import Scale, check_selftest, scale_of
@@ -80,13 +82,18 @@ class _Findings:
     status: str = "ok"
 
 
+class Cancelled(Exception):
+    """The command was interrupted: this run is dropped."""
+
+
 def run_job(
-    job: Job, compiled: Compiled, settings: Settings, *, runs_dir: Path, reporter: Reporter
+    job: Job, compiled: Compiled, settings: Settings, *, runs_dir: Path, reporter: Reporter,
+    cancelled: threading.Event,
 ) -> StoredRun:
     """Build, run and judge one job, and store what came out, whatever it was.
 
     Every NpubenchError from here on becomes a stored run with status ``failed``; only StorageError
-    and a Ctrl-C come out.
+    comes out, and Cancelled once ``cancelled`` is set (which also ends what the run waits for).
     """
     begin = time.monotonic()
     timed = _Timed(reporter, job.title)
@@ -96,6 +103,8 @@ def run_job(
         try:
             _execute(job, compiled, settings, findings, writer, timed)
         except NpubenchError as error:
+            if cancelled.is_set():
+                raise Cancelled from error
             findings.status = "failed"
             findings.error = _error_record(error)
         failed = findings.status != "ok"
@@ -135,8 +144,14 @@ def _execute(
     writer.add_bytes("model.tflite", compiled.network.data)
     if compiled.plan.artifact != compiled.network.data:
         writer.add_bytes("artifact.bin", compiled.plan.artifact)
-    with writer.open("serial.bin") as log:
-        session = findings.session = collect(job, prepared, settings, log=log, reporter=timed)
+    with (
+        writer.open("serial.bin") as received,
+        writer.open("sent.jsonl") as sent,
+        TextIOWrapper(sent, encoding="utf-8", write_through=True) as sent_text,
+    ):
+        session = findings.session = collect(
+            job, prepared, settings, log=received, sent_log=sent_text, reporter=timed
+        )
     _judge(job, compiled, settings, findings, session, timed)
 
 
@@ -145,8 +160,7 @@ def _judge(
     timed: _Timed,
 ) -> None:
     golden, unavailable = reference_answer(
-        compiled.network, session.input_bytes, seed=settings.seed,
-        all_tensors=settings.verify_layers, job=job, reporter=timed,
+        compiled.network, session.input_bytes, settings, job=job, reporter=timed
     )
     findings.golden = golden_record(
         golden, session, seed=None if session.input_bytes else settings.seed,
@@ -154,11 +168,10 @@ def _judge(
     )
     board = job.board
     reason = "host process: it has no timing" if board.kind == "host" else None
-    if session.bench is not None and board.counter.unit != "none":
-        scale = findings.scale = scale_of(board, session.bench.window)
-        selftest = check_selftest(
-            scale, session.bench.selftest_iterations, session.bench.selftest_counts
-        )
+    bench = session.bench
+    if bench is not None and bench.window is not None and bench.selftest is not None:
+        scale = findings.scale = scale_of(board, bench.window)
+        selftest = check_selftest(scale, bench.selftest.iterations, bench.selftest.counts)
         findings.clock = clock_record(job, session, scale, selftest.expected, selftest.counted)
         findings.values = stage_values(session, scale)
     evidence = Evidence.COUNTED if board.kind == "emulated" else Evidence.MEASURED
@@ -167,6 +180,13 @@ def _judge(
         findings.values, findings.scale, evidence=evidence, measured_hz=measured_hz, reason=reason
     )
     findings.layers = layer_records(compiled, session, findings.scale, evidence=evidence)
+    if session.lost:
+        findings.status = "partial"
+        findings.error = ErrorRecord(
+            kind="RecordLost",
+            message=f"the line lost {len(session.lost)} records: {', '.join(session.lost[:8])}",
+            hint="lower the speed, check the cable; what arrived is kept in the run",
+        )
     if findings.golden.status == "mismatch":
         findings.status = "failed"
         findings.error = ErrorRecord(
@@ -189,7 +209,7 @@ def clock_record(
     fit = session.clock
     deviation_ppm = None
     if fit is not None and board.counter.hz is not None:
-        deviation_ppm = (fit.hz / board.counter.hz - 1) * 1e6
+        deviation_ppm = fit.deviation_ppm(board.counter.hz)
     record = ClockRecord(
         counter_unit=board.counter.unit, counter_hz=board.counter.hz, nominal_hz=board.cpu.hz,
         measured_hz=None if fit is None else fit.hz,
@@ -244,7 +264,7 @@ def _memory(findings: _Findings) -> MemoryRecord | None:
         return None
     static = findings.prepared.memory
     session = findings.session
-    stack = None if session is None or session.mem is None else session.mem.stack_used
+    stack = None if session is None else session.mem.stack_used_bytes
     return MemoryRecord(
         flash_bytes=static.flash_bytes,
         ram_bytes=static.ram_bytes + (stack or 0),
@@ -264,7 +284,8 @@ def _record(
     timing = [
         findings.stages[stage].evidence for stage in TIMED if stage in findings.stages
     ]
-    answer = None if findings.session is None else findings.session.answer
+    bench = None if findings.session is None else findings.session.bench
+    answer = None if bench is None or bench.answer is None else asdict(bench.answer)
     return RunRecord.model_validate(
         {
             "stage_contract": STAGE_CONTRACT_VERSION, "run_id": run_id, "created": _now(),

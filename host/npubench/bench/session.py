@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared
@@ -50,22 +50,23 @@ class Session:
 
 
 def collect(
-    job: Job, prepared: Prepared, settings: Settings, *, log: BinaryIO, reporter: Reporter
+    job: Job, prepared: Prepared, settings: Settings, *, log: BinaryIO, sent_log: TextIO,
+    reporter: Reporter,
 ) -> Session:
-    """Bring the image to the board and collect everything. Raises DeviceError."""
+    """Bring the image to the board and collect everything. Raises DeviceError.
+
+    ``log`` gets every received byte, ``sent_log`` what was sent: the collector can be run again on
+    the two.
+    """
     input_bytes = _read_input(settings.input_path, prepared)
     port = settings.port
     if job.board.kind == "physical":
         port = _ready_board(job, prepared, settings, reporter)
-    with step(reporter, job.title, "boot"):
-        opened = open_target(
-            job.board, prepared.firmware.elf, port=port, reporter=reporter, job=job.title, log=log
-        )
-        target = opened.__enter__()
-    try:
+    with open_target(
+        job.board, prepared.firmware.elf, port=port, reporter=reporter, job=job.title, log=log,
+        sent_log=sent_log,
+    ) as target:
         return _converse(job, prepared, settings, target, input_bytes, reporter)
-    finally:
-        opened.__exit__(None, None, None)
 
 
 def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:

@@ -1,0 +1,77 @@
+"""Which golden answer a run is held against: TFLM where its package exists, else our own kernels.
+
+Elsewhere than on Linux x86-64 the board `native` runs the portable kernels, which the tests hold
+equal to TFLM; the record says which of the two it was.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from npubench.bench.job import Job, Settings
+from npubench.bench.prepare import Network, build_image, compile_network, read_bytes
+from npubench.boards import load_board
+from npubench.core.errors import NpubenchError
+from npubench.core.progress import Reporter, Silent, step
+from npubench.core.version import VERSION
+from npubench.golden import Golden, ReferenceUnavailable, golden_outputs
+from npubench.link.target import open_target
+from npubench.zoo import ResolvedModel
+
+STAND_IN_BOARD = "native"
+
+
+class PortableReference:
+    """The portable kernels as a host process, under the same firmware as every board."""
+
+    name: Literal["portable", "vendor"] = "portable"
+    version = VERSION
+
+    def __init__(self, resolved: ResolvedModel) -> None:
+        self._resolved = resolved
+
+    def run(self, model: bytes, stimulus: int | bytes) -> Golden:
+        """The answer of the native build, with every operator's CRC."""
+        board = load_board(STAND_IN_BOARD)
+        job = Job(model=self._resolved, board=board, backend="cpu")
+        silent = Silent()
+        try:
+            network = read_bytes(self._resolved, model)
+            prepared = build_image(compile_network(network, job), job, silent)
+            with open_target(
+                board, prepared.firmware.elf, port=None, reporter=silent, job=job.title
+            ) as target:
+                if isinstance(stimulus, bytes):
+                    target.device.upload(stimulus)
+                else:
+                    target.device.seed(stimulus)
+                kat = target.device.kat(tensors=True)
+        except NpubenchError as error:
+            raise ReferenceUnavailable(
+                f"the native build does not answer: {error.message}", hint=error.hint
+            ) from error
+        graph = network.graph
+        return Golden(
+            reference="portable", version=self.version, input_crc=kat.input_crc,
+            output_bytes=kat.output,
+            output_item_bytes=graph.tensor(graph.outputs[0]).dtype.size_bytes,
+            output_count=len(graph.outputs),
+            op_crcs={tensor.op: tensor.crc for tensor in kat.tensors},
+        )
+
+
+def reference_answer(
+    network: Network, input_bytes: bytes | None, settings: Settings, *, job: Job,
+    reporter: Reporter,
+) -> tuple[Golden | None, str | None]:
+    """The golden answer, or None and the reason why there is none."""
+    try:
+        with step(reporter, job.title, "golden"):
+            golden = golden_outputs(
+                network.data, settings.seed if input_bytes is None else input_bytes,
+                all_tensors=settings.verify_layers,
+                stand_in=PortableReference(network.resolved),
+            )
+    except ReferenceUnavailable as error:
+        return None, error.message
+    return golden, None

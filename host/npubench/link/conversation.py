@@ -124,7 +124,7 @@ class Conversation:
             silent = heard_s + silence_s <= now_s
             if silent or begin_s + deadline_s <= now_s:
                 _raise_fault(lines, what)
-                if heard_bytes and not spoken:
+                if (lines or self._splitter.pending.strip()) and not spoken:
                     raise self._babble(what, heard_bytes, lines)
                 if silent:
                     raise _silence(what, silence_s, lines)

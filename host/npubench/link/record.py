@@ -18,7 +18,6 @@ READY = "m-ready"
 _RECORD_START = b"r-{"
 _RECORD_END = re.compile(rb"\*([0-9a-f]{8})\Z")
 _ERROR = re.compile(r"e-\[(?:E(\d{1,9}) )?(.*)\]\Z")
-_SEPARATORS = re.compile(rb"[\r\n]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +65,12 @@ Line = Record | LostRecord | ErrorLine | Text | Ready
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines, whatever the chunks. CR or LF ends a line; empty lines
-    and NUL bytes are dropped. Of a line longer than ``limit_bytes`` only the beginning is kept."""
+    """Cuts a stream of bytes into lines, whatever the chunks.
+
+    LF completes a line, and CR parts lines within it, so that a damaged LF costs one line, not two;
+    but nothing is given out before the LF, when the sender is done. Empty lines and NUL bytes are
+    dropped. Of what is longer than ``limit_bytes`` only the beginning is kept.
+    """
 
     def __init__(self, *, limit_bytes: int = MAX_LINE_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -80,13 +83,12 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that ``chunk`` completes, without their ends."""
-        parts = _SEPARATORS.split(chunk.replace(b"\0", b""))
+        parts = chunk.replace(b"\0", b"").split(b"\n")
         lines = []
         for part in parts[:-1]:
             self._extend(part)
-            if self._pending:
-                lines.append(bytes(self._pending))
-                self._pending.clear()
+            lines += [line for line in bytes(self._pending).split(b"\r") if line]
+            self._pending.clear()
         self._extend(parts[-1])
         return lines
 

@@ -47,7 +47,9 @@ def check_runs_dir(runs_dir: Path) -> None:
         runs_dir.mkdir(parents=True, exist_ok=True)
         drop_staging(make_staging(runs_dir))
     if not os.access(runs_dir, os.W_OK | os.X_OK):
-        raise storage_error(PermissionError(errno.EACCES, "Permission denied"), runs_dir)
+        read_only = os.statvfs(runs_dir).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise storage_error(OSError(number, os.strerror(number)), runs_dir)
 
 
 class RunWriter:

@@ -301,6 +301,7 @@ BAD = {
     "input index negative": (with_op(inputs=(0, 1, -2)), "reads tensor -2"),
     "output index": (with_op(outputs=(44,)), "writes tensor 44"),
     "output optional": (with_op(outputs=(-1,)), "writes tensor -1"),
+    "operators": (ModelSpec(ops=(OpSpec(),) * 4097), "4097 items, more than 4096"),
     "no output": (with_op(outputs=()), "has no outputs"),
     "writes a constant": (with_op(outputs=(2,)), "writes the constant"),
     "reads its own output": (with_op(inputs=(3, 1, 2)), "before anything produces it"),

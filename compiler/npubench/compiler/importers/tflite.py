@@ -26,6 +26,7 @@ from npubench.core.errors import ModelFormatError, UsageError
 
 FILE_LIMIT_BYTES: Final = 256 << 20
 _COUNT_LIMIT: Final = 65_536
+_OPERATOR_LIMIT: Final = 4096
 _OPERAND_LIMIT: Final = 4096
 
 
@@ -104,7 +105,7 @@ class _Parser:
         )
         ops = tuple(
             self._operator(index, table, kinds)
-            for index, table in enumerate(subgraph.tables(3, _COUNT_LIMIT, "operator"))
+            for index, table in enumerate(subgraph.tables(3, _OPERATOR_LIMIT, "operator"))
         )
         graph = Graph(
             name=self._name,

@@ -100,7 +100,7 @@ def make_graph() -> Graph:
     )
 
 
-def make_plan(graph: Graph) -> Plan:
+def make_plan() -> Plan:
     """``make_graph`` on the CPU; the alias has no place of its own."""
     dense = KernelCall(
         op_index=0,
@@ -166,4 +166,4 @@ def make_plan(graph: Graph) -> Plan:
 def make_project(board: Board | None = None, identity: Identity = IDENTITY) -> Project:
     """The emitted project of ``make_graph`` on a board."""
     graph = make_graph()
-    return render_project(graph, make_plan(graph), board or make_board(), identity)
+    return render_project(graph, make_plan(), board or make_board(), identity)

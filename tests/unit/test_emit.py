@@ -219,7 +219,7 @@ def test_the_best_flavour_that_has_a_kernel_wins(
 
 def test_a_kernel_that_no_flavour_has_is_named() -> None:
     graph = make_graph()
-    plan = make_plan(graph)
+    plan = make_plan()
     step = plan.steps[0]
     assert isinstance(step, KernelCall)
     lost = dataclasses.replace(
@@ -231,13 +231,13 @@ def test_a_kernel_that_no_flavour_has_is_named() -> None:
 
 def steps_replaced(*steps: Step, arena: Arena | None = None) -> str:
     graph = make_graph()
-    plan = make_plan(graph)
+    plan = make_plan()
     changed = dataclasses.replace(plan, steps=steps, arena=arena or plan.arena)
     return text(render_project(graph, changed, make_board(), IDENTITY), "src/model/nb_model.c")
 
 
 def test_an_npu_job_stands_for_its_operators_and_reports_its_error() -> None:
-    softmax = make_plan(make_graph()).steps[2]
+    softmax = make_plan().steps[2]
     job = NpuJob(op_indices=(0, 1), job=5, inputs=(0,), outputs=(2,))
     arena = Arena(
         size_bytes=64,
@@ -253,9 +253,9 @@ def test_an_npu_job_stands_for_its_operators_and_reports_its_error() -> None:
 
 
 def test_scratch_memory_and_its_absence() -> None:
-    dense, alias, softmax = make_plan(make_graph()).steps
+    dense, alias, softmax = make_plan().steps
     assert isinstance(softmax, KernelCall)
-    arena = dataclasses.replace(make_plan(make_graph()).arena, scratch_offset_bytes={2: 64})
+    arena = dataclasses.replace(make_plan().arena, scratch_offset_bytes={2: 64})
     with_scratch = dataclasses.replace(softmax, args=(*softmax.args, ScratchArg()))
     assert ", NULL);" in steps_replaced(dense, alias, with_scratch, arena=arena)
     needed = dataclasses.replace(with_scratch, scratch_bytes=16)
@@ -263,13 +263,13 @@ def test_scratch_memory_and_its_absence() -> None:
 
 
 def test_steps_out_of_order_are_refused() -> None:
-    dense, alias, softmax = make_plan(make_graph()).steps
+    dense, alias, softmax = make_plan().steps
     with pytest.raises(CompileError, match="operator 0 after 2"):
         steps_replaced(softmax, alias, dense)
 
 
 def test_a_tensor_without_a_place_is_refused() -> None:
-    dense, alias, softmax = make_plan(make_graph()).steps
+    dense, alias, softmax = make_plan().steps
     with pytest.raises(CompileError, match="no place"):
         steps_replaced(dense, alias, softmax, arena=Arena(size_bytes=16, places=()))
 
@@ -278,7 +278,7 @@ def test_a_constant_tensor_becomes_a_constant() -> None:
     graph = make_graph()
     values = dataclasses.replace(graph.tensors[1], data=bytes(range(12)))
     graph = dataclasses.replace(graph, tensors=(graph.tensors[0], values, *graph.tensors[2:]))
-    plan = make_plan(graph)
+    plan = make_plan()
     softmax = plan.steps[2]
     assert isinstance(softmax, KernelCall)
     first = dataclasses.replace(
@@ -299,7 +299,7 @@ def test_a_constant_tensor_becomes_a_constant() -> None:
 )
 def test_a_backend_cannot_overwrite_or_escape(path: str) -> None:
     graph = make_graph()
-    plan = dataclasses.replace(make_plan(graph), extra_files={path: "x"})
+    plan = dataclasses.replace(make_plan(), extra_files={path: "x"})
     with pytest.raises(CompileError, match="may not emit"):
         render_project(graph, plan, make_board(), IDENTITY)
 
@@ -307,7 +307,7 @@ def test_a_backend_cannot_overwrite_or_escape(path: str) -> None:
 def test_a_backends_own_files_and_macros_travel() -> None:
     graph = make_graph()
     plan = dataclasses.replace(
-        make_plan(graph), extra_files={"src/npu/table.c": "/* t */"}, defines={"NB_NPU_JOBS": "3"}
+        make_plan(), extra_files={"src/npu/table.c": "/* t */"}, defines={"NB_NPU_JOBS": "3"}
     )
     project = render_project(graph, plan, make_board(), IDENTITY)
     assert text(project, "src/npu/table.c") == "/* t */"
@@ -335,20 +335,20 @@ def test_upload_size_follows_from_the_form_of_the_input(kind: str, number: int, 
 def test_what_alone_exceeds_a_region_does_not_fit() -> None:
     graph = make_graph()
     huge = dataclasses.replace(
-        make_plan(graph),
+        make_plan(),
         constants=(Constant(name="nb_c", ctype="int8_t", data=bytes(0x40001)),),
     )
     with pytest.raises(DoesNotFit) as error:
         render_project(graph, huge, make_board(), IDENTITY)
     assert (error.value.needed_bytes, error.value.free_bytes) == (0x40001, 0x40000)
-    wide = dataclasses.replace(make_plan(graph), arena=Arena(size_bytes=0x10000, places=()))
+    wide = dataclasses.replace(make_plan(), arena=Arena(size_bytes=0x10000, places=()))
     with pytest.raises(DoesNotFit) as error:
         render_project(graph, wide, make_board(), IDENTITY)
     assert (error.value.free_bytes, error.value.region) == (0x10000 - 2048, "ram")
 
 
 def test_an_empty_arena_is_still_an_array() -> None:
-    plan = dataclasses.replace(make_plan(make_graph()), arena=Arena(size_bytes=0, places=()))
+    plan = dataclasses.replace(make_plan(), arena=Arena(size_bytes=0, places=()))
     assert arena_bytes(plan) == 16
 
 

@@ -23,7 +23,10 @@ prefix = board.get("build.toolchain_prefix", "")
 hosted = bool(board.get("build.hosted", False))
 project = env.subst("$PROJECT_DIR")
 build = os.path.relpath(env.subst("$BUILD_DIR"), project)
-image = {kind: f"{build}/firmware.{kind}" for kind in ("elf", "bin", "hex", "map")}
+nobuild = "nobuild" in COMMAND_LINE_TARGETS
+# An image that was built elsewhere, to be uploaded as it is.
+output = os.environ.get("NPUBENCH_IMAGE_DIR", build) if nobuild else build
+image = {kind: f"{output}/firmware.{kind}" for kind in ("elf", "bin", "hex", "map")}
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow"]
 if os.environ.get("NPUBENCH_WERROR"):
@@ -97,7 +100,7 @@ def objects():
     return found
 
 
-if "nobuild" in COMMAND_LINE_TARGETS:
+if nobuild:
     program = [env.File(f"#/{image['elf']}")]
 else:
     program = env.Program(f"#/{image['elf']}", objects())
@@ -108,7 +111,7 @@ else:
 env.Replace(PIOMAINPROG=program)
 
 outputs = list(program)
-if not hosted and "nobuild" not in COMMAND_LINE_TARGETS:
+if not hosted and not nobuild:
     forms = [("hex", "ihex")]
     if board.get("upload.one_region", False):  # a flat image of two would fill the gap between
         forms.append(("bin", "binary"))

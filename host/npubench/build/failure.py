@@ -20,8 +20,9 @@ MAX_ERRORS = 5
 def build_failure(result: ToolResult, board: Board) -> NpubenchError:
     """The error that a failed PlatformIO build stands for.
 
-    DoesNotFit when the linker found a region too small (the region that lacks most), else
-    ToolError with the first error lines.
+    DoesNotFit when the linker found a region too small (the region that lacks most; the figure
+    leaves out gaps between sections that were no longer placed), else ToolError with the first
+    error lines.
     """
     output = f"{result.stdout}\n{result.stderr}"
     overflows = {name: int(size) for name, size in _OVERFLOW.findall(output)}

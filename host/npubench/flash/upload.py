@@ -14,6 +14,7 @@ from npubench.core.errors import DeviceError, NpubenchError, ToolError, UsageErr
 from npubench.core.tool import TAIL_CHARS, ToolResult, find_tool
 
 UPLOAD_TIMEOUT_S = 180.0
+IMAGE_DIR = "image"
 _SERIAL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _FORBIDDEN = re.compile(
     r"LIBUSB_ERROR_ACCESS|insufficient permissions|Permission denied", re.IGNORECASE
@@ -44,12 +45,11 @@ def upload(firmware: Firmware, board: Board, *, probe_serial: str | None, port: 
     with tempfile.TemporaryDirectory(prefix="npubench-upload-") as scratch:
         project = Path(scratch) / "project"
         shutil.copytree(firmware.project_dir, project)
-        output = project / ".pio" / "build" / board.id
-        output.mkdir(parents=True)
+        (project / IMAGE_DIR).mkdir()
         for kind in ("elf", "bin", "hex"):
             image = firmware.elf.with_suffix(f".{kind}")
             if image.is_file():
-                shutil.copy2(image, output / image.name)
+                shutil.copy2(image, project / IMAGE_DIR / image.name)
         words = ["run", "--target", "nobuild", "--target", "upload"]
         if port is not None:
             words += ["--upload-port", port]
@@ -58,7 +58,10 @@ def upload(firmware: Firmware, board: Board, *, probe_serial: str | None, port: 
             project=project,
             timeout_s=UPLOAD_TIMEOUT_S,
             check=False,
-            extra_env={"NPUBENCH_PROBE_SERIAL": probe_serial or ""},
+            extra_env={
+                "NPUBENCH_PROBE_SERIAL": probe_serial or "",
+                "NPUBENCH_IMAGE_DIR": IMAGE_DIR,
+            },
         )
     if result.code != 0:
         raise _failure(result, firmware, board, board.flash, probe_serial)

@@ -54,8 +54,9 @@ def run_isolated(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """One thread, no accelerator, no oneDNN, fixed hashes; Keras writes its settings to a folder
-    that goes away. The child finds the same npubench as the parent."""
+    """One thread, no accelerator, no oneDNN, fixed hashes, matrix products as on any processor with
+    AVX2; Keras writes its settings to a folder that goes away. The child finds the same npubench as
+    the parent."""
     import npubench
 
     roots = [str(Path(entry).parent) for entry in npubench.__path__]
@@ -68,6 +69,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": str(folder / "keras"),
         "OMP_NUM_THREADS": "1",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_DETERMINISTIC_OPS": "1",

@@ -6,6 +6,8 @@ import hashlib
 from importlib.metadata import EntryPoint
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from npubench.boards import Board, MemoryRegion, load_board
 from npubench.compiler import backends
@@ -13,7 +15,7 @@ from npubench.compiler.backends import backend_names, load_backend
 from npubench.compiler.backends.cpu import BACKEND, weights_bytes
 from npubench.compiler.importers.tflite import read_tflite
 from npubench.compiler.plan import Alias, KernelCall, Plan, TensorArg
-from npubench.core.errors import DoesNotFit, ToolError, UnsupportedOp, UsageError
+from npubench.core.errors import DoesNotFit, NpubenchError, ToolError, UnsupportedOp, UsageError
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
 DENSE = ModelSpec(
@@ -187,3 +189,27 @@ def test_a_plugin_is_found_and_a_broken_one_is_named(monkeypatch: pytest.MonkeyP
     assert load_backend("mine") is BACKEND
     with pytest.raises(ToolError, match="no_such_package_at_all"):
         load_backend("broken")
+
+
+SMALL_BYTES = write_model(
+    ModelSpec(
+        tensors=(TensorSpec(), TensorSpec(shape=(2, 4), data=bytes(8)), TensorSpec(shape=(1, 2))),
+        ops=(OpSpec(kind="FULLY_CONNECTED", inputs=(0, 1, -1), outputs=(2,), options={}),),
+        outputs=(2,),
+    )
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(0, len(SMALL_BYTES) // 4 - 1),
+    st.one_of(st.integers(0, 8), st.integers(0, 2**32 - 1)),
+)
+def test_a_damaged_model_gives_a_plan_or_our_error(word: int, value: int) -> None:
+    data = bytearray(SMALL_BYTES)
+    data[4 * word : 4 * word + 4] = value.to_bytes(4, "little")
+    try:
+        BACKEND.compile(read_tflite(bytes(data), name="m"), bytes(data), load_board("qemu-m4"))
+    except NpubenchError as error:
+        if error.exit_code != 2:
+            raise

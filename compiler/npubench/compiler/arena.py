@@ -8,9 +8,10 @@ first among them, and the smallest result wins, which for networks is mostly the
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate
 from typing import Final
 
 from npubench.compiler.graph import Graph
@@ -43,7 +44,7 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
     NpuJob are the NPU compiler's business and get no place.
     """
     blocks = lifetimes(graph, steps)
-    best = min((_place(blocks, key) for key in _ORDERS), key=lambda offsets: _end(blocks, offsets))
+    best = _best_placement(blocks)
     _check(blocks, best)
     places = [
         Place(tensor=tensor, offset_bytes=offset, size_bytes=graph.tensor(tensor).size_bytes)
@@ -131,22 +132,46 @@ _ORDERS: Final[tuple[Callable[[Block], tuple[int, ...]], ...]] = (
 )
 
 
+def _best_placement(blocks: tuple[Block, ...]) -> tuple[int, ...]:
+    """Offsets of the first order that reaches the lower bound, else of the best one."""
+    bound = lower_bound_bytes(blocks)
+    best: tuple[int, ...] = ()
+    for key in _ORDERS:
+        offsets = _place(blocks, key)
+        if not best or _end(blocks, offsets) < _end(blocks, best):
+            best = offsets
+        if _aligned(_end(blocks, best)) <= bound:
+            break
+    return best
+
+
+def lower_bound_bytes(blocks: tuple[Block, ...]) -> int:
+    """The most bytes alive at one step, each block rounded up to the alignment."""
+    change: dict[int, int] = {}
+    for block in blocks:
+        change[block.first] = change.get(block.first, 0) + _aligned(block.size_bytes)
+        change[block.last + 1] = change.get(block.last + 1, 0) - _aligned(block.size_bytes)
+    return max(accumulate(change[step] for step in sorted(change)), default=0)
+
+
 def _place(blocks: tuple[Block, ...], key: Callable[[Block], tuple[int, ...]]) -> tuple[int, ...]:
     """An offset for each block, placed in the order of ``key``."""
-    alive: dict[int, list[int]] = {}
     offsets = [0] * len(blocks)
+    placed: list[tuple[int, int, int, int]] = []  # (start, end, first, last), sorted
     for number in sorted(range(len(blocks)), key=lambda item: key(blocks[item])):
-        block = blocks[number]
-        steps = range(block.first, block.last + 1)
-        neighbours = {other for step in steps for other in alive.get(step, ())}
-        offsets[number] = _best_fit(
-            block.size_bytes,
-            sorted(
-                (offsets[other], offsets[other] + blocks[other].size_bytes) for other in neighbours
-            ),
+        first, last, size_bytes = (
+            blocks[number].first,
+            blocks[number].last,
+            blocks[number].size_bytes,
         )
-        for step in steps:
-            alive.setdefault(step, []).append(number)
+        taken = [
+            (start, end)
+            for start, end, other_first, other_last in placed
+            if other_first <= last and first <= other_last
+        ]
+        start = _best_fit(size_bytes, taken)
+        offsets[number] = start
+        insort(placed, (start, start + size_bytes, first, last))
     return tuple(offsets)
 
 
@@ -176,15 +201,12 @@ def _end(blocks: tuple[Block, ...], offsets: tuple[int, ...]) -> int:
 
 def _check(blocks: tuple[Block, ...], offsets: tuple[int, ...]) -> None:
     """No two blocks that live at the same step overlap. A violation is our own bug."""
-    alive: dict[int, list[tuple[int, int]]] = {}
-    for block, offset in zip(blocks, offsets, strict=True):
+    end: dict[int, int] = {}
+    for offset, block in sorted(zip(offsets, blocks, strict=True), key=lambda item: item[0]):
         for step in range(block.first, block.last + 1):
-            alive.setdefault(step, []).append((offset, offset + block.size_bytes))
-    for step, ranges in alive.items():
-        ranges.sort()
-        for (_, stop), (start, _) in pairwise(ranges):
-            if start < stop:
+            if end.get(step, 0) > offset:
                 raise NpubenchError(
-                    f"the arena planner let memory overlap at step {step}, offset {start}",
+                    f"the arena planner let memory overlap at step {step}, offset {offset}",
                     hint="this is a bug of npubench; please report it with the model",
                 )
+            end[step] = offset + block.size_bytes

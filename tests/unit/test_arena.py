@@ -138,7 +138,7 @@ def networks(draw: st.DrawFn) -> tuple[Graph, tuple[Step, ...]]:
     return graph_of(sizes, inputs, outputs), tuple(steps)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(networks())
 def test_no_living_byte_is_overwritten(network: tuple[Graph, tuple[Step, ...]]) -> None:
     graph, steps = network
@@ -158,7 +158,7 @@ def most_alive_bytes(graph: Graph, steps: Sequence[Step]) -> int:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(networks())
 def test_the_arena_is_near_the_lower_bound(network: tuple[Graph, tuple[Step, ...]]) -> None:
     graph, steps = network

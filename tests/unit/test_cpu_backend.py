@@ -200,7 +200,7 @@ SMALL_BYTES = write_model(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.integers(0, len(SMALL_BYTES) // 4 - 1),
     st.one_of(st.integers(0, 8), st.integers(0, 2**32 - 1)),

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import flatbuffers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npubench.compiler.importers.flatbuffer import Reader, Table
@@ -78,12 +78,14 @@ def test_absent_fields_give_defaults_also_past_the_vtable() -> None:
         assert not root.has(slot)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_values_or_a_format_error(data: bytes) -> None:
     with suppress(ModelFormatError):
         walk(data)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(built()) - 1), st.integers(0, 255))
 def test_any_changed_byte_ends_in_values_or_a_format_error(position: int, value: int) -> None:
     data = bytearray(built())

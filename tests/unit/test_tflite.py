@@ -352,7 +352,7 @@ def graph_or_error(data: bytes) -> Graph | None:
         return None
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(8, len(CONV_BYTES) - 1), st.integers(0, 7)), min_size=1, max_size=6
@@ -367,7 +367,7 @@ def test_flipped_bits_give_a_graph_or_our_error(flips: list[tuple[int, int]]) ->
         assert tensor.data is None or len(tensor.data) == tensor.size_bytes
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(2, len(CONV_BYTES) // 4 - 1), st.integers(0, 2**32 - 1))
 def test_wild_words_give_a_graph_or_our_error(word: int, value: int) -> None:
     data = bytearray(CONV_BYTES)

@@ -10,6 +10,7 @@ from pathlib import Path
 from npubench.boards import Board, load_board
 from npubench.compiler.backends import backend_names
 from npubench.core.errors import UsageError
+from npubench.link.faulty import Mishap
 from npubench.zoo import ResolvedModel, resolve_model
 
 DEFAULT_BOARDS = ("qemu-m4", "qemu-m55")
@@ -22,6 +23,7 @@ class Settings:
     """How the jobs of one command are run. ``None`` means: what suits the board.
 
     ``input_path`` is a file of raw input bytes (or .npy) to use instead of the generated input.
+    ``mishaps`` happen on the serial line, on order: a rehearsal of what a bench can do to a run.
     """
 
     warmups: int = 1
@@ -34,6 +36,7 @@ class Settings:
     probe_serial: str | None = None
     flash: bool = True
     clock_seconds: float = 10.0
+    mishaps: tuple[Mishap, ...] = ()
     power: str | None = None
     power_faults: tuple[str, ...] = ()
 

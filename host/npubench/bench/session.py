@@ -64,7 +64,7 @@ def collect(
         port = _ready_board(job, prepared, settings, reporter)
     with open_target(
         job.board, prepared.firmware.elf, port=port, reporter=reporter, job=job.title, log=log,
-        sent_log=sent_log,
+        sent_log=sent_log, mishaps=settings.mishaps,
     ) as target:
         return _converse(job, prepared, settings, target, input_bytes, reporter)
 

@@ -53,17 +53,24 @@ def bench(
     port: Annotated[Optional[str], typer.Option(help="Serial port of a physical board.")] = None,
     probe: Annotated[Optional[str], typer.Option(help="Serial number of the debug probe.")] = None,
     flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
+    line_fault: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Rehearse a bad line: KIND:MATCH[#NTH], e.g. drop:rep or silence:op#3.",
+                     hidden=True),
+    ] = None,
     timings: Annotated[bool, typer.Option("--timings", help="Show how long each step took.")] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
     from npubench.bench.job import DEFAULT_BOARDS, Settings, resolve_jobs
     from npubench.bench.matrix import run_matrix
+    from npubench.link.faulty import parse_mishap
 
     jobs = resolve_jobs(models, board or DEFAULT_BOARDS, backend or ())
     settings = Settings(
         warmups=warmups, repetitions=repetitions, seed=seed, input_path=input_path, layers=layers,
         verify_layers=verify_layers, port=port, probe_serial=probe, flash=flash,
+        mishaps=tuple(parse_mishap(text) for text in line_fault or ()),
     )
     if sys.stderr.isatty() and not timings:
         from npubench.cli.output import LiveReporter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -16,6 +16,7 @@ from npubench.core.progress import Event, Reporter
 from npubench.core.tool import find_tool
 from npubench.link.conversation import Timeouts, timeouts_for
 from npubench.link.device import Device
+from npubench.link.faulty import FaultyTransport, Mishap
 from npubench.link.fd import FdTransport
 from npubench.link.process import (
     BoardProcess,
@@ -83,12 +84,14 @@ def open_target(
     log: BinaryIO | None = None,
     sent_log: TextIO | None = None,
     timeouts: Timeouts | None = None,
+    mishaps: Sequence[Mishap] = (),
 ) -> Iterator[Target]:
     """Boot or open a board and hand it out when it answers; end and close it on leaving.
 
     With a ``port`` (a device, or ``socket://host:port``) that is opened, whatever the board's kind.
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
     ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
+    ``mishaps`` happen on the line, on order: the rehearsal of a bad cable or a bad board.
     Leave it in the thread that entered it. Raises ToolMissing when the emulator is not installed,
     and a DeviceError (link/failure.py) when the board does not come up.
     """
@@ -110,6 +113,8 @@ def open_target(
             transport, process = _start_emulator(stack, board.emulator, firmware_elf)
         else:
             transport, process = _start_process(stack, firmware_elf)
+        if mishaps:
+            transport = FaultyTransport(transport, mishaps)
         device = Device(transport, log=session, timeouts=limits)
         if process is not None:
             device.wait_boot()

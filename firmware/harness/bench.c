@@ -1,4 +1,4 @@
-/* bench.c: the stages of the contract, each in its window; per-operator windows; idle.
+/* bench.c: the stages of the contract, each in its window; per-operator windows.
  *
  * Counts are kept during a repetition and sent after it. */
 #include "nb_harness.h"
@@ -174,19 +174,3 @@ void nb_layers(uint32_t repetitions)
 }
 
 #endif
-
-/* Nothing is sent while the board sleeps: the instrument needs a quiet stretch. */
-void nb_idle(uint32_t ms)
-{
-    nb_hal_flush();
-    nb_marker(NB_STAGE_IDLE);
-    const bool slept = nb_hal_idle(ms);
-    nb_marker(NB_STAGE_NONE);
-    if (!slept) {
-        nb_put_error(NB_E_NOT_SUPPORTED_TEXT);
-        return;
-    }
-    nb_record_begin("idle");
-    nb_record_u32("ms", ms);
-    nb_record_end();
-}

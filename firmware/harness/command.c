@@ -180,7 +180,7 @@ static bool put_input(const char *const words[], uint32_t count)
 
 /* The verbs, each ended by a space, in the order of enum verb. `help` prints them as they stand. */
 static const char verbs[] = "name profile timestamp db infer results help "
-                            "caps mem clock fault reset seed dbc bench layers kat mode idle hold baud ";
+                            "caps mem clock fault reset seed dbc bench layers kat mode hold burst baud ";
 enum verb {
     NAME,
     PROFILE,
@@ -200,8 +200,8 @@ enum verb {
     LAYERS,
     KAT,
     MODE,
-    IDLE,
     HOLD,
+    BURST,
     BAUD,
     UNKNOWN,
 };
@@ -242,9 +242,9 @@ static bool infer(const char *const words[], uint32_t count)
 /* Run a known command. False: its arguments are wrong, nothing was done. */
 static bool run(enum verb verb, const char *const words[], uint32_t count)
 {
-    uint32_t value[2] = {0, 0};
+    uint32_t value[3] = {0, 0, 0};
     uint32_t numbers = 0;
-    while (numbers < 2 && numbers + 1 < count && number(words[numbers + 1], 10, &value[numbers])) {
+    while (numbers < 3 && numbers + 1 < count && number(words[numbers + 1], 10, &value[numbers])) {
         numbers++;
     }
     const bool one = count == 2 && numbers == 1;
@@ -313,11 +313,6 @@ static bool run(enum verb verb, const char *const words[], uint32_t count)
     case MODE:
         good = count == 2 && set_mode(words[1]);
         break;
-    case IDLE:
-        if (one) {
-            nb_idle(value[0]);
-        }
-        break;
     case HOLD:
 #if NB_MARKERS
         if (one) {
@@ -328,6 +323,12 @@ static bool run(enum verb verb, const char *const words[], uint32_t count)
         nb_put_error(NB_E_NOT_SUPPORTED_TEXT);
         good = true;
 #endif
+        break;
+    case BURST:
+        good = count == 4 && numbers == 3 && value[0] - 1u < NB_STAGE_LAYER;
+        if (good) {
+            nb_burst(value[0], value[1], value[2]);
+        }
         break;
     case BAUD:
         good = one && change_baud(value[0]);

@@ -155,7 +155,8 @@ void nb_engine_error(int32_t status);
 /* bench.c, kat.c, mlperf.c: what commands do. Arguments are checked by command.c. */
 void nb_bench(uint32_t repetitions, uint32_t warmups);
 void nb_layers(uint32_t repetitions);
-void nb_idle(uint32_t ms);
+/* burst.c: `count` times the work of stage `code` (1..7) under one marker level. */
+void nb_burst(uint32_t code, uint32_t count, uint32_t hold_us);
 void nb_kat(bool layers);
 void nb_mlperf_boot(void);
 void nb_mlperf_profile(void);

@@ -110,6 +110,20 @@ class BenchResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """One marked window. Times are readings of the board's 64-bit counter: the level rose, the work
+    began and ended, the level fell. ``slept``: an idle in which the board truly slept."""
+
+    code: int
+    repeats: int
+    slept: bool
+    up: int
+    begin: int
+    end: int
+    down: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpCount:
     """Raw count of operator ``op`` in repetition ``rep``."""
 
@@ -261,6 +275,19 @@ def rep_of(record: Record) -> Rep:
         post=integer(record, "post"),
         outer=integer(record, "outer"),
         gap=integer(record, "gap") if "gap" in record.fields else 0,
+    )
+
+
+def burst_of(record: Record) -> Burst:
+    """A ``burst`` record."""
+    return Burst(
+        code=integer(record, "code"),
+        repeats=integer(record, "n"),
+        slept=integer(record, "slept") != 0,
+        up=integer(record, "up"),
+        begin=integer(record, "begin"),
+        end=integer(record, "end"),
+        down=integer(record, "down"),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from npubench.link.answers import (
     Answer,
     BenchResult,
+    Burst,
     Caps,
     ClockSample,
     InferResult,
@@ -21,6 +22,7 @@ from npubench.link.answers import (
     Rep,
     SelfTestResult,
     TensorCrc,
+    burst_of,
     caps_of,
     crc,
     fault_of,
@@ -59,6 +61,7 @@ from npubench.link.transport import SessionLog, Transport
 __all__ = [
     "Answer",
     "BenchResult",
+    "Burst",
     "Caps",
     "ClockSample",
     "Device",
@@ -263,6 +266,15 @@ class Device:
             for place in missing(places, repetitions * ops)
         )
         return LayersResult(counts=counts, lost=lost)
+
+    def burst(self, code: int, repeats: int, hold_us: int) -> Burst:
+        """One marked window of a stage, repeated; its times by the board's counter. Never asked
+        twice: a record that is lost leaves marks that nobody can place. Raises RecordLost."""
+        reply = self._window(f"burst {code} {repeats} {hold_us}")
+        records = reply.records("burst")
+        if not records:
+            raise loss("burst", ("burst",))
+        return burst_of(records[0])
 
     def kat(self, *, tensors: bool = False) -> KatResult:
         """Run the network once: CRCs of input and output, the output; ``tensors``: of each op.

@@ -178,6 +178,8 @@ class SimulatedBoard:
                     for op, count in enumerate(self.network.op_counts)
                 )
             )
+        if verb == "burst" and self.network.timing:
+            return _records(self._burst(int(words[0]), int(words[1]), int(words[2])))
         if verb == "kat":
             return _records(*self._kat(words == ["layers"]))
         if verb == "mem":
@@ -234,6 +236,30 @@ class SimulatedBoard:
             yield {"t": "rep", "i": index, **self.network.stages}
         output = self.output()
         yield {"t": "answer", "index": output.index(max(output)), "milli": 1000}
+
+    def _burst(self, code: int, repeats: int, hold_us: int) -> dict[str, object]:
+        stages, hz = self.network.stages, self.network.hz
+        work = {
+            1: stages["init"],
+            2: stages["load"],
+            3: stages["load"] + stages["infer"],
+            4: stages["unload"],
+            5: stages["post"],
+            6: hz // 1000,
+            7: hz // 10_000,
+        }[code]
+        times = [self._counter]
+        for count in (hold_us * hz // 1_000_000, repeats * work, 0):
+            times.append(times[-1] + count)
+        self._counter = times[-1] + hold_us * hz // 1_000_000
+        names = ("up", "begin", "end", "down")
+        return {
+            "t": "burst",
+            "code": code,
+            "n": repeats,
+            "slept": 0,
+            **dict(zip(names, times, strict=True)),
+        }
 
     def _kat(self, tensors: bool) -> Iterator[dict[str, object]]:
         output = self.output()

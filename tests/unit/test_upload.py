@@ -124,6 +124,21 @@ def test_another_failure_is_the_tools_own_words(firmware: Firmware, openocd: Sta
     assert str(firmware.elf) in error.value.hint
 
 
+def test_an_unknown_protocol_is_named_with_the_known_ones(
+    firmware: Firmware, openocd: StandIn, cache: Path
+) -> None:
+    del firmware, cache
+    openocd.install()
+    flash = make_board().flash
+    assert flash is not None
+    board = make_board().model_copy(
+        update={"flash": flash.model_copy(update={"protocol": "smoke-signals"})}
+    )
+    built = build_firmware(make_project(board), board, reporter=Silent(), job="test")
+    with pytest.raises(ToolError, match=r"smoke-signals.*known: openocd"):
+        upload(built, board, probe_serial=None, port=None)
+
+
 def test_a_missing_tool_names_its_package(
     firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,14 @@ env.Replace(
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     PROGNAME="firmware",
     PROGSUFFIX=".elf",
-    CPPPATH=["#/include", *(f"#/{p.as_posix()}" for p in sorted(Path("src/hal").glob("*")))],
+    CPPPATH=[
+        "#/include",
+        *(
+            f"#/{p.as_posix()}"
+            for p in sorted(Path("src").glob("*/*"))
+            if p.is_dir() and p.parent.name in ("hal", "npu")
+        ),
+    ],
     CCFLAGS=COMMON,
     PREFIX_MAP=[f"-ffile-prefix-map={project}=."],
     CCCOM="$CC -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",

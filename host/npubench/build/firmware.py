@@ -18,7 +18,7 @@ from npubench.build.compiler import compiler_version, find_compiler
 from npubench.build.failure import build_failure
 from npubench.build.image import check_image
 from npubench.build.platformio import run_platformio, tool_versions
-from npubench.compiler.emit.project import Project, write_project
+from npubench.compiler.emit.project import MANIFEST, Project, write_project
 from npubench.core.errors import StorageError, ToolError
 from npubench.core.paths import cache_root
 from npubench.core.progress import Event, Reporter
@@ -132,7 +132,8 @@ def _load(folder: Path, board: Board, project: Project) -> Firmware | None:
         whole = hashlib.sha256(elf.read_bytes()).hexdigest() == record["elf_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not whole or not (folder / "firmware.map").is_file():
+    parts = (folder / "firmware.map", folder / "project" / MANIFEST)
+    if not whole or not all(part.is_file() for part in parts):
         return None
     return Firmware(
         elf=elf,

@@ -23,7 +23,15 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
 from npubench.core.errors import CompileError, DoesNotFit, StorageError
 
-__all__ = ["Identity", "Project", "finish_project", "render_project", "write_project"]
+__all__ = [
+    "MANIFEST",
+    "Identity",
+    "Project",
+    "content_sha256",
+    "finish_project",
+    "render_project",
+    "write_project",
+]
 
 MANIFEST = "project.json"
 _NO_BUILD = "0" * 16

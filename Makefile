@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone lists the commands.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench flash test check lock readme clean
+.PHONY: help setup bench flash test check lock readme clean distclean
 
 # Options count only when given to make itself: PORT and the like may stand in anybody's
 # environment. They reach the scripts through the environment, where no quoting can go wrong.
@@ -24,7 +24,8 @@ help:
 	@echo '  make check    ruff, mypy and import-linter alone'
 	@echo '  make lock     refresh the pinned versions (needs uv)'
 	@echo '  make readme   refresh the table of boards in README.md'
-	@echo '  make clean    remove .venv, caches and build products; runs are kept'
+	@echo '  make clean    remove caches, build products and the report; .venv and runs are kept'
+	@echo '  make distclean  remove .venv, too'
 
 setup:
 	@sh scripts/setup.sh all
@@ -52,5 +53,10 @@ readme: setup
 	.venv/bin/python scripts/readme.py
 
 clean:
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
-	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -f npubench-report.html
+	find . -name __pycache__ -type d -not -path './.git/*' -not -path './.venv/*' \
+		-not -path './runs/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv

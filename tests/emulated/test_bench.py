@@ -25,7 +25,9 @@ pytestmark = [
 
 BOARDS = ("qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55")
 REFERENCE_MODELS = (
-    "kws_ref_model.tflite", "vww_96_int8.tflite", "pretrainedResnet_quant.tflite",
+    "kws_ref_model.tflite",
+    "vww_96_int8.tflite",
+    "pretrainedResnet_quant.tflite",
     "ad01_int8.tflite",
 )
 
@@ -50,8 +52,12 @@ def bench(command: tuple[list[str], dict[str, str]], tmp_path: Path) -> Bench:
         argv, environment = command
         result = subprocess.run(
             [*argv, "bench", *words, "--runs-dir", str(tmp_path / "runs"), "--json"],
-            env={**environment, **(env or {})}, cwd=tmp_path, capture_output=True, text=True,
-            timeout=300, check=False,
+            env={**environment, **(env or {})},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         return result.returncode, json.loads(result.stdout)
 
@@ -85,9 +91,7 @@ def test_zoo_network_matches_tflm_on_every_emulated_core(bench: Bench, tmp_path:
     )
 
 
-def test_reference_models_match_tflm_tensor_by_tensor(
-    bench: Bench, shared_models: Path
-) -> None:
+def test_reference_models_match_tflm_tensor_by_tensor(bench: Bench, shared_models: Path) -> None:
     models = [str(shared_models / name) for name in REFERENCE_MODELS]
     code, document = bench(*models, *_boards(*BOARDS), "--verify-layers")
     assert code == 0
@@ -114,8 +118,11 @@ def test_harness_keeps_its_budget_on_cortex_m4(bench: Bench) -> None:
         memory["weights_bytes"] + memory["kernels_bytes"] + memory["harness_flash_bytes"]
     )
     assert memory["ram_bytes"] == (
-        memory["arena_bytes"] + memory["scratch_bytes"] + memory["harness_ram_bytes"]
-        + memory["data_bytes"] + memory["stack_bytes"]
+        memory["arena_bytes"]
+        + memory["scratch_bytes"]
+        + memory["harness_ram_bytes"]
+        + memory["data_bytes"]
+        + memory["stack_bytes"]
     )
 
 
@@ -159,8 +166,9 @@ def test_wrong_kernel_is_a_failed_run_not_a_fast_one(
 ) -> None:
     copy = tmp_path / "copy"
     for folder in ("boards", "compiler", "firmware", "host", "models"):
-        shutil.copytree(checkout / folder, copy / folder,
-                        ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            checkout / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(checkout / "pyproject.toml", copy)
     header = copy / "firmware/include/nb_requant.h"
     text = header.read_text()
@@ -168,7 +176,10 @@ def test_wrong_kernel_is_a_failed_run_not_a_fast_one(
     assert wrong != text
     header.write_text(wrong)
     code, document = bench(
-        "digits", "--board", "qemu-m4", "--verify-layers",
+        "digits",
+        "--board",
+        "qemu-m4",
+        "--verify-layers",
         env={
             "PYTHONPATH": os.pathsep.join(str(copy / root) for root in ("compiler", "host")),
             "NPUBENCH_CACHE": str(tmp_path / "cache"),
@@ -185,9 +196,7 @@ def test_wrong_kernel_is_a_failed_run_not_a_fast_one(
 def _children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task")
     return [
-        int(child)
-        for task in tasks.iterdir()
-        for child in (task / "children").read_text().split()
+        int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()
     ]
 
 
@@ -204,14 +213,26 @@ def _wait_for_emulator(process: subprocess.Popen[str]) -> int:
     raise AssertionError("the bench ended before an emulator ran")
 
 
-def _start_long(
-    command: tuple[list[str], dict[str, str]], runs: Path
-) -> subprocess.Popen[str]:
+def _start_long(command: tuple[list[str], dict[str, str]], runs: Path) -> subprocess.Popen[str]:
     argv, environment = command
     return subprocess.Popen(
-        [*argv, "bench", "kws", "--board", "qemu-m4", "-n", "5000", "--runs-dir", str(runs),
-         "--json"],
-        env=environment, cwd=runs.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            *argv,
+            "bench",
+            "kws",
+            "--board",
+            "qemu-m4",
+            "-n",
+            "5000",
+            "--runs-dir",
+            str(runs),
+            "--json",
+        ],
+        env=environment,
+        cwd=runs.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     )
 

@@ -69,9 +69,7 @@ class SelfTest:
     counted: int
 
 
-def check_selftest(
-    scale: Scale, iterations: tuple[int, ...], counts: tuple[int, ...]
-) -> SelfTest:
+def check_selftest(scale: Scale, iterations: tuple[int, ...], counts: tuple[int, ...]) -> SelfTest:
     """Compare two loops that differ by a known number of instructions.
 
     Emulated boards must count exactly. On silicon a loop takes more cycles than instructions (or,

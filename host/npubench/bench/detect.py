@@ -47,8 +47,11 @@ def detect_boards() -> tuple[Detected, ...]:
         if usb in known:
             found.append(
                 Detected(
-                    port=port.device, usb=usb, serial_number=port.serial_number,
-                    product=port.product, boards=tuple(known[usb]),
+                    port=port.device,
+                    usb=usb,
+                    serial_number=port.serial_number,
+                    product=port.product,
+                    boards=tuple(known[usb]),
                 )
             )
     return tuple(sorted(found, key=lambda device: device.port))

@@ -66,7 +66,10 @@ def _python() -> Check:
     version = ".".join(str(part) for part in sys.version_info[:3])
     fits = (3, 11) <= sys.version_info[:2] < (3, 14)
     return Check(
-        name="Python", ok=fits, required=True, found=version,
+        name="Python",
+        ok=fits,
+        required=True,
+        found=version,
         hint="" if fits else "use Python 3.11, 3.12 or 3.13",
     )
 
@@ -74,7 +77,10 @@ def _python() -> Check:
 def _program(name: str, package: str, *, required: bool, why: str) -> Check:
     path = shutil.which(name)
     return Check(
-        name=name, ok=path is not None, required=required, found=path or "not installed",
+        name=name,
+        ok=path is not None,
+        required=required,
+        found=path or "not installed",
         hint="" if path else f"apt-get install {package} ({why})",
     )
 
@@ -84,7 +90,10 @@ def _distribution(name: str, *, required: bool, why: str) -> Check:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return Check(
-            name=name, ok=False, required=required, found="not installed",
+            name=name,
+            ok=False,
+            required=required,
+            found="not installed",
             hint=f"pip install {name} ({why})",
         )
     return Check(name=name, ok=True, required=required, found=version)
@@ -97,11 +106,17 @@ def _writable(name: str, folder: Path) -> Check:
             free_mib = shutil.disk_usage(folder).free // 2**20
     except OSError as error:
         return Check(
-            name=name, ok=False, required=True, found=f"{folder}: {error.strerror}",
+            name=name,
+            ok=False,
+            required=True,
+            found=f"{folder}: {error.strerror}",
             hint="set NPUBENCH_CACHE to a folder that can be written",
         )
     return Check(
-        name=name, ok=free_mib >= 100, required=True, found=f"{folder} ({free_mib} MiB free)",
+        name=name,
+        ok=free_mib >= 100,
+        required=True,
+        found=f"{folder} ({free_mib} MiB free)",
         hint="" if free_mib >= 100 else "free at least 100 MiB",
     )
 
@@ -123,7 +138,11 @@ def _serial() -> Check:
     ports = sorted(port.device for port in comports())
     closed = [port for port in ports if not os.access(port, os.R_OK | os.W_OK)]
     return Check(
-        name="serial ports", ok=not closed, required=False, found=", ".join(ports) or "none",
+        name="serial ports",
+        ok=not closed,
+        required=False,
+        found=", ".join(ports) or "none",
         hint=f"no permission for {', '.join(closed)}: add yourself to group dialout"
-        if closed else "",
+        if closed
+        else "",
     )

@@ -1,13 +1,14 @@
-"""From a session's raw counts to stages, layers and a verdict. Pure: the same session, the same run.
-"""
+"""From a session's raw counts to stages, layers and a verdict: same session, same run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from npubench.bench.counts import Scale
 from npubench.bench.prepare import Compiled
 from npubench.bench.session import Session
+from npubench.boards import Board
 from npubench.compiler.plan import Alias, KernelCall, NpuJob
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
@@ -20,6 +21,43 @@ from npubench.stats.summary import Summary, summarize
 OUTER_SLACK_PER_STAGE = 40
 TIMED = (Stage.INIT_WARM, Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
 END_TO_END = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
+
+
+def timing_evidence(board: Board, port: str | None) -> Evidence:
+    """What a count from this board is worth.
+
+    An emulator counts. A physical board measures, unless its console is one that a program can
+    play as well: a pty or a loopback socket caps what follows at ``modelled``.
+    """
+    if board.kind == "emulated":
+        return Evidence.COUNTED
+    if board.kind == "host":
+        return Evidence.UNAVAILABLE
+    return Evidence.MODELLED if port is None or _is_played(port) else Evidence.MEASURED
+
+
+def _is_played(port: str) -> bool:
+    if port.startswith("socket://"):
+        host = port.removeprefix("socket://").rpartition(":")[0].strip("[]")
+        return host in ("localhost", "::1") or host.startswith("127.")
+    return str(Path(port).resolve()).startswith("/dev/pts/")
+
+
+def raw_counts(session: Session) -> dict[str, tuple[int, ...]]:
+    """The counts of every stage as the board sent them, for the stored samples."""
+    bench = session.bench
+    if bench is None:
+        return {}
+    reps = bench.reps
+    raw = {
+        Stage.INIT_COLD: () if bench.init_cold is None else (bench.init_cold,),
+        Stage.INIT_WARM: tuple(rep.init for rep in reps),
+        Stage.LOAD: tuple(rep.load for rep in reps),
+        Stage.INFER: tuple(rep.infer for rep in reps),
+        Stage.UNLOAD: tuple(rep.unload for rep in reps),
+        Stage.POST: tuple(rep.post for rep in reps),
+    }
+    return {stage.value: counts for stage, counts in raw.items() if counts}
 
 
 def stage_values(session: Session, scale: Scale) -> dict[Stage, tuple[int, ...]]:
@@ -57,8 +95,12 @@ def stage_values(session: Session, scale: Scale) -> dict[Stage, tuple[int, ...]]
 
 
 def stage_records(
-    values: dict[Stage, tuple[int, ...]], scale: Scale | None, *, evidence: Evidence,
-    measured_hz: float | None, reason: str | None,
+    values: dict[Stage, tuple[int, ...]],
+    scale: Scale | None,
+    *,
+    evidence: Evidence,
+    measured_hz: float | None,
+    reason: str | None,
 ) -> dict[str, StageRecord]:
     """Summaries of every stage; cycles become microseconds with the measured clock (Hz).
 
@@ -72,14 +114,17 @@ def stage_records(
         if not numbers or scale is None:
             records[stage] = StageRecord(
                 unit="instructions" if evidence is Evidence.COUNTED else "us",
-                evidence=Evidence.UNAVAILABLE, reason=reason or "the board sent no count",
+                evidence=Evidence.UNAVAILABLE,
+                reason=reason or "the board sent no count",
             )
         elif scale.unit == "instructions":
             records[stage] = _record(summarize(numbers), "instructions", evidence)
         else:
             assert measured_hz is not None
             records[stage] = _record(
-                summarize([count * 1e6 / measured_hz for count in numbers]), "us", evidence,
+                summarize([count * 1e6 / measured_hz for count in numbers]),
+                "us",
+                evidence,
                 cycles_median=summarize(numbers).median,
             )
     return records
@@ -90,10 +135,17 @@ def _record(
 ) -> StageRecord:
     return StageRecord.model_validate(
         {
-            "unit": unit, "evidence": evidence, "median": summary.median, "min": summary.min,
-            "max": summary.max, "n": summary.n, "mad": summary.mad,
-            "deterministic": summary.deterministic, "ci95_low": summary.ci95_low,
-            "ci95_high": summary.ci95_high, "outliers": len(summary.outliers),
+            "unit": unit,
+            "evidence": evidence,
+            "median": summary.median,
+            "min": summary.min,
+            "max": summary.max,
+            "n": summary.n,
+            "mad": summary.mad,
+            "deterministic": summary.deterministic,
+            "ci95_low": summary.ci95_low,
+            "ci95_high": summary.ci95_high,
+            "outliers": len(summary.outliers),
             "cycles_median": cycles_median,
         }
     )
@@ -115,9 +167,15 @@ def layer_records(
         records.append(
             LayerRecord.model_validate(
                 {
-                    "index": layer.index, "op": layer.op, "name": layer.name, "engine": engine,
-                    "kernel": kernel, "macs": layer.macs, "weight_bytes": layer.weight_bytes,
-                    "input_bytes": layer.input_bytes, "output_bytes": layer.output_bytes,
+                    "index": layer.index,
+                    "op": layer.op,
+                    "name": layer.name,
+                    "engine": engine,
+                    "kernel": kernel,
+                    "macs": layer.macs,
+                    "weight_bytes": layer.weight_bytes,
+                    "input_bytes": layer.input_bytes,
+                    "output_bytes": layer.output_bytes,
                     "unit": "instructions" if scale is None else scale.unit,
                     "evidence": evidence if numbers else Evidence.UNAVAILABLE,
                     "value": summarize(numbers).median if numbers else None,
@@ -152,28 +210,41 @@ def golden_record(
     """
     if golden is None:
         return GoldenRecord(
-            status="unavailable", reference="none", tensors=0, mismatches=0, input_seed=seed,
+            status="unavailable",
+            reference="none",
+            tensors=0,
+            mismatches=0,
+            input_seed=seed,
             reason=unavailable or "no reference is available here",
         )
     kat = session.kat
     if kat.input_crc != golden.input_crc:
         return GoldenRecord(
-            status="mismatch", reference=golden.reference, tensors=0, mismatches=0,
-            input_seed=seed, reason="the board's input is not the golden input",
+            status="mismatch",
+            reference=golden.reference,
+            tensors=0,
+            mismatches=0,
+            input_seed=seed,
+            reason="the board's input is not the golden input",
         )
     differ, largest = _differences(kat.output, golden.output_bytes, golden.output_item_bytes)
     wrong = [
-        f"operator {tensor.op}" for tensor in kat.tensors
+        f"operator {tensor.op}"
+        for tensor in kat.tensors
         if tensor.op in golden.op_crcs and tensor.crc != golden.op_crcs[tensor.op]
     ]
     compared = sum(tensor.op in golden.op_crcs for tensor in kat.tensors)
     if differ and not wrong:
         wrong.append("output")
     return GoldenRecord(
-        status="mismatch" if wrong else "match", reference=golden.reference,
-        tensors=compared or golden.output_count, mismatches=len(wrong),
+        status="mismatch" if wrong else "match",
+        reference=golden.reference,
+        tensors=compared or golden.output_count,
+        mismatches=len(wrong),
         first_mismatch=wrong[0] if wrong else None,
-        elements_differ=differ, max_abs_diff=largest, input_seed=seed,
+        elements_differ=differ,
+        max_abs_diff=largest,
+        input_seed=seed,
     )
 
 
@@ -184,7 +255,8 @@ def _differences(got: bytes, expected: bytes, itemsize: int) -> tuple[int, int]:
     if itemsize == 1:
         pairs: Sequence[tuple[int, int]] = [
             ((a ^ 0x80) - 0x80, (b ^ 0x80) - 0x80)
-            for a, b in zip(got, expected, strict=True) if a != b
+            for a, b in zip(got, expected, strict=True)
+            if a != b
         ]
         return len(pairs), max((abs(a - b) for a, b in pairs), default=0)
     differing = sum(

@@ -58,8 +58,12 @@ def flash_board(
     flash_and_check(job, prepared, port=console, probe_serial=probe, reporter=reporter)
     caps_build = prepared.compiled.project.sha256[:16]
     return FlashOutcome(
-        board=job.board.id, model=job.model.id, port=console, firmware="npubench",
-        build=caps_build, elf=str(prepared.firmware.elf),
+        board=job.board.id,
+        model=job.model.id,
+        port=console,
+        firmware="npubench",
+        build=caps_build,
+        elf=str(prepared.firmware.elf),
         next_command=_next_command(job, console),
     )
 

@@ -75,8 +75,9 @@ def resolve_jobs(
             close = difflib.get_close_matches(backend, backend_names(), n=1)
             raise UsageError(
                 f"there is no backend {backend!r}",
-                hint=f"did you mean {close[0]}?" if close else
-                f"known: {', '.join(backend_names())}",
+                hint=f"did you mean {close[0]}?"
+                if close
+                else f"known: {', '.join(backend_names())}",
             )
     resolved_models = [resolve_model(model) for model in dict.fromkeys(models)]
     resolved_boards = [load_board(board) for board in dict.fromkeys(boards)]

@@ -84,9 +84,7 @@ def run_matrix(
             lock = locks.setdefault(
                 job.board.id if job.board.kind == "physical" else f"{index}", threading.Lock()
             )
-            task = pool.submit(
-                _one, job, product, settings, runs_dir, reporter, lock, cancelled
-            )
+            task = pool.submit(_one, job, product, settings, runs_dir, reporter, lock, cancelled)
             futures[task] = index
         pending = set(futures)
         while pending:
@@ -130,8 +128,13 @@ def _compile_all(
 
 
 def _one(
-    job: Job, product: Compiled | tuple[Network, CompileError], settings: Settings,
-    runs_dir: Path, reporter: Reporter, lock: threading.Lock, cancelled: threading.Event,
+    job: Job,
+    product: Compiled | tuple[Network, CompileError],
+    settings: Settings,
+    runs_dir: Path,
+    reporter: Reporter,
+    lock: threading.Lock,
+    cancelled: threading.Event,
 ) -> StoredRun:
     with lock:
         if isinstance(product, tuple):

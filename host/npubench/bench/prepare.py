@@ -66,12 +66,18 @@ def identity_of(resolved: ResolvedModel) -> Identity:
     mlperf = None if resolved.entry is None else resolved.entry.mlperf
     if mlperf is None:
         return Identity(
-            model_id=resolved.id, mlperf_id=None, mlperf_input="int8", mlperf_result="scores",
+            model_id=resolved.id,
+            mlperf_id=None,
+            mlperf_input="int8",
+            mlperf_result="scores",
             version=VERSION,
         )
     return Identity(
-        model_id=resolved.id, mlperf_id=mlperf.model, mlperf_input=mlperf.input,
-        mlperf_result=mlperf.result, version=VERSION,
+        model_id=resolved.id,
+        mlperf_id=mlperf.model,
+        mlperf_input=mlperf.input,
+        mlperf_result=mlperf.result,
+        version=VERSION,
     )
 
 
@@ -88,8 +94,6 @@ def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:
         firmware = build_firmware(
             compiled.project, compiled.board, reporter=reporter, job=job.title
         )
-    baseline = (
-        None if compiled.board.kind == "host" else build_baseline(compiled.board, reporter)
-    )
+    baseline = None if compiled.board.kind == "host" else build_baseline(compiled.board, reporter)
     memory = account_memory(firmware, compiled.board, compiled.plan, baseline=baseline)
     return Prepared(compiled=compiled, firmware=firmware, memory=memory)

@@ -52,7 +52,9 @@ class PortableReference:
             ) from error
         graph = network.graph
         return Golden(
-            reference="portable", version=self.version, input_crc=kat.input_crc,
+            reference="portable",
+            version=self.version,
+            input_crc=kat.input_crc,
             output_bytes=kat.output,
             output_item_bytes=graph.tensor(graph.outputs[0]).dtype.size_bytes,
             output_count=len(graph.outputs),
@@ -61,14 +63,19 @@ class PortableReference:
 
 
 def reference_answer(
-    network: Network, input_bytes: bytes | None, settings: Settings, *, job: Job,
+    network: Network,
+    input_bytes: bytes | None,
+    settings: Settings,
+    *,
+    job: Job,
     reporter: Reporter,
 ) -> tuple[Golden | None, str | None]:
     """The golden answer, or None and the reason why there is none."""
     try:
         with step(reporter, job.title, "golden"):
             golden = golden_outputs(
-                network.data, settings.seed if input_bytes is None else input_bytes,
+                network.data,
+                settings.seed if input_bytes is None else input_bytes,
                 all_tensors=settings.verify_layers,
                 stand_in=PortableReference(network.resolved),
             )

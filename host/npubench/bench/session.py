@@ -5,7 +5,7 @@ Nothing is judged here; ``evaluate`` turns a Session into stages, layers and a v
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -29,7 +29,8 @@ from npubench.link.target import Target, open_target
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What the board said. ``bench`` and ``layers`` are None where the board has no timing,
-    ``clock`` where it has no clock to measure. ``input_bytes`` is None for a generated input."""
+    ``clock`` where it has no clock to measure. ``input_bytes`` is None for a generated input, ``port`` for a
+    board that was booted here."""
 
     caps: Caps
     bench: BenchResult | None
@@ -39,18 +40,23 @@ class Session:
     clock: ClockFit | None
     input_bytes: bytes | None
     transport: str
+    port: str | None = None
 
     @property
     def lost(self) -> tuple[str, ...]:
         """Records that did not arrive whole."""
-        return (
-            (() if self.bench is None else self.bench.lost)
-            + (() if self.layers is None else self.layers.lost)
+        return (() if self.bench is None else self.bench.lost) + (
+            () if self.layers is None else self.layers.lost
         )
 
 
 def collect(
-    job: Job, prepared: Prepared, settings: Settings, *, log: BinaryIO, sent_log: TextIO,
+    job: Job,
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    log: BinaryIO,
+    sent_log: TextIO,
     reporter: Reporter,
 ) -> Session:
     """Bring the image to the board and collect everything. Raises DeviceError.
@@ -63,10 +69,17 @@ def collect(
     if job.board.kind == "physical":
         port = _ready_board(job, prepared, settings, reporter)
     with open_target(
-        job.board, prepared.firmware.elf, port=port, reporter=reporter, job=job.title, log=log,
-        sent_log=sent_log, mishaps=settings.mishaps,
+        job.board,
+        prepared.firmware.elf,
+        port=port,
+        reporter=reporter,
+        job=job.title,
+        log=log,
+        sent_log=sent_log,
+        mishaps=settings.mishaps,
     ) as target:
-        return _converse(job, prepared, settings, target, input_bytes, reporter)
+        session = _converse(job, prepared, settings, target, input_bytes, reporter)
+    return replace(session, port=port)
 
 
 def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
@@ -83,7 +96,11 @@ def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Rep
 
 
 def _converse(
-    job: Job, prepared: Prepared, settings: Settings, target: Target, input_bytes: bytes | None,
+    job: Job,
+    prepared: Prepared,
+    settings: Settings,
+    target: Target,
+    input_bytes: bytes | None,
     reporter: Reporter,
 ) -> Session:
     device = target.device
@@ -106,8 +123,14 @@ def _converse(
         with step(reporter, job.title, "clock"):
             clock = measure_clock(device, seconds=settings.clock_seconds)
     return Session(
-        caps=caps, bench=bench, layers=layers, kat=kat, mem=mem, clock=clock,
-        input_bytes=input_bytes, transport=target.describe(),
+        caps=caps,
+        bench=bench,
+        layers=layers,
+        kat=kat,
+        mem=mem,
+        clock=clock,
+        input_bytes=input_bytes,
+        transport=target.describe(),
     )
 
 
@@ -126,7 +149,7 @@ def _read_input(path: Path | None, prepared: Prepared) -> bytes | None:
         if path.suffix == ".npy":
             import numpy as np
 
-            data = np.load(path, allow_pickle=False).tobytes()
+            data: bytes = np.load(path, allow_pickle=False).tobytes()
         else:
             data = path.read_bytes()
     except (OSError, ValueError) as error:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import Abort, Exit, TyperException
 
 from npubench.cli import bench, boards, build, compare, doctor, models, report, runs
+from npubench.core.errors import UsageError
 from npubench.core.version import VERSION, git_state
+
+USAGE = UsageError.exit_code
 
 app = typer.Typer(
     name="npubench",
@@ -25,7 +28,9 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
 ) -> None:
     """Options of the program as a whole."""
     if version:
@@ -44,20 +49,21 @@ app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 
 
-def build_app(words: list[str]) -> int:
-    """Parse ``words`` and run the verb; returns the exit code. Usage errors exit with 2."""
+def run_words(words: list[str]) -> int:
+    """Parse ``words`` and run the verb; returns the exit code. Raises UsageError for bad words."""
     command = typer.main.get_command(app)
     try:
         result = command.main(args=words, prog_name="npubench", standalone_mode=False)
-    except click.exceptions.Exit as leave:
+    except Exit as leave:
         return leave.exit_code
-    except click.ClickException as error:
-        from npubench.core.errors import UsageError
-
-        message, hint = error.format_message(), "see npubench --help"
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            hint = f"see {error.ctx.command_path} --help"
-        raise UsageError(message, hint=hint) from error
-    except click.exceptions.Abort as error:
+    except Abort as error:
         raise KeyboardInterrupt from error
+    except TyperException as error:
+        if not error.format_message():  # no words at all: the help has been shown
+            return USAGE
+        context = getattr(error, "ctx", None)
+        path = "npubench" if context is None else context.command_path
+        raise UsageError(
+            " ".join(error.format_message().split()), hint=f"see {path} --help"
+        ) from error
     return result if isinstance(result, int) else 0

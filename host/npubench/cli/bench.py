@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -24,41 +24,53 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Zoo ids or .tflite paths.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Zoo ids or .tflite paths.")
+    ],
     board: Annotated[
-        Optional[list[str]], typer.Option("--board", "-b", help="Board id; repeat for several.")
+        list[str] | None, typer.Option("--board", "-b", help="Board id; repeat for several.")
     ] = None,
     backend: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--backend", help="Backend instead of the board's default; repeatable."),
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    report: Annotated[
-        Optional[Path], typer.Option(help="Where to write the HTML report.")
-    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
     repetitions: Annotated[
-        Optional[int], typer.Option("--repetitions", "-n", min=1, max=100_000,
-                                    help="Timed repetitions (default: 2 emulated, 20 physical).")
+        int | None,
+        typer.Option(
+            "--repetitions",
+            "-n",
+            min=1,
+            max=100_000,
+            help="Timed repetitions (default: 2 emulated, 20 physical).",
+        ),
     ] = None,
     warmups: Annotated[int, typer.Option(min=0, max=10_000, help="Untimed warm-ups.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the generated input.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of the generated input.")
+    ] = 1,
     input_path: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--input", help="Raw input bytes or .npy instead of a generated input."),
     ] = None,
     verify_layers: Annotated[
         bool, typer.Option("--verify-layers", help="Compare every tensor with the golden one.")
     ] = False,
     layers: Annotated[bool, typer.Option(help="Count each layer in a run of its own.")] = True,
-    port: Annotated[Optional[str], typer.Option(help="Serial port of a physical board.")] = None,
-    probe: Annotated[Optional[str], typer.Option(help="Serial number of the debug probe.")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of a physical board.")] = None,
+    probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
     line_fault: Annotated[
-        Optional[list[str]],
-        typer.Option(help="Rehearse a bad line: KIND:MATCH[#NTH], e.g. drop:rep or silence:op#3.",
-                     hidden=True),
+        list[str] | None,
+        typer.Option(
+            help="Rehearse a bad line: KIND:MATCH[#NTH], e.g. drop:rep or silence:op#3.",
+            hidden=True,
+        ),
     ] = None,
-    timings: Annotated[bool, typer.Option("--timings", help="Show how long each step took.")] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Show how long each step took.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
@@ -68,8 +80,15 @@ def bench(
 
     jobs = resolve_jobs(models, board or DEFAULT_BOARDS, backend or ())
     settings = Settings(
-        warmups=warmups, repetitions=repetitions, seed=seed, input_path=input_path, layers=layers,
-        verify_layers=verify_layers, port=port, probe_serial=probe, flash=flash,
+        warmups=warmups,
+        repetitions=repetitions,
+        seed=seed,
+        input_path=input_path,
+        layers=layers,
+        verify_layers=verify_layers,
+        port=port,
+        probe_serial=probe,
+        flash=flash,
         mishaps=tuple(parse_mishap(text) for text in line_fault or ()),
     )
     if sys.stderr.isatty() and not timings:
@@ -81,7 +100,9 @@ def bench(
         outcome = run_matrix(
             jobs, settings, runs_dir=runs_dir, reporter=PlainReporter(timings=timings)
         )
-    report_path = report if report is not None else (None if as_json else Path("npubench-report.html"))
+    report_path = (
+        report if report is not None else (None if as_json else Path("npubench-report.html"))
+    )
     if report_path is not None:
         from npubench.report.html import write_report
 

@@ -8,8 +8,10 @@ import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 
-app = typer.Typer(no_args_is_help=True, help="The boards: list, show, detect.\n\n"
-                  "Example: npubench boards show nucleo-l4r5zi")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The boards: list, show, detect.\n\nExample: npubench boards show nucleo-l4r5zi",
+)
 
 
 @app.command("list", help="List every board.\n\nExample: npubench boards list --json")
@@ -34,8 +36,11 @@ def list_boards(
     console().print(boards_table(boards))
 
 
-@app.command("show", help="Show all that is known of a board, with its sources and what is "
-             "unverified.\n\nExample: npubench boards show qemu-m55")
+@app.command(
+    "show",
+    help="Show all that is known of a board, with its sources and what is "
+    "unverified.\n\nExample: npubench boards show qemu-m55",
+)
 def show(board: str, as_json: JsonOption = False) -> None:
     """One board's file, readable."""
     from npubench.boards import load_board
@@ -49,8 +54,11 @@ def show(board: str, as_json: JsonOption = False) -> None:
     console().print(board_view(found))
 
 
-@app.command("detect", help="Find boards that are plugged in, by their USB identity.\n\n"
-             "Example: npubench boards detect")
+@app.command(
+    "detect",
+    help="Find boards that are plugged in, by their USB identity.\n\n"
+    "Example: npubench boards detect",
+)
 def detect(as_json: JsonOption = False) -> None:
     """Serial ports whose USB ids belong to a known board or probe."""
     from npubench.bench.detect import detect_boards
@@ -62,8 +70,10 @@ def detect(as_json: JsonOption = False) -> None:
     out = console()
     if not found:
         out.print("No known board is plugged in.")
-        out.print("A board that is not listed by your system is often a cable without data lines, "
-                  "or a missing permission (group dialout).")
+        out.print(
+            "A board that is not listed by your system is often a cable without data lines, "
+            "or a missing permission (group dialout)."
+        )
         return
     for device in found:
         out.print(device.line(), markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,21 +13,33 @@ from npubench.cli.output import JsonOption, PlainReporter, console, print_json
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Zoo id or .tflite path.")]
 BoardOption = Annotated[str, typer.Option("--board", "-b", help="Board id.")]
 BackendOption = Annotated[
-    Optional[str], typer.Option("--backend", help="Backend instead of the board's default.")
+    str | None, typer.Option("--backend", help="Backend instead of the board's default.")
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the program."""
-    app.command("analyze", help="Say what a network needs, without running it.\n\n"
-                "Example: npubench analyze my.tflite --board qemu-m55")(analyze)
-    app.command("build", help="Emit and build the firmware of a network for a board.\n\n"
-                "Example: npubench build kws --board nucleo-l4r5zi --output kws-l4r5")(build)
-    app.command("boot", help="Boot an emulated board with a network and talk to it.\n\n"
-                "Type commands ended by %, e.g. name% or bench 2 1%. Leave with Ctrl-].\n\n"
-                "Example: npubench boot kws --board qemu-m4")(boot)
-    app.command("flash", help="Build, flash, and check that the right firmware answers.\n\n"
-                "Example: npubench flash my.tflite --board nucleo-l4r5zi")(flash)
+    app.command(
+        "analyze",
+        help="Say what a network needs, without running it.\n\n"
+        "Example: npubench analyze my.tflite --board qemu-m55",
+    )(analyze)
+    app.command(
+        "build",
+        help="Emit and build the firmware of a network for a board.\n\n"
+        "Example: npubench build kws --board nucleo-l4r5zi --output kws-l4r5",
+    )(build)
+    app.command(
+        "boot",
+        help="Boot an emulated board with a network and talk to it.\n\n"
+        "Type commands ended by %, e.g. name% or bench 2 1%. Leave with Ctrl-].\n\n"
+        "Example: npubench boot kws --board qemu-m4",
+    )(boot)
+    app.command(
+        "flash",
+        help="Build, flash, and check that the right firmware answers.\n\n"
+        "Example: npubench flash my.tflite --board nucleo-l4r5zi",
+    )(flash)
 
 
 def _compiled(model: str, board: str, backend: str | None):  # type: ignore[no-untyped-def]
@@ -40,7 +52,7 @@ def _compiled(model: str, board: str, backend: str | None):  # type: ignore[no-u
 
 def analyze(
     model: ModelArgument,
-    board: Annotated[Optional[str], typer.Option("--board", "-b", help="Board id.")] = None,
+    board: Annotated[str | None, typer.Option("--board", "-b", help="Board id.")] = None,
     backend: BackendOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +81,7 @@ def build(
     board: BoardOption,
     backend: BackendOption = None,
     output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help="Folder for the project and the image.")
+        Path | None, typer.Option("--output", "-o", help="Folder for the project and the image.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,9 +100,14 @@ def build(
         shutil.copy2(prepared.firmware.map, output / "firmware.map")
         project = output / "project"
     document = {
-        "board": board, "backend": job.backend, "model": job.model.id, "elf": str(image.resolve()),
-        "project": str(project.resolve()), "elf_sha256": prepared.firmware.elf_sha256,
-        "project_sha256": prepared.firmware.project_sha256, "cached": prepared.firmware.cached,
+        "board": board,
+        "backend": job.backend,
+        "model": job.model.id,
+        "elf": str(image.resolve()),
+        "project": str(project.resolve()),
+        "elf_sha256": prepared.firmware.elf_sha256,
+        "project_sha256": prepared.firmware.project_sha256,
+        "cached": prepared.firmware.cached,
         "memory": asdict(prepared.memory),
     }
     if as_json:
@@ -106,9 +123,11 @@ def boot(
     board: BoardOption = "qemu-m4",
     backend: BackendOption = None,
     pty: Annotated[
-        Optional[Path],
-        typer.Option(help="Offer the console as a pty under this name instead of here, so that "
-                     "another program can open it."),
+        Path | None,
+        typer.Option(
+            help="Offer the console as a pty under this name instead of here, so that "
+            "another program can open it."
+        ),
     ] = None,
 ) -> None:
     """Boot an emulated board and connect the terminal, or a pty, with its console."""
@@ -136,11 +155,13 @@ def boot(
 
 
 def flash(
-    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="Zoo id or .tflite path.")] = "kws",
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="Zoo id or .tflite path.")
+    ] = "kws",
     board: BoardOption = "",
     backend: BackendOption = None,
-    port: Annotated[Optional[str], typer.Option(help="Serial port of the board.")] = None,
-    probe: Annotated[Optional[str], typer.Option(help="Serial number of the debug probe.")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+    probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build, flash, check the firmware's identity, and print the bench command that follows."""

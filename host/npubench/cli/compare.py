@@ -13,8 +13,11 @@ from npubench.cli.runs import RunsDirOption
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the program."""
-    app.command("compare", help="Compare two runs: ids, starts of ids, or paths.\n\n"
-                "Example: npubench compare 20261125T0155 latest")(compare)
+    app.command(
+        "compare",
+        help="Compare two runs: ids, starts of ids, or paths.\n\n"
+        "Example: npubench compare 20261125T0155 latest",
+    )(compare)
 
 
 def compare(

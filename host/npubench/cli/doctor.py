@@ -9,8 +9,10 @@ from npubench.cli.output import JsonOption, console, print_json
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the program."""
-    app.command("doctor", help="Check this machine: tools, packages, folders, ports.\n\n"
-                "Example: npubench doctor")(doctor)
+    app.command(
+        "doctor",
+        help="Check this machine: tools, packages, folders, ports.\n\nExample: npubench doctor",
+    )(doctor)
 
 
 def doctor(as_json: JsonOption = False) -> int:

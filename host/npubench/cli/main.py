@@ -24,13 +24,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(words: list[str]) -> int:
     """Run one command; every error becomes a message and an exit code."""
-    from npubench.cli.app import build_app
+    from npubench.cli.app import run_words
 
     as_json = "--json" in words
     try:
-        return build_app(words)
+        return run_words(words)
     except KeyboardInterrupt:
-        _tell("interrupted: nothing half-written was left behind", as_json=as_json, kind="Interrupted")
+        _tell(
+            "interrupted: nothing half-written was left behind", as_json=as_json, kind="Interrupted"
+        )
         return INTERRUPTED
     except NpubenchError as error:
         detail = f"\n{error.tail.rstrip()}" if isinstance(error, ToolError) and error.tail else ""
@@ -44,7 +46,8 @@ def run(words: list[str]) -> int:
         _tell(
             f"internal error: {type(error).__name__}: {error}",
             hint=f"please report it with this file: {_save_traceback()}",
-            as_json=as_json, kind="InternalError",
+            as_json=as_json,
+            kind="InternalError",
         )
         return OWN_BUG
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 
-app = typer.Typer(no_args_is_help=True, help="The model zoo: list, show, build.\n\n"
-                  "Example: npubench models show kws")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The model zoo: list, show, build.\n\nExample: npubench models show kws",
+)
 
 
 @app.command("list", help="List the zoo.\n\nExample: npubench models list --json")
@@ -26,8 +28,11 @@ def list_models(as_json: JsonOption = False) -> None:
     console().print(models_table(documents))
 
 
-@app.command("show", help="Show a model, layer by layer; a zoo id or a .tflite path.\n\n"
-             "Example: npubench models show kws")
+@app.command(
+    "show",
+    help="Show a model, layer by layer; a zoo id or a .tflite path.\n\n"
+    "Example: npubench models show kws",
+)
 def show(model: str, as_json: JsonOption = False) -> None:
     """One model's description and analysis."""
     from npubench.bench.describe import analysis_document
@@ -43,11 +48,14 @@ def show(model: str, as_json: JsonOption = False) -> None:
     console().print(analysis_view(document))
 
 
-@app.command("build", help="Re-create the zoo's .tflite files with TensorFlow and report any "
-             "difference.\n\nExample: npubench models build digits")
+@app.command(
+    "build",
+    help="Re-create the zoo's .tflite files with TensorFlow and report any "
+    "difference.\n\nExample: npubench models build digits",
+)
 def build(
     models: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[MODEL]...", help="Zoo ids; all if none.")
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Zoo ids; all if none.")
     ] = None,
     as_json: JsonOption = False,
 ) -> int:

@@ -59,8 +59,11 @@ class LiveReporter:
 
         self._lock = threading.Lock()
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-            console=console(stderr=True), transient=True,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console(stderr=True),
+            transient=True,
         )
         self._tasks: dict[str, Any] = {}
 

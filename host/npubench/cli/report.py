@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,13 +13,16 @@ from npubench.cli.runs import RunsDirOption
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the program."""
-    app.command("report", help="Write the HTML report of stored runs; all of them if none is "
-                "named.\n\nExample: npubench report --output report.html")(report)
+    app.command(
+        "report",
+        help="Write the HTML report of stored runs; all of them if none is "
+        "named.\n\nExample: npubench report --output report.html",
+    )(report)
 
 
 def report(
     runs: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[RUN]...", help="Ids, starts of ids, paths.")
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids, starts of ids, paths.")
     ] = None,
     runs_dir: RunsDirOption = Path("runs"),
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
@@ -37,6 +40,8 @@ def report(
         raise ResultError(f"there are no runs in {runs_dir}", hint="npubench bench kws makes one")
     path = write_report(chosen, output)
     if as_json:
-        print_json({"report": str(path.resolve()), "runs": [stored.record.run_id for stored in chosen]})
+        print_json(
+            {"report": str(path.resolve()), "runs": [stored.record.run_id for stored in chosen]}
+        )
     else:
         console().print(f"Report: {path.resolve()}", markup=False, soft_wrap=True)

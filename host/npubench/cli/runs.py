@@ -9,8 +9,9 @@ import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Stored runs: list, show.\n\n"
-                  "Example: npubench runs show latest")
+app = typer.Typer(
+    no_args_is_help=True, help="Stored runs: list, show.\n\nExample: npubench runs show latest"
+)
 RunsDirOption = Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")]
 
 
@@ -21,10 +22,14 @@ def list_command(runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = F
 
     listing = list_runs(runs_dir)
     if as_json:
-        print_json({
-            "runs": [stored.document() for stored in listing.runs],
-            "unreadable": [{"path": str(path), "reason": why} for path, why in listing.unreadable],
-        })
+        print_json(
+            {
+                "runs": [stored.document() for stored in listing.runs],
+                "unreadable": [
+                    {"path": str(path), "reason": why} for path, why in listing.unreadable
+                ],
+            }
+        )
         return
     from npubench.report.terminal import results_table
 
@@ -34,11 +39,12 @@ def list_command(runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = F
         out.print(f"cannot be read: {path}: {why}", markup=False, soft_wrap=True)
 
 
-@app.command("show", help="Show one run: an id, the start of one, a path, or latest.\n\n"
-             "Example: npubench runs show latest")
-def show(
-    run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = False
-) -> None:
+@app.command(
+    "show",
+    help="Show one run: an id, the start of one, a path, or latest.\n\n"
+    "Example: npubench runs show latest",
+)
+def show(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = False) -> None:
     """One run with its stages, layers, memory and provenance."""
     from npubench.runs.store import find_run
 

@@ -77,7 +77,12 @@ class ToolError(NpubenchError):
     exit_code = 3
 
     def __init__(
-        self, message: str, *, argv: tuple[str, ...] = (), code: int | None = None, tail: str = "",
+        self,
+        message: str,
+        *,
+        argv: tuple[str, ...] = (),
+        code: int | None = None,
+        tail: str = "",
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)

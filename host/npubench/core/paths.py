@@ -39,7 +39,7 @@ def data_root() -> Path:
 
 
 def cache_root() -> Path:
-    """Where caches live: ``NPUBENCH_CACHE``, else ``.cache`` of a checkout, else the user's cache."""
+    """Where caches live: ``NPUBENCH_CACHE``, ``.cache`` of a checkout, or the user's cache."""
     override = os.environ.get("NPUBENCH_CACHE")
     if override:
         return Path(override).absolute()

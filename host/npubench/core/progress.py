@@ -45,8 +45,13 @@ def step(reporter: Reporter, job: str, name: str, detail: str = "") -> Iterator[
         yield
     except BaseException as error:
         reporter.event(
-            Event(job=job, step=name, state="fail", detail=str(error),
-                  duration_s=time.monotonic() - begin)
+            Event(
+                job=job,
+                step=name,
+                state="fail",
+                detail=str(error),
+                duration_s=time.monotonic() - begin,
+            )
         )
         raise
     reporter.event(Event(job=job, step=name, state="done", duration_s=time.monotonic() - begin))

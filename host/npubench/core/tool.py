@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -60,8 +61,14 @@ def run_tool(
     log.debug("run %s", " ".join(words))
     try:
         process = subprocess.Popen(
-            words, cwd=cwd, env=None if env is None else dict(env), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+            words,
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
             start_new_session=True,
         )
     except FileNotFoundError as error:
@@ -73,7 +80,8 @@ def run_tool(
     except subprocess.TimeoutExpired as error:
         _end_group(process)
         raise ToolError(
-            f"{words[0]} did not end within {timeout_s:g} s", argv=words,
+            f"{words[0]} did not end within {timeout_s:g} s",
+            argv=words,
             hint="see whether it waits for input or for a device",
         ) from error
     except BaseException:
@@ -87,7 +95,9 @@ def run_tool(
         tail = (stdout + stderr)[-TAIL_CHARS:]
         raise ToolError(
             f"{Path(words[0]).name} ended with exit code {result.code}",
-            argv=words, code=result.code, tail=tail,
+            argv=words,
+            code=result.code,
+            tail=tail,
         )
     return result
 
@@ -105,8 +115,6 @@ def end_running_tools() -> None:
 
 def _end_group(process: subprocess.Popen[str]) -> None:
     """Kill the process group of a program that we started, and reap it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()

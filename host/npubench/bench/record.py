@@ -1,0 +1,217 @@
+"""The record of a run, put together from what is known of it, whole or not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from npubench.bench.counts import Scale
+from npubench.bench.evaluate import TIMED
+from npubench.bench.job import Job
+from npubench.bench.prepare import Compiled, Network, Prepared
+from npubench.bench.session import Session
+from npubench.core.errors import DeviceError, NpubenchError
+from npubench.core.evidence import Evidence, weakest
+from npubench.core.stages import STAGE_CONTRACT_VERSION, Stage
+from npubench.core.version import VERSION, git_state
+from npubench.runs.schema import (
+    ClockRecord,
+    EnvironmentRecord,
+    ErrorRecord,
+    GoldenRecord,
+    LayerRecord,
+    MemoryRecord,
+    ModelRecord,
+    NpuRecord,
+    RunRecord,
+    StageRecord,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What is known of a run so far: filled step by step, so that a failure keeps the rest."""
+
+    prepared: Prepared | None = None
+    session: Session | None = None
+    scale: Scale | None = None
+    clock: ClockRecord | None = None
+    golden: GoldenRecord = field(
+        default_factory=lambda: GoldenRecord(
+            status="unavailable",
+            reference="none",
+            tensors=0,
+            mismatches=0,
+            reason="the run ended before its outputs were read",
+        )
+    )
+    values: dict[Stage, tuple[int, ...]] = field(default_factory=dict)
+    stages: dict[str, StageRecord] = field(default_factory=dict)
+    layers: tuple[LayerRecord, ...] = ()
+    error: ErrorRecord | None = None
+    status: str = "ok"
+
+
+def clock_record(
+    job: Job, session: Session, scale: Scale, expected: int, counted: int
+) -> ClockRecord:
+    """What is known of the clock. Raises DeviceError when a measured clock is out of tolerance."""
+
+    board = job.board
+    fit = session.clock
+    deviation_ppm = None
+    if fit is not None and board.counter.hz is not None:
+        deviation_ppm = fit.deviation_ppm(board.counter.hz)
+    record = ClockRecord(
+        counter_unit=board.counter.unit,
+        counter_hz=board.counter.hz,
+        nominal_hz=board.cpu.hz,
+        measured_hz=None if fit is None else fit.hz,
+        uncertainty_ppm=None if fit is None else fit.uncertainty_ppm,
+        deviation_ppm=deviation_ppm,
+        tolerance_ppm=board.clock_tolerance_ppm,
+        window_cost=scale.window_cost,
+        selftest_expected=expected,
+        selftest_counted=counted,
+        source="emulator: virtual time, no clock to check"
+        if fit is None
+        else f"counter against the host's clock over {fit.span_s:.1f} s",
+    )
+    if deviation_ppm is not None and abs(deviation_ppm) > board.clock_tolerance_ppm:
+        assert fit is not None
+        raise DeviceError(
+            f"the clock is {fit.hz:.0f} Hz, {deviation_ppm:+.0f} ppm from the "
+            f"{board.counter.hz} Hz of the board's file (tolerance {board.clock_tolerance_ppm})",
+            hint="the clock set-up is wrong, or the board's file is",
+        )
+    return record
+
+
+def error_record(error: NpubenchError) -> ErrorRecord:
+    tail = getattr(error, "tail", "")
+    message = f"{error.message}\n{tail.rstrip()}" if tail else error.message
+    return ErrorRecord(kind=error.kind, message=message, hint=error.hint)
+
+
+def _model_record(network: Network, artifact_sha256: str) -> ModelRecord:
+    return ModelRecord(
+        name=network.resolved.id,
+        network_sha256=network.graph.sha256,
+        artifact_sha256=artifact_sha256,
+        macs=network.analysis.macs,
+        parameters=network.analysis.parameters,
+        ops=len(network.graph.ops),
+        source=network.resolved.path.name,
+    )
+
+
+def _environment(findings: Findings) -> EnvironmentRecord:
+    firmware = None if findings.prepared is None else findings.prepared.firmware
+    session = findings.session
+    return EnvironmentRecord(
+        npubench=VERSION,
+        git=git_state(),
+        platform=platform.platform(),
+        python=platform.python_version(),
+        tools={} if firmware is None else dict(firmware.tools),
+        flags=() if firmware is None else firmware.flags,
+        elf_sha256=None if firmware is None else firmware.elf_sha256,
+        project_sha256=None if firmware is None else firmware.project_sha256,
+        firmware=None if session is None else session.caps.firmware,
+        transport="" if session is None else session.transport,
+    )
+
+
+def _memory(findings: Findings) -> MemoryRecord | None:
+    if findings.prepared is None:
+        return None
+    static = findings.prepared.memory
+    session = findings.session
+    stack = None if session is None else session.mem.stack_used_bytes
+    return MemoryRecord(
+        flash_bytes=static.flash_bytes,
+        ram_bytes=static.ram_bytes + (stack or 0),
+        arena_bytes=static.arena_bytes,
+        weights_bytes=static.weights_bytes,
+        kernels_bytes=static.kernels_bytes,
+        harness_flash_bytes=static.harness_flash_bytes,
+        harness_ram_bytes=static.harness_ram_bytes,
+        fixture_bytes=static.fixture_bytes,
+        stack_bytes=stack,
+        baseline_flash_bytes=static.baseline_flash_bytes,
+        baseline_ram_bytes=static.baseline_ram_bytes,
+        data_bytes=static.data_bytes,
+        scratch_bytes=static.scratch_bytes,
+        regions=dict(static.regions),
+    )
+
+
+def make_record(
+    job: Job,
+    compiled: Compiled,
+    findings: Findings,
+    run_id: str,
+    timings_s: dict[str, float],
+) -> RunRecord:
+    timing = [findings.stages[stage].evidence for stage in TIMED if stage in findings.stages]
+    bench = None if findings.session is None else findings.session.bench
+    answer = None if bench is None or bench.answer is None else asdict(bench.answer)
+    return RunRecord.model_validate(
+        {
+            "stage_contract": STAGE_CONTRACT_VERSION,
+            "run_id": run_id,
+            "created": _now(),
+            "status": findings.status,
+            "error": findings.error,
+            "evidence": weakest(timing),
+            "board": job.board.id,
+            "board_kind": job.board.kind,
+            "backend": job.backend,
+            "model": _model_record(compiled.network, compiled.plan.artifact_sha256),
+            "golden": findings.golden,
+            "stages": findings.stages,
+            "layers": findings.layers,
+            "memory": _memory(findings),
+            "clock": findings.clock,
+            "npu": npu_record(compiled),
+            "answer": answer,
+            "environment": _environment(findings),
+            "command": tuple(
+                Path(word).name if index == 0 else word for index, word in enumerate(sys.argv)
+            ),
+            "timings_s": timings_s,
+        }
+    )
+
+
+def npu_record(compiled: Compiled) -> NpuRecord | None:
+    """What the backend says of the NPU, or None on a plan without one."""
+    return NpuRecord.model_validate(compiled.plan.npu) if compiled.plan.npu else None
+
+
+def record_without_plan(job: Job, network: Network, findings: Findings, run_id: str) -> RunRecord:
+    return RunRecord.model_validate(
+        {
+            "stage_contract": STAGE_CONTRACT_VERSION,
+            "run_id": run_id,
+            "created": _now(),
+            "status": findings.status,
+            "error": findings.error,
+            "evidence": Evidence.UNAVAILABLE,
+            "board": job.board.id,
+            "board_kind": job.board.kind,
+            "backend": job.backend,
+            "model": _model_record(network, network.graph.sha256),
+            "golden": findings.golden,
+            "stages": {},
+            "environment": _environment(findings),
+            "timings_s": {},
+        }
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

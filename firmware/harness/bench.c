@@ -47,10 +47,7 @@ static void selftest(void)
 {
     static const uint32_t iterations[2] = {SELFTEST_SHORT, SELFTEST_LONG};
     const uint32_t counts[2] = {selftest_count(SELFTEST_SHORT), selftest_count(SELFTEST_LONG)};
-    nb_record_begin("selftest");
-    nb_record_array("n", iterations, 2);
-    nb_record_array("c", counts, 2);
-    nb_record_end();
+    nb_record("'t':'selftest','n':%a,'c':%a", iterations, 2, counts, 2);
 }
 
 static void empty_windows(void)
@@ -59,14 +56,16 @@ static void empty_windows(void)
     for (uint32_t i = 0; i < WINDOW_SAMPLES; i++) {
         NB_WINDOW(counts[i], (void)0);
     }
-    nb_record_begin("window");
-    nb_record_array("c", counts, WINDOW_SAMPLES);
-    nb_record_end();
+    nb_record("'t':'window','c':%a", counts, WINDOW_SAMPLES);
 }
 
 /* The counts of a repetition, in the order they are sent. `gap`: spent on markers within outer. */
 enum { INIT, LOAD, INFER, UNLOAD, POST, OUTER, GAP, COUNTS };
-static const char count_names[COUNTS][8] = {"init", "load", "infer", "unload", "post", "outer", "gap"};
+#if NB_MARKERS
+#define GAP_SHAPE ",'gap':%u"
+#else
+#define GAP_SHAPE ""
+#endif
 
 typedef struct {
     uint32_t counts[COUNTS];
@@ -80,29 +79,23 @@ static void repeat(repetition *r)
     int32_t init, load, infer, unload;
     NB_STAGE_WINDOW(NB_STAGE_INIT, c[INIT], init = nb_model_init());
     NB_BARRIER();
-#if NB_MARKERS
     const uint32_t gap = nb_marker_count;
-#endif
     const uint32_t begin = nb_hal_counter();
     NB_STAGE_WINDOW(NB_STAGE_LOAD, c[LOAD], load = nb_model_load(nb_fixture.input));
     NB_STAGE_WINDOW(NB_STAGE_INFER, c[INFER], infer = nb_model_infer());
     NB_STAGE_WINDOW(NB_STAGE_UNLOAD, c[UNLOAD], unload = nb_model_unload(nb_output));
     NB_STAGE_WINDOW(NB_STAGE_POST, c[POST], r->answer = nb_post(nb_output));
     c[OUTER] = nb_hal_counter() - begin;
-#if NB_MARKERS
     c[GAP] = nb_marker_count - gap;
-#endif
     r->status = init != 0 ? init : load != 0 ? load : infer != 0 ? infer : unload;
 }
 
 static void send_repetition(uint32_t index, const repetition *r)
 {
-    nb_record_begin("rep");
-    nb_record_u32("i", index);
-    for (uint32_t i = 0; i < COUNTS - (NB_MARKERS == 0); i++) {
-        nb_record_u32(count_names[i], r->counts[i]);
-    }
-    nb_record_end();
+    const uint32_t *c = r->counts;
+    nb_record("'t':'rep','i':%u,'init':%u,'load':%u,'infer':%u,'unload':%u,'post':%u,"
+              "'outer':%u" GAP_SHAPE,
+              index, c[INIT], c[LOAD], c[INFER], c[UNLOAD], c[POST], c[OUTER], c[GAP]);
 }
 
 void nb_bench(uint32_t repetitions, uint32_t warmups)
@@ -115,9 +108,7 @@ void nb_bench(uint32_t repetitions, uint32_t warmups)
     }
     selftest();
     empty_windows();
-    nb_record_begin("init");
-    nb_record_u32("cold", nb_engine_cold_count);
-    nb_record_end();
+    nb_record("'t':'init','cold':%u", nb_engine_cold_count);
     for (uint32_t i = 0; i < warmups && r.status == 0; i++) {
         r.status = nb_engine_once();
         (void)nb_clock_now();
@@ -134,10 +125,7 @@ void nb_bench(uint32_t repetitions, uint32_t warmups)
         nb_engine_error(r.status);
         return;
     }
-    nb_record_begin("answer");
-    nb_record_i32("index", r.answer.index);
-    nb_record_i32("milli", r.answer.milli);
-    nb_record_end();
+    nb_record("'t':'answer','index':%i,'milli':%i", r.answer.index, r.answer.milli);
 }
 
 /* Operators run in batches whose counts fit the stack; the arena keeps its content while a batch is
@@ -160,11 +148,7 @@ void nb_layers(uint32_t repetitions)
                 done++;
             }
             for (uint32_t i = 0; i < done && status == 0; i++) {
-                nb_record_begin("op");
-                nb_record_u32("r", r);
-                nb_record_u32("i", first + i);
-                nb_record_u32("c", counts[i]);
-                nb_record_end();
+                nb_record("'t':'op','r':%u,'i':%u,'c':%u", r, first + i, counts[i]);
             }
         }
     }

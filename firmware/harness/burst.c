@@ -79,15 +79,8 @@ void nb_burst(uint32_t code, uint32_t count, uint32_t hold_us)
         nb_engine_error(status);
         return;
     }
-    nb_record_begin("burst");
-    nb_record_u32("code", code);
-    nb_record_u32("n", count);
-    nb_record_u32("slept", slept);
-    nb_record_u64("up", up);
-    nb_record_u64("begin", begin);
-    nb_record_u64("end", end);
-    nb_record_u64("down", down);
-    nb_record_end();
+    nb_record("'t':'burst','code':%u,'n':%u,'slept':%u,'up':%q,'begin':%q,'end':%q,'down':%q",
+              code, count, slept, up, begin, end, down);
 }
 
 #endif

@@ -94,19 +94,14 @@ static bool put_checked(const char *const words[])
 static void seed(uint32_t value)
 {
     nb_input_seed(value);
-    nb_record_begin("seed");
-    nb_record_u32("seed", value);
-    nb_record_crc("crc", nb_crc_of(nb_fixture.input, NB_INPUT_BYTES));
-    nb_record_end();
+    nb_record("'t':'seed','seed':%u,'crc':'%x'",
+              value, nb_crc_of(nb_fixture.input, NB_INPUT_BYTES));
 }
 
 static void memory(void)
 {
-    nb_record_begin("mem");
-    nb_record_u32("stack_used", nb_stack_used());
-    nb_record_u32("stack_size", NB_STACK_BYTES);
-    nb_record_u32("arena", NB_ARENA_BYTES);
-    nb_record_end();
+    nb_record("'t':'mem','stack_used':%u,'stack_size':%u,'arena':%u",
+              nb_stack_used(), NB_STACK_BYTES, NB_ARENA_BYTES);
 }
 
 static void send_clock(void)
@@ -114,9 +109,7 @@ static void send_clock(void)
 #if NB_COUNTER_NONE
     nb_put_error(NB_E_NO_TIMING_TEXT);
 #else
-    nb_record_begin("clock");
-    nb_record_u64("c", command_clock);
-    nb_record_end();
+    nb_record("'t':'clock','c':%q", command_clock);
 #endif
 }
 

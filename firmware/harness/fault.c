@@ -23,15 +23,10 @@ _Noreturn void nb_fault_report(const nb_fault *fault)
     if (!reporting) {
         reporting = true;
         nb_put_fresh();
-        nb_record_begin("fault");
-        nb_record_text("kind", kind_name(fault->kind));
-        nb_record_u64("pc", fault->pc);
-        nb_record_u64("lr", fault->lr);
-        nb_record_u32("psr", fault->psr);
-        nb_record_u32("cfsr", fault->cfsr);
-        nb_record_u32("hfsr", fault->hfsr);
-        nb_record_u64("addr", fault->addr);
-        nb_record_end();
+        nb_record("'t':'fault','kind':'%s','pc':%q,'lr':%q,'psr':%u,'cfsr':%u,'hfsr':%u,"
+                  "'addr':%q",
+                  kind_name(fault->kind), (uint64_t)fault->pc, (uint64_t)fault->lr, fault->psr,
+                  fault->cfsr, fault->hfsr, (uint64_t)fault->addr);
         nb_hal_flush();
     }
     nb_hal_reset();

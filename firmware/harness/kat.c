@@ -10,11 +10,8 @@ static int32_t run_layers(void)
         status = nb_model_op(i);
         const nb_span tensor = nb_model_op_output(i);
         if (status == 0 && tensor.data != NULL) {
-            nb_record_begin("tensor");
-            nb_record_u32("i", i);
-            nb_record_u32("bytes", tensor.bytes);
-            nb_record_crc("crc", nb_crc_of(tensor.data, tensor.bytes));
-            nb_record_end();
+            nb_record("'t':'tensor','i':%u,'bytes':%u,'crc':'%x'",
+                      i, tensor.bytes, nb_crc_of(tensor.data, tensor.bytes));
         }
     }
     return status;
@@ -33,15 +30,11 @@ void nb_kat(bool layers)
         nb_engine_error(status);
         return;
     }
-    nb_record_begin("kat");
-    nb_record_crc("in", nb_crc_of(nb_fixture.input, NB_INPUT_BYTES));
-    nb_record_crc("out", nb_crc_of(nb_output, NB_OUTPUT_BYTES));
-    nb_record_end();
+    nb_record("'t':'kat','in':'%x','out':'%x'",
+              nb_crc_of(nb_fixture.input, NB_INPUT_BYTES), nb_crc_of(nb_output, NB_OUTPUT_BYTES));
     for (uint32_t offset = 0; offset < NB_OUTPUT_BYTES; offset += OUT_BYTES) {
         const uint32_t left = NB_OUTPUT_BYTES - offset;
-        nb_record_begin("out");
-        nb_record_u32("o", offset);
-        nb_record_hex("hex", &nb_output[offset], left < OUT_BYTES ? left : OUT_BYTES);
-        nb_record_end();
+        nb_record("'t':'out','o':%u,'hex':'%h'",
+                  offset, &nb_output[offset], left < OUT_BYTES ? left : OUT_BYTES);
     }
 }

@@ -59,20 +59,11 @@ extern bool nb_command_too_long;
 extern uint32_t nb_crc;
 uint32_t nb_crc_step(uint32_t state, uint8_t byte);
 uint32_t nb_crc_of(const uint8_t *data, uint32_t bytes);
-void nb_record_begin(const char *type);
-void nb_record_u32(const char *key, uint32_t value);
-void nb_record_u64(const char *key, uint64_t value);
-void nb_record_i32(const char *key, int32_t value);
-/* ,"key":"xxxxxxxx" */
-void nb_record_crc(const char *key, uint32_t crc);
-/* ,"key":"text" */
-void nb_record_text(const char *key, const char *text);
-/* ,"key":[values] */
-void nb_record_array(const char *key, const uint32_t *values, uint32_t count);
-/* ,"key":"hex of bytes" */
-void nb_record_hex(const char *key, const uint8_t *data, uint32_t bytes);
-/* Close the object and the line. */
-void nb_record_end(void);
+/* One record. `shape` is its JSON between the braces, with ' for " and these for values:
+ *   %u uint32_t   %i int32_t   %q uint64_t   %s const char *   %x uint32_t as eight hex digits
+ *   %a const uint32_t *, uint32_t count: an array
+ *   %h const uint8_t *, uint32_t bytes: two hex digits each */
+void nb_record(const char *shape, ...);
 /* A whole record from a JSON literal. */
 void nb_record_literal(const char *json);
 
@@ -135,6 +126,7 @@ extern uint32_t nb_marker_hold_us;
 extern uint32_t nb_marker_count; /* counts spent in nb_marker, so far */
 void nb_marker(uint32_t code);
 #else
+#define nb_marker_count 0u
 static inline void nb_marker(uint32_t code)
 {
     (void)code;

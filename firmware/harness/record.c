@@ -1,4 +1,6 @@
 /* record.c: record lines r-<json>*<crc> and their CRC-32. */
+#include <stdarg.h>
+
 #include "nb_harness.h"
 
 uint32_t nb_crc;
@@ -41,57 +43,8 @@ static void record_close(void)
     nb_put_end();
 }
 
-static void key_begin(const char *key)
+static void put_array(const uint32_t *values, uint32_t count)
 {
-    nb_put_text(",\"");
-    nb_put_text(key);
-    nb_put_text("\":");
-}
-
-void nb_record_begin(const char *type)
-{
-    record_open();
-    nb_put_text("{\"t\":\"");
-    nb_put_text(type);
-    nb_put('"');
-}
-
-void nb_record_u64(const char *key, uint64_t value)
-{
-    key_begin(key);
-    nb_put_u64(value);
-}
-
-void nb_record_u32(const char *key, uint32_t value)
-{
-    nb_record_u64(key, value);
-}
-
-void nb_record_i32(const char *key, int32_t value)
-{
-    key_begin(key);
-    nb_put_i32(value);
-}
-
-void nb_record_crc(const char *key, uint32_t crc)
-{
-    key_begin(key);
-    nb_put('"');
-    nb_put_hex(crc, 8);
-    nb_put('"');
-}
-
-void nb_record_text(const char *key, const char *text)
-{
-    key_begin(key);
-    nb_put('"');
-    nb_put_text(text);
-    nb_put('"');
-}
-
-void nb_record_array(const char *key, const uint32_t *values, uint32_t count)
-{
-    key_begin(key);
     for (uint32_t i = 0; i < count; i++) {
         nb_put(i == 0 ? '[' : ',');
         nb_put_u64(values[i]);
@@ -99,20 +52,55 @@ void nb_record_array(const char *key, const uint32_t *values, uint32_t count)
     nb_put(']');
 }
 
-void nb_record_hex(const char *key, const uint8_t *data, uint32_t bytes)
+static void put_bytes(const uint8_t *data, uint32_t bytes)
 {
-    key_begin(key);
-    nb_put('"');
     for (uint32_t i = 0; i < bytes; i++) {
         nb_put_hex(data[i], 2);
     }
-    nb_put('"');
 }
 
-void nb_record_end(void)
+void nb_record(const char *shape, ...)
 {
+    va_list values;
+    va_start(values, shape);
+    record_open();
+    nb_put('{');
+    for (; *shape != '\0'; shape++) {
+        if (*shape != '%') {
+            nb_put(*shape == '\'' ? '"' : *shape);
+            continue;
+        }
+        switch (*++shape) {
+        case 'u':
+            nb_put_u64(va_arg(values, uint32_t));
+            break;
+        case 'i':
+            nb_put_i32(va_arg(values, int32_t));
+            break;
+        case 'q':
+            nb_put_u64(va_arg(values, uint64_t));
+            break;
+        case 'x':
+            nb_put_hex(va_arg(values, uint32_t), 8);
+            break;
+        case 's':
+            nb_put_text(va_arg(values, const char *));
+            break;
+        case 'a': {
+            const uint32_t *array = va_arg(values, const uint32_t *);
+            put_array(array, va_arg(values, uint32_t));
+            break;
+        }
+        default: { /* 'h' */
+            const uint8_t *bytes = va_arg(values, const uint8_t *);
+            put_bytes(bytes, va_arg(values, uint32_t));
+            break;
+        }
+        }
+    }
     nb_put('}');
     record_close();
+    va_end(values);
 }
 
 void nb_record_literal(const char *json)

@@ -1,5 +1,5 @@
-/* hal.c (cmsdk): Arm's MPS2 and MPS3 FPGA images, as QEMU emulates them: CMSDK UART0 as the console,
- * FPGAIO COUNTER as the clock. No caches, no pins, no sleep. board.toml gives
+/* hal.c (cmsdk): Arm's MPS2 and MPS3 FPGA images, as QEMU emulates them: CMSDK UART0 as the
+ * console, FPGAIO COUNTER as the clock. No caches, no pins, no sleep. board.toml gives
  *   NB_CMSDK_UART_BASE, NB_CMSDK_UART_HZ, NB_CMSDK_FPGAIO_BASE
  * Register layout: Arm DDI 0479 (UART), DAI 0386/0505/0547 (FPGAIO). */
 #include "nb_hal.h"

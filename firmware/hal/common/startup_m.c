@@ -1,11 +1,16 @@
 /* startup_m.c: reset, vectors and fault entry of every Cortex-M. Empty elsewhere.
  *
- * No interrupt is ever enabled, so the table ends after the system exceptions. Configurable faults
- * stay disabled and so arrive as HardFault; CFSR tells what they were. */
+ * No interrupt is ever enabled, and PRIMASK keeps out what a boot loader may have left enabled, so
+ * the table ends after the system exceptions. Configurable faults stay disabled and so arrive as
+ * HardFault; CFSR tells what they were.
+ *
+ * NB_EARLY_STORE (a board's define): an address that must be written with 0 before RAM is used. */
 #include "nb_boot.h"
 
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
 
+#define STRING_OF(text) #text
+#define STRING(macro) STRING_OF(macro)
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define SCB_VTOR 0xE000ED08u
 #define SCB_CCR 0xE000ED14u
@@ -37,14 +42,23 @@ __asm(".section .nb_vectors,\"a\",%progbits\n"
       ".size nb_vectors, .-nb_vectors\n"
       ".text\n");
 
-/* Stack pointer (a debugger may have left another), stack limit, FPU and MVE before the compiler
- * uses them, stack paint; then C. */
+/* Main stack in thread mode, its pointer (a debugger may have left another) and limit, FPU and MVE
+ * before the compiler uses them, stack paint; then C. */
 __attribute__((naked)) _Noreturn void nb_reset_handler(void)
 {
     __asm volatile(
-#if __ARM_ARCH >= 8
+        "cpsid i\n"
         "movs r0, #0\n"
+        "msr control, r0\n"
+        "isb\n"
+#if __ARM_ARCH >= 8
         "msr msplim, r0\n"
+        "msr psplim, r0\n"
+#endif
+#ifdef NB_EARLY_STORE
+        "ldr r1, =" STRING(NB_EARLY_STORE) "\n"
+        "str r0, [r1]\n"
+        "dsb\n"
 #endif
         "ldr r0, =_nb_stack_top\n"
         "mov sp, r0\n"
@@ -72,6 +86,7 @@ __attribute__((naked)) _Noreturn void nb_reset_handler(void)
 _Noreturn void nb_start(void)
 {
     REGISTER(SCB_VTOR) = (uint32_t)nb_vectors;
+    __asm volatile("dsb" ::: "memory");
 #ifdef __ARM_FEATURE_MVE
     REGISTER(SCB_CCR) |= CCR_LOB;
 #endif

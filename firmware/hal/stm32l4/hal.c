@@ -5,8 +5,8 @@
  * Flash: 5 wait states, instruction and data cache of the ART on, prefetch off. SRAM is not cached.
  * Console: LPUART1 on PG7 and PG8 (VDDIO2), from SYSCLK / 4, FIFO on.
  * Pins: PF12 timestamp, PF13 to PF15 stage code.
- * Idle: Sleep. The core stops; PLL, flash, SRAM and LPUART go on, so nothing has to be set up again.
- * Stop modes would lose the PLL, and with it the console's speed and the counter. */
+ * Idle: Sleep. The core stops; PLL, flash, SRAM and LPUART go on, so nothing has to be set up
+ * again. Stop modes would lose the PLL, and with it the console's speed and the counter. */
 #include "nb_hal.h"
 
 #include "nb_board.h"

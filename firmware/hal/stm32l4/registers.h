@@ -1,6 +1,6 @@
-/* Registers of the STM32L4R5 that the HAL touches. Sources: CMSIS device header and LL/HAL drivers of
- * the STM32L4 series, cmsis-svd STM32L4R5; CMSIS core_cm4.h for the core. Where only one of them was
- * at hand the line says (one source). */
+/* registers.h (stm32l4): what the HAL touches of the STM32L4R5. Sources: CMSIS device header and
+ * LL/HAL drivers of the STM32L4 series, cmsis-svd STM32L4R5; CMSIS core_cm4.h for the core. Where
+ * only one of them was at hand the line says (one source). */
 #ifndef REGISTERS_H
 #define REGISTERS_H
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,11 +37,17 @@ class Cpu(_Part):
 
 
 class Toolchain(_Part):
-    """The compiler, by its prefix on PATH, and the Debian package that brings it."""
+    """The compiler, by its prefix on PATH, and the Debian package that brings it.
+
+    ``link``: more flags for the link. ``hosted``: programs run under an operating system, so that
+    its C library starts them and they have no memory map of ours.
+    """
 
     prefix: str
     package: str
     platformio_package: str | None = None
+    hosted: bool = False
+    link: tuple[str, ...] = ()
 
 
 class Counter(_Part):
@@ -97,24 +104,63 @@ class Flash(_Part):
 
 
 class Npu(_Part):
-    """The NPU, and the backend that compiles for it. ``config`` is the backend's own table."""
+    """The NPU, and the backend that compiles for it, where there is one. ``config`` is the
+    backend's own table; ``install`` says how a user gets the vendor's compiler."""
 
     name: str
-    backend: str
-    driver: str
+    backend: str | None = None
+    driver: str | None = None
+    install: str = ""
     config: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
+class Fact(_Part):
+    """Where what the board's file says of ``topic`` was found. ``confidence``: ``high`` two
+    independent public sources, ``medium`` one, ``low`` memory or inference."""
+
+    topic: str
+    source: str
+    confidence: Literal["high", "medium", "low"]
+
+
+class Proof(_Part):
+    """Who saw the board work, when, and with which firmware."""
+
+    date: date
+    firmware_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    by: Annotated[str, Field(min_length=1)]
+
+
 class Status(_Part):
-    """What has been verified, per capability, and how. ``unverified`` lists what only the board
-    itself can show."""
+    """What has been verified, per capability, and how.
+
+    ``unverified`` lists what only the board itself can show, ``missing`` what keeps the board from
+    being built here: then it is described, and no more. ``proof`` stands behind every capability
+    that is ``hardware-verified``.
+    """
 
     cpu: Literal[
-        "emulated", "host", "image-verified", "port-emulated", "described", "hardware-verified"
+        "emulated",
+        "host",
+        "image-verified",
+        "port-emulated",
+        "needs-vendor-tool",
+        "described",
+        "hardware-verified",
     ]
     npu: Literal["none", "modelled", "needs-vendor-tool", "described", "hardware-verified"] = "none"
     power: Literal["modelled", "described", "unavailable", "hardware-verified"] = "unavailable"
     unverified: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    proof: Proof | None = None
+
+    @model_validator(mode="after")
+    def _proven(self) -> Status:
+        if "hardware-verified" in (self.cpu, self.npu, self.power) and self.proof is None:
+            raise ValueError("hardware-verified needs [status.proof]: date, firmware_sha256, by")
+        if self.missing and self.cpu not in ("described", "needs-vendor-tool"):
+            raise ValueError(f"something is missing, so the status cannot be {self.cpu!r}")
+        return self
 
 
 class Board(_Part):
@@ -139,6 +185,7 @@ class Board(_Part):
     npu: Npu | None = None
     clock_tolerance_ppm: int = 10_000
     status: Status
+    facts: tuple[Fact, ...] = ()
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -146,16 +193,21 @@ class Board(_Part):
     def _consistent(self) -> Board:
         if self.kind == "emulated" and self.emulator is None:
             raise ValueError("an emulated board needs [emulator]")
-        if self.kind != "host":
+        if not self.hosted and not self.status.missing:
             for role in ("code", "ram"):
                 if not any(role in region.roles for region in self.memory):
                     raise ValueError(f"no memory region has the role {role!r}")
         return self
 
     @property
+    def hosted(self) -> bool:
+        """Whether the firmware is a program of an operating system: here, or on the board."""
+        return self.kind == "host" or self.toolchain.hosted
+
+    @property
     def default_backend(self) -> str:
-        """The NPU's backend where there is an NPU, else ``cpu``."""
-        return self.npu.backend if self.npu is not None else "cpu"
+        """The NPU's backend where there is one, else ``cpu``."""
+        return "cpu" if self.npu is None or self.npu.backend is None else self.npu.backend
 
     @property
     def instructions_per_count(self) -> float | None:

@@ -1,0 +1,138 @@
+/* core_m.c: counter, waiting, sleep, reset and MPU of a Cortex-M core. Empty elsewhere. */
+#include "nb_core.h"
+
+#include "nb_board.h"
+#include "nb_hal_counter.h"
+
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH >= 7
+
+#define NVIC_WORDS 16u
+#define NVIC_ICER(word) NB_REGISTER(0xE000E180u + 4u * (word))
+#define NVIC_ICPR(word) NB_REGISTER(0xE000E280u + 4u * (word))
+#define SYST_CSR NB_REGISTER(0xE000E010u)
+#define SYST_RVR NB_REGISTER(0xE000E014u)
+#define SYST_CVR NB_REGISTER(0xE000E018u)
+#define CSR_CORE_CLOCK_INTERRUPT_ENABLE 7u
+#define SCB_ICSR NB_REGISTER(0xE000ED04u)
+#define ICSR_PENDSTCLR (1u << 25)
+#define SCB_AIRCR NB_REGISTER(0xE000ED0Cu)
+#define AIRCR_RESET 0x05FA0004u
+#define SCB_SCR NB_REGISTER(0xE000ED10u)
+#define SCR_SLEEPDEEP (1u << 2)
+#define DEMCR NB_REGISTER(0xE000EDFCu)
+#define DEMCR_TRCENA (1u << 24)
+#define DWT_CTRL NB_REGISTER(0xE0001000u)
+#define DWT_CTRL_CYCCNTENA (1u << 0)
+#define DWT_CTRL_CYCDISS (1u << 23) /* Armv8.1-M: no counting in Secure state */
+#define DWT_CTRL_NOCYCCNT (1u << 25)
+#define DWT_CYCCNT NB_REGISTER(0xE0001004u)
+#define DWT_LAR NB_REGISTER(0xE0001FB0u)
+#define DWT_LAR_KEY 0xC5ACCE55u
+#define SYSTICK_COUNTS 0x1000000u
+
+bool nb_core_init(void)
+{
+    SYST_CSR = 0;
+    for (uint32_t word = 0; word < NVIC_WORDS; word++) {
+        NVIC_ICER(word) = 0xFFFFFFFFu;
+        NVIC_ICPR(word) = 0xFFFFFFFFu;
+    }
+    SCB_ICSR = ICSR_PENDSTCLR;
+    SCB_SCR &= ~SCR_SLEEPDEEP;
+    DEMCR |= DEMCR_TRCENA;
+#if __ARM_ARCH == 7 && defined(NB_DWT_LOCKED)
+    DWT_LAR = DWT_LAR_KEY;
+#endif
+    DWT_CYCCNT = 0;
+#ifdef __ARM_FEATURE_MVE
+    DWT_CTRL &= ~DWT_CTRL_CYCDISS;
+#endif
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+    return (DWT_CTRL & DWT_CTRL_NOCYCCNT) == 0;
+}
+
+bool nb_core_poll(const volatile uint32_t *where, uint32_t flags, uint32_t value, uint32_t rounds)
+{
+    while ((*where & flags) != value) {
+        if (rounds-- == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* In steps of a second, so that the product and the counter's wrap stay out of the way. A round
+ * takes more than one cycle: as many rounds as cycles are enough without any counter. */
+void nb_core_wait_us(uint32_t us)
+{
+    while (us != 0) {
+        const uint32_t step = us < 1000000u ? us : 1000000u;
+        const uint32_t cycles = step * ((uint32_t)NB_COUNTER_HZ / 1000000u);
+        const uint32_t begin = nb_hal_counter();
+        for (uint32_t round = 0; round < cycles && nb_hal_counter() - begin < cycles; round++) {
+        }
+        us -= step;
+    }
+}
+
+void nb_core_idle(uint32_t ms)
+{
+    const uint32_t longest = (SYSTICK_COUNTS - 1u) / ((uint32_t)NB_CPU_HZ / 1000u + 1u);
+    while (ms != 0) {
+        const uint32_t step = ms < longest ? ms : longest;
+        __asm volatile("cpsid i" ::: "memory");
+        SYST_RVR = step * ((uint32_t)NB_CPU_HZ / 1000u) - 1u;
+        SYST_CVR = 0;
+        SYST_CSR = CSR_CORE_CLOCK_INTERRUPT_ENABLE;
+        __asm volatile("dsb\n wfi\n isb" ::: "memory");
+        SYST_CSR = 0;
+        SCB_ICSR = ICSR_PENDSTCLR;
+        ms -= step;
+    }
+}
+
+_Noreturn void nb_core_reset(void)
+{
+    nb_cache_flush();
+    __asm volatile("dsb" ::: "memory");
+    SCB_AIRCR = AIRCR_RESET;
+    for (;;) {
+        __asm volatile("dsb" ::: "memory");
+    }
+}
+
+#if __ARM_ARCH >= 8
+#define MPU_CTRL NB_REGISTER(0xE000ED94u)
+#define MPU_CTRL_ON 5u /* with the default map behind the regions */
+#define MPU_RNR NB_REGISTER(0xE000ED98u)
+#define MPU_RBAR NB_REGISTER(0xE000ED9Cu)
+#define MPU_RLAR NB_REGISTER(0xE000EDA0u)
+#define MPU_MAIR0 NB_REGISTER(0xE000EDC0u)
+#define MPU_TYPE NB_REGISTER(0xE000ED90u)
+/* One byte per nb_mpu_kind: Device-nGnRE; write-through, read-allocate; write-back, both. */
+#define MAIR0_KINDS 0x00FFAA04u
+#define RBAR_NEVER_EXECUTE 1u
+#define RBAR_READ_ONLY (2u << 1)
+#define RLAR_ENABLE 1u
+
+void nb_mpu_set(const nb_mpu_region *regions, uint32_t count)
+{
+    const uint32_t all = (MPU_TYPE >> 8) & 0xFFu;
+    __asm volatile("dmb" ::: "memory");
+    MPU_CTRL = 0;
+    MPU_MAIR0 = MAIR0_KINDS;
+    for (uint32_t i = 0; i < all; i++) {
+        MPU_RNR = i;
+        MPU_RLAR = 0;
+        if (i < count) {
+            MPU_RBAR = regions[i].base | (regions[i].read_only ? RBAR_READ_ONLY : 0) |
+                       (regions[i].kind == NB_MPU_DEVICE ? RBAR_NEVER_EXECUTE : 0);
+            MPU_RLAR = (regions[i].limit & ~31u) | ((uint32_t)regions[i].kind << 1) | RLAR_ENABLE;
+        }
+    }
+    MPU_CTRL = count == 0 ? 0 : MPU_CTRL_ON;
+    __asm volatile("dsb\n isb" ::: "memory");
+}
+#endif
+
+#endif

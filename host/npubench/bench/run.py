@@ -27,7 +27,7 @@ from npubench.bench.record import (
 )
 from npubench.bench.reference import reference_answer
 from npubench.bench.session import Session, collect
-from npubench.core.errors import NpubenchError
+from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter
 from npubench.runs.schema import (
     ErrorRecord,
@@ -51,6 +51,10 @@ class _Timed:
                 total = self.durations_s.get(event.step, 0.0) + event.duration_s
                 self.durations_s[event.step] = round(total, 4)
         self._reporter.event(event)
+
+
+# A full stack is an overflow: what lies below it may have been overwritten unseen.
+STACK_MARGIN_BYTES = 64
 
 
 class Cancelled(Exception):
@@ -169,6 +173,12 @@ def _judge(
         findings.values, findings.scale, evidence=evidence, measured_hz=measured_hz, reason=reason
     )
     findings.layers = layer_records(compiled, session, findings.scale, evidence=evidence)
+    if session.mem.stack_used_bytes > session.mem.stack_size_bytes - STACK_MARGIN_BYTES:
+        raise DeviceError(
+            f"the stack overflowed: {session.mem.stack_used_bytes} of "
+            f"{session.mem.stack_size_bytes} bytes were used",
+            hint="raise stack_bytes in the board's file",
+        )
     if session.lost:
         findings.status = "partial"
         findings.error = ErrorRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,3 +76,43 @@ def build(
             verdict = "equal" if outcome.equal else f"differs: {outcome.difference}"
             out.print(f"{outcome.model_id}: {verdict}", markup=False, soft_wrap=True)
     return 0 if all(outcome.equal for outcome in outcomes) else 1
+
+
+@app.command(
+    "quantize",
+    help="Quantize a float Keras file or SavedModel to an int8 .tflite that `bench` takes.\n\n"
+    "SAMPLES is a .npy or .npz of representative inputs: a few hundred real ones, not noise.\n\n"
+    "Example: npubench models quantize my.keras --samples inputs.npy --output my.tflite",
+)
+def quantize(
+    model: Annotated[Path, typer.Argument(help="A .keras or .h5 file, or a SavedModel folder.")],
+    samples: Annotated[Path, typer.Option(help="Representative inputs, .npy or .npz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .tflite to write.")],
+    per_channel_dense: Annotated[
+        bool, typer.Option(help="A scale per output of dense layers, instead of one per layer.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Full-integer post-training quantization with TensorFlow, in a process of its own."""
+    from npubench.compiler.quantize import quantize_saved
+
+    outcome = quantize_saved(model, samples, output, per_channel_dense=per_channel_dense)
+    if as_json:
+        print_json(
+            {
+                "model": str(outcome.path.resolve()),
+                "sha256": outcome.sha256,
+                "size_bytes": outcome.size_bytes,
+                "samples": outcome.samples_count,
+                "tensorflow": outcome.tensorflow,
+            }
+        )
+        return
+    out = console()
+    out.print(
+        f"{outcome.path} ({outcome.size_bytes} bytes, calibrated on {outcome.samples_count} "
+        "samples)",
+        markup=False,
+        soft_wrap=True,
+    )
+    out.print(f"Next: npubench bench {outcome.path}", markup=False, soft_wrap=True)

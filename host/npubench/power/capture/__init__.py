@@ -1,0 +1,1 @@
+"""From an instrument to disk, as it comes."""

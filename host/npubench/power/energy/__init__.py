@@ -1,0 +1,1 @@
+"""From samples and marks to energy with its uncertainty: pure functions on arrays."""

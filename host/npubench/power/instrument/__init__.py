@@ -1,0 +1,1 @@
+"""What an instrument is to the rest of the program, and how one is found."""

@@ -1,0 +1,31 @@
+"""How an instrument fails: the classes of MonitorError, each a reason of its own."""
+
+from __future__ import annotations
+
+from npubench.core.errors import MonitorError
+
+
+class InstrumentGone(MonitorError):
+    """The port closed, the cable came out, the other side ended."""
+
+
+class InstrumentSilent(MonitorError):
+    """Nothing came although samples were due."""
+
+
+class InstrumentUncalibrated(MonitorError):
+    """The instrument says itself that its calibration is not usable."""
+
+
+class SdkMissing(MonitorError):
+    """The vendor's package is not installed."""
+
+    exit_code = 3
+
+
+def sdk_missing(package: str, extra: str) -> SdkMissing:
+    """The error of a driver whose SDK cannot be imported."""
+    return SdkMissing(
+        f"the Python package {package} is not installed",
+        hint=f'pip install "npubench[{extra}]"',
+    )

@@ -131,6 +131,27 @@ class Proof(_Part):
     by: Annotated[str, Field(min_length=1)]
 
 
+class PowerModel(_Part):
+    """The virtual power model of an emulated board: a constant current per stage.
+
+    ``wait_ua``: between the stages, while the CPU spins; ``stage_ua``: per stage of docs/power.md.
+    ``note`` says where the values come from.
+    """
+
+    supply_mv: Annotated[float, Field(gt=0)] = 3000.0
+    idle_ua: Annotated[float, Field(ge=0)]
+    wait_ua: Annotated[float, Field(ge=0)]
+    stage_ua: dict[Literal["init_warm", "load", "infer", "unload", "post"], float]
+    note: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> PowerModel:
+        missing = {"init_warm", "load", "infer", "unload", "post"} - set(self.stage_ua)
+        if missing:
+            raise ValueError(f"stage_ua lacks {', '.join(sorted(missing))}")
+        return self
+
+
 class Status(_Part):
     """What has been verified, per capability, and how.
 
@@ -183,6 +204,7 @@ class Board(_Part):
     markers: Markers | None = None
     flash: Flash | None = None
     npu: Npu | None = None
+    power: PowerModel | None = None
     clock_tolerance_ppm: int = 10_000
     status: Status
     facts: tuple[Fact, ...] = ()

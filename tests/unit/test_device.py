@@ -379,3 +379,10 @@ def test_mishaps_are_written_as_kind_match_nth() -> None:
 
     with pytest.raises(UsageError, match="not a mishap"):
         parse_mishap("explode:caps")
+
+
+def test_an_empty_line_is_silence_and_half_a_line_is_babble() -> None:
+    with pytest.raises(DeviceSilent, match="did not answer"):
+        Device(Script(b"\r\n")).name()
+    with pytest.raises(DeviceBabble, match="half"):
+        Device(Script(b"half a li")).name()

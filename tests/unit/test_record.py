@@ -132,3 +132,12 @@ def test_generated_input_follows_the_recurrence() -> None:
         expected.append(state >> 24)
     assert list(seeded_bytes(1, 5)) == expected
     assert seeded_bytes(0, 5) == seeded_bytes(1, 5) != seeded_bytes(2, 5)
+
+
+def test_a_line_is_given_out_when_its_lf_has_come() -> None:
+    """The next command may be sent then, without running into the end of this line."""
+    splitter = LineSplitter()
+    assert splitter.feed(b"m-ready\r") == []
+    assert splitter.feed(b"\n") == [b"m-ready"]
+    assert splitter.feed(b"one\rtwo\r\n\r\n") == [b"one", b"two"]
+    assert splitter.pending == b""

@@ -29,9 +29,8 @@ def run_console(
     """
     source = sys.stdin.fileno() if input_fd is None else input_fd
     sink = sys.stdout.fileno() if output_fd is None else output_fd
-    _write(
-        sink, b"".join(line.encode("ascii", "replace") + b"\r\n" for line in target.device.banner)
-    )
+    for line in (*target.device.banner, READY):
+        _write(sink, line.encode("ascii", "replace") + b"\r\n")
     if os.isatty(source):
         target.note("connected; commands end with %, e.g. caps%; Ctrl-] quits")
         with _raw_terminal(source):
@@ -115,7 +114,7 @@ def _raw_terminal(fd: int) -> Iterator[None]:
 
     before = termios.tcgetattr(fd)
     try:
-        tty.setraw(fd)
+        tty.setraw(fd, termios.TCSADRAIN)  # what was typed before counts
         yield
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)

@@ -1,0 +1,50 @@
+/* counting.c: counts instructions for the board models; built on first use as a shared library.
+ *
+ * Unicorn calls count_code before each instruction and count_block at the start of each translated
+ * block. It does not call count_code for an instruction whose condition in an IT block fails; such
+ * instructions are found as gaps between two that follow one another, and counted. */
+#include <stdint.h>
+
+typedef struct {
+    uint64_t count;     /* instructions so far */
+    uint64_t limit;     /* stop at the first block that starts at or beyond this count */
+    uint64_t next;      /* address after the last instruction counted, 0 = unknown */
+    uint64_t block_end; /* address after the present block, 0 = unknown */
+    uint64_t stop;      /* not 0: stop at the next block */
+    int (*emu_stop)(void *engine);
+    int (*mem_read)(void *engine, uint64_t address, void *bytes, uint64_t size);
+} nb_counting;
+
+static void count_gap(nb_counting *state, void *engine, uint64_t from, uint64_t to)
+{
+    uint16_t half;
+    while (from < to && state->mem_read(engine, from, &half, sizeof half) == 0) {
+        from += half >= 0xE800u ? 4u : 2u;
+        state->count++;
+    }
+}
+
+void count_block(void *engine, uint64_t address, uint32_t size, void *user)
+{
+    nb_counting *const state = user;
+    if (state->next != 0 && state->next < state->block_end) {
+        count_gap(state, engine, state->next, state->block_end);
+    }
+    state->next = address;
+    state->block_end = address + size;
+    if (state->stop != 0 || state->count >= state->limit) {
+        state->next = 0;
+        state->block_end = 0;
+        state->emu_stop(engine);
+    }
+}
+
+void count_code(void *engine, uint64_t address, uint32_t size, void *user)
+{
+    nb_counting *const state = user;
+    if (state->next != 0 && address > state->next) {
+        count_gap(state, engine, state->next, address);
+    }
+    state->count++;
+    state->next = address + size;
+}

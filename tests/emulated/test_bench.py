@@ -261,3 +261,50 @@ def test_ctrl_c_leaves_no_emulator_and_no_half_run(
     assert not Path(f"/proc/{emulator}").exists()
     assert list((tmp_path / "runs").iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_stored_run_can_be_collected_and_judged_again(
+    bench: Bench, command: tuple[list[str], dict[str, str]], tmp_path: Path
+) -> None:
+    _, document = bench("digits", "--board", "qemu-m4", "--verify-layers")
+    argv, environment = command
+    folder = Path(document["runs"][0]["run_dir"])
+
+    def recheck() -> tuple[int, dict[str, Any]]:
+        result = subprocess.run(
+            [*argv, "runs", "recheck", str(folder), "--json"],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return result.returncode, json.loads(result.stdout)
+
+    code, outcome = recheck()
+    assert code == 0
+    assert outcome["recheck"]["differences"] == []
+    assert outcome["recheck"]["stages_compared"] >= 7
+
+    record = json.loads((folder / "run.json").read_text())
+    record["stages"]["infer"]["median"] += 1
+    (folder / "run.json").write_text(json.dumps(record))
+    code, outcome = recheck()
+    assert code == 1
+    assert [line.split(":")[0] for line in outcome["recheck"]["differences"]] == ["infer"]
+
+
+def test_own_kernels_stand_in_where_tflm_is_missing() -> None:
+    from npubench.bench.reference import PortableReference
+    from npubench.golden import golden_outputs
+    from npubench.zoo import resolve_model
+
+    model = resolve_model("digits")
+    data = model.path.read_bytes()
+    ours = PortableReference(model).run(data, 7)
+    theirs = golden_outputs(data, 7, all_tensors=True)
+    assert ours.reference == "portable"
+    assert ours.input_crc == theirs.input_crc
+    assert ours.output_bytes == theirs.output_bytes
+    assert dict(ours.op_crcs) == dict(theirs.op_crcs)

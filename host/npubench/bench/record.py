@@ -10,7 +10,7 @@ from pathlib import Path
 
 from npubench.bench.counts import Scale
 from npubench.bench.evaluate import TIMED
-from npubench.bench.job import Job
+from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Compiled, Network, Prepared
 from npubench.bench.session import Session
 from npubench.core.errors import DeviceError, NpubenchError
@@ -152,6 +152,7 @@ def _memory(findings: Findings) -> MemoryRecord | None:
 def make_record(
     job: Job,
     compiled: Compiled,
+    settings: Settings,
     findings: Findings,
     run_id: str,
     timings_s: dict[str, float],
@@ -178,6 +179,14 @@ def make_record(
             "clock": findings.clock,
             "npu": npu_record(compiled),
             "answer": answer,
+            "settings": {
+                "warmups": settings.warmups,
+                "repetitions": settings.repetitions_on(job.board),
+                "seed": settings.seed,
+                "own_input": settings.input_path is not None,
+                "layers": settings.layers,
+                "verify_layers": settings.verify_layers,
+            },
             "environment": _environment(findings),
             "command": tuple(
                 Path(word).name if index == 0 else word for index, word in enumerate(sys.argv)

@@ -98,7 +98,7 @@ def run_job(
             )
         )
         timed.durations_s["total"] = round(time.monotonic() - begin, 4)
-        record = make_record(job, compiled, findings, writer.run_id, timed.durations_s)
+        record = make_record(job, compiled, settings, findings, writer.run_id, timed.durations_s)
         return writer.finish(
             record,
             samples={stage.value: values for stage, values in findings.values.items()},
@@ -139,10 +139,12 @@ def _execute(
         session = findings.session = collect(
             job, prepared, settings, log=received, sent_log=sent_text, reporter=timed
         )
-    _judge(job, compiled, settings, findings, session, timed)
+    if session.input_bytes is not None:
+        writer.add_bytes("input.bin", session.input_bytes)
+    judge(job, compiled, settings, findings, session, timed)
 
 
-def _judge(
+def judge(
     job: Job,
     compiled: Compiled,
     settings: Settings,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Prepared
+from npubench.bench.prepare import Compiled, Prepared
 from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
 from npubench.link.clock import ClockFit, measure_clock
@@ -23,14 +23,14 @@ from npubench.link.device import (
     MemResult,
     expect_firmware,
 )
-from npubench.link.target import Target, open_target
+from npubench.link.target import open_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What the board said. ``bench`` and ``layers`` are None where the board has no timing,
-    ``clock`` where it has no clock to measure. ``input_bytes`` is None for a generated input, ``port`` for a
-    board that was booted here."""
+    ``clock`` where it has no clock to measure. ``input_bytes`` is None for a generated input,
+    ``port`` for a board that was booted here."""
 
     caps: Caps
     bench: BenchResult | None
@@ -78,8 +78,12 @@ def collect(
         sent_log=sent_log,
         mishaps=settings.mishaps,
     ) as target:
-        session = _converse(job, prepared, settings, target, input_bytes, reporter)
-    return replace(session, port=port)
+        session = converse(job, prepared.compiled, settings, target.device, input_bytes, reporter)
+        clock = None
+        if job.board.kind == "physical":
+            with step(reporter, job.title, "clock"):
+                clock = measure_clock(target.device, seconds=settings.clock_seconds)
+    return replace(session, port=port, clock=clock)
 
 
 def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
@@ -95,21 +99,22 @@ def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Rep
     return port
 
 
-def _converse(
+def converse(
     job: Job,
-    prepared: Prepared,
+    compiled: Compiled,
     settings: Settings,
-    target: Target,
+    device: Device,
     input_bytes: bytes | None,
     reporter: Reporter,
 ) -> Session:
-    device = target.device
+    """Ask a board for everything but its clock. The same words each time, so that a stored
+    session can be collected again."""
     with step(reporter, job.title, "identify"):
         caps = device.caps()
-        expect_firmware(caps, artifact_sha256=prepared.compiled.plan.artifact_sha256)
+        expect_firmware(caps, artifact_sha256=compiled.plan.artifact_sha256)
     with step(reporter, job.title, "input"):
         _set_input(device, settings.seed, input_bytes)
-    bench = layers = clock = None
+    bench = layers = None
     if caps.unit != "none":
         with step(reporter, job.title, "bench"):
             bench = device.bench(settings.repetitions_on(job.board), settings.warmups)
@@ -119,18 +124,15 @@ def _converse(
     with step(reporter, job.title, "known answer"):
         kat = device.kat(tensors=settings.verify_layers)
         mem = device.mem()
-    if job.board.kind == "physical":
-        with step(reporter, job.title, "clock"):
-            clock = measure_clock(device, seconds=settings.clock_seconds)
     return Session(
         caps=caps,
         bench=bench,
         layers=layers,
         kat=kat,
         mem=mem,
-        clock=clock,
+        clock=None,
         input_bytes=input_bytes,
-        transport=target.describe(),
+        transport=device.describe(),
     )
 
 

@@ -55,3 +55,30 @@ def show(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption =
     from npubench.report.terminal import run_view
 
     console().print(run_view(stored))
+
+
+@app.command(
+    "recheck",
+    help="Collect and judge a stored run again from its own bytes; no board is needed.\n\n"
+    "Example: npubench runs recheck latest",
+)
+def recheck(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = False) -> int:
+    """Exit code 1 when a number is not the stored one."""
+    from npubench.bench.recheck import recheck_run
+    from npubench.runs.store import find_run
+
+    outcome = recheck_run(find_run(runs_dir, run))
+    if as_json:
+        print_json({"recheck": outcome.document()})
+    else:
+        out = console()
+        out.print(
+            f"{outcome.run_id}: golden {outcome.golden}, {outcome.stages_compared} stages compared",
+            markup=False,
+            soft_wrap=True,
+        )
+        for line in outcome.differences:
+            out.print(f"  differs: {line}", markup=False, soft_wrap=True)
+        if not outcome.differences:
+            out.print("  all numbers are the stored ones")
+    return 1 if outcome.differences else 0

@@ -172,6 +172,17 @@ class NpuRecord(_Record):
     details: dict[str, int | float | str] = Field(default_factory=dict)
 
 
+class SettingsRecord(_Record):
+    """How the run was asked for, so that it can be asked for again."""
+
+    warmups: int
+    repetitions: int
+    seed: int
+    own_input: bool = False
+    layers: bool
+    verify_layers: bool
+
+
 class RunRecord(_Record):
     """One run, complete and immutable."""
 
@@ -194,6 +205,7 @@ class RunRecord(_Record):
     npu: NpuRecord | None = None
     energy: dict[str, object] | None = None
     answer: dict[str, int] | None = None
+    settings: SettingsRecord | None = None
     environment: EnvironmentRecord
     command: tuple[str, ...] = ()
     timings_s: dict[str, float]

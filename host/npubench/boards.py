@@ -141,14 +141,14 @@ class PowerModel(_Part):
     supply_mv: Annotated[float, Field(gt=0)] = 3000.0
     idle_ua: Annotated[float, Field(ge=0)]
     wait_ua: Annotated[float, Field(ge=0)]
-    stage_ua: dict[Literal["init_warm", "load", "infer", "unload", "post"], float]
+    stage_ua: dict[str, Annotated[float, Field(ge=0)]]
     note: str
 
     @model_validator(mode="after")
     def _complete(self) -> PowerModel:
-        missing = {"init_warm", "load", "infer", "unload", "post"} - set(self.stage_ua)
-        if missing:
-            raise ValueError(f"stage_ua lacks {', '.join(sorted(missing))}")
+        wanted = {"init_warm", "load", "infer", "unload", "post"}
+        if set(self.stage_ua) != wanted:
+            raise ValueError(f"stage_ua must give {', '.join(sorted(wanted))}, each once")
         return self
 
 
@@ -227,6 +227,12 @@ class Board(_Part):
         return self.kind == "host" or self.toolchain.hosted
 
     @property
+    def is_model(self) -> bool:
+        """Whether this is a physical board as played by its model (link/board_model), where the
+        cycle counter counts instructions."""
+        return self.kind == "emulated" and self.emulator is None
+
+    @property
     def default_backend(self) -> str:
         """The NPU's backend where there is one, else ``cpu``."""
         return "cpu" if self.npu is None or self.npu.backend is None else self.npu.backend
@@ -234,9 +240,11 @@ class Board(_Part):
     @property
     def instructions_per_count(self) -> float | None:
         """Instructions per counter tick on an emulated board, else None."""
+        if self.is_model:
+            return 1.0
         if self.emulator is None or self.counter.hz is None:
             return None
-        return 1e9 / (self.counter.hz * 2**self.emulator.icount_shift)
+        return float(1e9 / (self.counter.hz * 2**self.emulator.icount_shift))
 
     def region(self, role: str) -> MemoryRegion:
         """The region for a role; ``weights`` falls back to ``code``, ``arena`` to ``ram``."""

@@ -46,7 +46,7 @@ def scale_of(board: Board, window_counts: tuple[int, ...]) -> Scale:
     per_count = board.instructions_per_count
     if per_count is None:
         return Scale(unit="cycles", per_count=1.0, window_cost=int(median(window_counts)))
-    if per_count >= 1.0:
+    if per_count > 1.0:
         raise DeviceError(
             f"{board.id}: a counter tick is {per_count:.2f} instructions: counts are ambiguous",
             hint="raise emulator.icount_shift in the board's file",

@@ -63,7 +63,8 @@ def raw_counts(session: Session) -> dict[str, tuple[int, ...]]:
 def stage_values(session: Session, scale: Scale) -> dict[Stage, tuple[int, ...]]:
     """Every repetition of every stage, in the scale's unit, without the window's cost.
 
-    End to end is formed per repetition and checked against the outer window. Raises DeviceError
+    End to end is formed per repetition and checked against the outer window, less what the markers
+    took in it. Raises DeviceError
     when they disagree: something ran between the stages that belongs to none.
     """
     bench = session.bench
@@ -83,7 +84,7 @@ def stage_values(session: Session, scale: Scale) -> dict[Stage, tuple[int, ...]]
     )
     slack = len(END_TO_END) * (scale.window_cost + OUTER_SLACK_PER_STAGE)
     for rep, total in zip(bench.reps, totals, strict=True):
-        outer = scale.net(rep.outer)
+        outer = scale.net(rep.outer - rep.gap)
         if not total <= outer <= total + slack + total // 1000:
             raise DeviceError(
                 f"repetition {rep.index}: its stages add up to {total} {scale.unit}, but the "

@@ -10,6 +10,7 @@ from pathlib import Path
 from npubench.boards import Board, load_board
 from npubench.compiler.backends import backend_names
 from npubench.core.errors import UsageError
+from npubench.link.board_model.description import on_model
 from npubench.link.faulty import Mishap
 from npubench.zoo import ResolvedModel, resolve_model
 
@@ -63,12 +64,17 @@ class Job:
 
 
 def resolve_jobs(
-    models: Sequence[str], boards: Sequence[str], backends: Sequence[str] = ()
+    models: Sequence[str],
+    boards: Sequence[str],
+    backends: Sequence[str] = (),
+    *,
+    board_models: bool = False,
 ) -> tuple[Job, ...]:
     """The matrix of jobs, models outermost, duplicates dropped.
 
     ``backends`` empty: each board's default. Raises UsageError for an unknown model, board or
-    backend, with the closest name.
+    backend, with the closest name. ``board_models``: physical boards are played by their
+    models (link/board_model).
     """
     for backend in backends:
         if backend not in backend_names():
@@ -81,6 +87,10 @@ def resolve_jobs(
             )
     resolved_models = [resolve_model(model) for model in dict.fromkeys(models)]
     resolved_boards = [load_board(board) for board in dict.fromkeys(boards)]
+    if board_models:
+        resolved_boards = [
+            on_model(board) if board.kind == "physical" else board for board in resolved_boards
+        ]
     return tuple(
         Job(model=model, board=board, backend=backend)
         for model in resolved_models

@@ -19,6 +19,7 @@ from npubench.boards import load_board
 from npubench.core.errors import ResultError
 from npubench.core.progress import Silent
 from npubench.core.stages import Stage
+from npubench.link.board_model.description import on_model
 from npubench.link.device import Device
 from npubench.link.replay import ReplayTransport
 from npubench.link.transport import read_sent
@@ -89,7 +90,10 @@ def _job(stored: StoredRun) -> tuple[Job, Settings]:
     record = stored.record
     assert record.settings is not None
     model = ResolvedModel(id=record.model.name, path=stored.path / "model.tflite", entry=None)
-    job = Job(model=model, board=load_board(record.board), backend=record.backend)
+    board = load_board(record.board)
+    if record.board_kind == "emulated" and board.kind == "physical":
+        board = on_model(board)
+    job = Job(model=model, board=board, backend=record.backend)
     settings = Settings(
         warmups=record.settings.warmups,
         repetitions=record.settings.repetitions,

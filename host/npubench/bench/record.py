@@ -76,7 +76,11 @@ def clock_record(
         window_cost=scale.window_cost,
         selftest_expected=expected,
         selftest_counted=counted,
-        source="emulator: virtual time, no clock to check"
+        source=(
+            "board model: its counter counts instructions, no clock to check"
+            if board.is_model
+            else "emulator: virtual time, no clock to check"
+        )
         if fit is None
         else f"counter against the host's clock over {fit.span_s:.1f} s",
     )

@@ -61,6 +61,14 @@ def bench(
     port: Annotated[str | None, typer.Option(help="Serial port of a physical board.")] = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
+    on_model: Annotated[
+        bool,
+        typer.Option(
+            "--on-model",
+            help="Run physical boards on their models (Unicorn): the same image, instructions "
+            "counted, nothing measured.",
+        ),
+    ] = False,
     line_fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,9 +84,12 @@ def bench(
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
     from npubench.bench.job import DEFAULT_BOARDS, Settings, resolve_jobs
     from npubench.bench.matrix import run_matrix
+    from npubench.core.errors import UsageError
     from npubench.link.faulty import parse_mishap
 
-    jobs = resolve_jobs(models, board or DEFAULT_BOARDS, backend or ())
+    if on_model and port is not None:
+        raise UsageError("--on-model and --port exclude each other", hint="leave one of them out")
+    jobs = resolve_jobs(models, board or DEFAULT_BOARDS, backend or (), board_models=on_model)
     settings = Settings(
         warmups=warmups,
         repetitions=repetitions,

@@ -31,7 +31,8 @@ def register(app: typer.Typer) -> None:
     )(build)
     app.command(
         "boot",
-        help="Boot an emulated board with a network and talk to it.\n\n"
+        help="Boot an emulated board, or the model of a physical one, with a network and talk to "
+        "it.\n\n"
         "Type commands ended by %, e.g. name% or bench 2 1%. Leave with Ctrl-].\n\n"
         "Example: npubench boot kws --board qemu-m4",
     )(boot)
@@ -130,23 +131,25 @@ def boot(
         ),
     ] = None,
 ) -> None:
-    """Boot an emulated board and connect the terminal, or a pty, with its console."""
+    """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
     from npubench.bench.prepare import build_image
     from npubench.core.errors import UsageError
+    from npubench.link.board_model.description import has_model, on_model
     from npubench.link.console import run_console
     from npubench.link.pty_bridge import run_bridge
     from npubench.link.target import open_target
 
     job, compiled = _compiled(model, board, backend)
-    if job.board.kind == "physical":
+    if job.board.kind == "physical" and not has_model(job.board):
         raise UsageError(
-            f"{board} is a physical board: it cannot be booted here",
+            f"{board} is a physical board without a model: it cannot be booted here",
             hint=f"flash it: npubench flash {model} --board {board}",
         )
+    played = on_model(job.board) if job.board.kind == "physical" else job.board
     reporter = PlainReporter()
     prepared = build_image(compiled, job, reporter)
     with open_target(
-        job.board, prepared.firmware.elf, port=None, reporter=reporter, job=job.title
+        played, prepared.firmware.elf, port=None, reporter=reporter, job=job.title
     ) as target:
         if pty is not None:
             run_bridge(target, pty)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,7 +30,8 @@ class BoardProcess:
 
     On Linux the kernel kills it too when the thread that started it ends, however that happens:
     start and use it in one thread. ``fds`` stay open in it; ``stdio`` becomes its input and output
-    (else it has none). What it writes to stderr is kept. ``label`` names it in errors.
+    (else it has none); ``env`` replaces the environment. What it writes to stderr is kept.
+    ``label`` names it in errors.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class BoardProcess:
         label: str,
         fds: Sequence[int] = (),
         stdio: int | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._argv = (*_leash(), *(os.fspath(word) for word in argv))
         self._label = label
         self._fds = tuple(fds)
         self._stdio = stdio
+        self._env = None if env is None else dict(env)
         self._stderr: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,6 +61,7 @@ class BoardProcess:
                 stdout=streams,
                 stderr=self._stderr,
                 pass_fds=self._fds,
+                env=self._env,
                 start_new_session=True,
             )
         except OSError as error:

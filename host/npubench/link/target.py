@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from npubench.boards import Board, Emulator
 from npubench.core.errors import UsageError
 from npubench.core.progress import Event, Reporter
 from npubench.core.tool import find_tool
+from npubench.link.board_model.machine import import_unicorn
 from npubench.link.conversation import Timeouts, timeouts_for
 from npubench.link.device import Device
 from npubench.link.faulty import FaultyTransport, Mishap
@@ -109,6 +111,8 @@ def open_target(
             )
         elif firmware_elf is None:
             raise UsageError(f"there is no image to run on {board.id}")
+        elif board.is_model:
+            transport, process = _start_model(stack, board, firmware_elf)
         elif board.emulator is not None:
             transport, process = _start_emulator(stack, board.emulator, firmware_elf)
         else:
@@ -155,6 +159,25 @@ def _start_emulator(
                 (program, *emulator_arguments(emulator, elf, console_fd=theirs.fileno())),
                 label=f"the emulator {emulator.program}",
                 fds=(theirs.fileno(),),
+            )
+        )
+    return ProcessTransport(line, process), process
+
+
+def _start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, BoardProcess]:
+    version = import_unicorn().__version__
+    ours, theirs = socket.socketpair()
+    with theirs:
+        label = f"board model of {board.id} (Unicorn {version})"
+        line = SocketTransport(ours, label=label)
+        stack.enter_context(line)
+        program = (sys.executable, "-P", "-m", "npubench.link.board_model")
+        process = stack.enter_context(
+            BoardProcess(
+                (*program, board.id, elf, str(theirs.fileno())),
+                label=f"the board model of {board.id}",
+                fds=(theirs.fileno(),),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         )
     return ProcessTransport(line, process), process

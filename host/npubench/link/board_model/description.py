@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from npubench.boards import Board
-from npubench.core.errors import ConfigError
+from npubench.core.errors import ConfigError, UsageError
 from npubench.core.paths import data_root
 
 FILE = "registers.toml"
@@ -188,6 +188,17 @@ def registers_path(board_id: str) -> Path:
 def has_model(board: Board) -> bool:
     """Whether the board can be played by a model."""
     return registers_path(board.id).is_file()
+
+
+def on_model(board: Board) -> Board:
+    """A physical board as its model plays it: emulated, counting instructions; the image and its
+    build are those of the board. Raises UsageError when it has no model."""
+    if not has_model(board):
+        raise UsageError(
+            f"{board.id} has no model: there is no {FILE} beside its board.toml",
+            hint="see docs/board-models.md",
+        )
+    return board.model_copy(update={"kind": "emulated", "emulator": None})
 
 
 def load_registers(board: Board) -> RegisterModel:

@@ -8,7 +8,6 @@ from typing import Any
 
 from npubench.boards import Board
 from npubench.core.errors import ConfigError, DeviceError, ToolMissing
-from npubench.link.board_model.counting import Counting
 from npubench.link.board_model.cortex_m import (
     BUS_FAULT,
     DWT,
@@ -19,6 +18,7 @@ from npubench.link.board_model.cortex_m import (
     USAGE_FAULT,
     SystemControl,
 )
+from npubench.link.board_model.counting import Counting
 from npubench.link.board_model.description import RegisterModel, load_registers
 from npubench.link.board_model.peripherals import Peripherals
 

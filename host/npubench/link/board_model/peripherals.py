@@ -52,11 +52,11 @@ class Registers:
         """As after reset."""
         self.words = {int(offset, 16): value for offset, value in self.block.reset.items()}
 
-    def read(self, offset: int, field_value: Callable[[BitField], int]) -> int:
-        """The word at ``offset``; ``field_value`` gives other fields."""
+    def read(self, offset: int, stored: Callable[[BitField], int]) -> int:
+        """The word at ``offset``; ``stored`` gives what was written to a field."""
         word = self.words.get(offset, 0)
         for rule in self._reads.get(offset, ()):
-            value = rule.value if rule.source is None else field_value(rule.source)
+            value = rule.value if rule.source is None else stored(rule.source)
             if rule.one_hot:
                 value = 1 << value
             field = rule.field
@@ -148,7 +148,7 @@ class Peripherals:
         if (name, offset) == (self._receive.block, self._receive.offset):
             self.idle_polls = 0
             return self.received.popleft() if self.received else 0
-        word = self._blocks[name].read(offset, self._value)
+        word = self._blocks[name].read(offset, self._stored)
         for field, waiting in self._polls.get((name, offset), ()):
             bit = waiting if self.received else 1 - waiting
             word = (word & ~(field.mask << field.low)) | (bit << field.low)
@@ -184,7 +184,11 @@ class Peripherals:
         return self._value(parse_field(field, ""))
 
     def _value(self, field: BitField) -> int:
-        word = self._blocks[field.block].read(field.offset, self._value)
+        word = self._blocks[field.block].read(field.offset, self._stored)
+        return (word >> field.low) & field.mask
+
+    def _stored(self, field: BitField) -> int:
+        word = self._blocks[field.block].words.get(field.offset, 0)
         return (word >> field.low) & field.mask
 
     def _holds(self, conditions: tuple[Condition, ...]) -> bool:

@@ -36,9 +36,13 @@ __asm(".section .nb_vectors,\"a\",%progbits\n"
       "nb_vectors:\n"
       ".word _nb_stack_top\n"
       ".word nb_reset_handler\n"
-      ".rept 14\n"
+      ".rept 6\n"
       ".word nb_fault_handler\n"
       ".endr\n"
+      ".word 0, 0, 0\n" /* reserved by the architecture; some boot ROMs read an image header here */
+      ".word nb_fault_handler, nb_fault_handler\n"
+      ".word 0\n"
+      ".word nb_fault_handler, nb_fault_handler\n"
       ".size nb_vectors, .-nb_vectors\n"
       ".text\n");
 

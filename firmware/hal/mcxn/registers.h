@@ -1,0 +1,111 @@
+/* Registers of the MCXN947 that the HAL touches, by the addresses that need no TrustZone set-up.
+ * Sources: NXP's device and peripheral headers, clock driver and start-up (mcux-devices-mcx), board
+ * pins and clocks of mcux-sdk; Zephyr's frdm_mcxn947 where it has the same. */
+#ifndef REGISTERS_H
+#define REGISTERS_H
+
+#include "nb_core.h"
+
+#define SYSCON_PRESETCTRL1 NB_REGISTER(0x40000104u)
+#define SYSCON_PRESETCTRLSET1 NB_REGISTER(0x40000124u)
+#define SYSCON_PRESETCTRLCLR1 NB_REGISTER(0x40000144u)
+#define SYSCON_AHBCLKCTRLSET0 NB_REGISTER(0x40000220u)
+#define AHBCLK0_PORT0 (1u << 13)
+#define AHBCLK0_PORT1 (1u << 14)
+#define AHBCLK0_GPIO0 (1u << 19)
+#define SYSCON_AHBCLKCTRLSET1 NB_REGISTER(0x40000224u)
+#define AHBCLK1_FC4 (1u << 15) /* the same bit in PRESETCTRL1 */
+#define SYSCON_AHBCLKCTRLSET2 NB_REGISTER(0x40000228u)
+#define AHBCLK2_SCG (1u << 26)
+#define SYSCON_FCCLKSEL4 NB_REGISTER(0x400002C0u)
+#define FCCLKSEL_FRO_12M 2u
+#define SYSCON_AHBCLKDIV NB_REGISTER(0x40000380u)
+#define SYSCON_LPCAC_CTRL NB_REGISTER(0x40000824u)
+#define LPCAC_DIS (1u << 0)
+#define LPCAC_CLR (1u << 1)
+#define SYSCON_FLEXCOMM4CLKDIV NB_REGISTER(0x40000860u)
+#define CLKDIV_HALT_RESET 0x60000000u
+#define CLKDIV_HALT (1u << 30)
+#define SYSCON_ECC_ENABLE_CTRL 0x40000E44u
+#define NVM_CTRL NB_REGISTER(0x40000400u)
+#define NVM_CTRL_DIS_MBECC_ERR_DATA (1u << 17)
+
+/* Supply of the core */
+#define SPC0_SC NB_REGISTER(0x40045010u)
+#define SPC_SC_BUSY (1u << 0)
+#define SPC0_SRAMCTL NB_REGISTER(0x40045040u)
+#define SRAMCTL_VSM 3u
+#define SRAMCTL_VSM_1_2_V 3u /* not named in any source: what the vendor's driver writes */
+#define SRAMCTL_REQ (1u << 30)
+#define SRAMCTL_ACK (1u << 31)
+#define SPC0_ACTIVE_CFG NB_REGISTER(0x40045100u)
+#define ACTIVE_CORELDO_DS_NORMAL (1u << 0)
+#define ACTIVE_CORELDO_LVL (3u << 2) /* 3 = 1.2 V */
+#define ACTIVE_DCDC_DS (3u << 8)
+#define ACTIVE_DCDC_DS_NORMAL (2u << 8)
+#define ACTIVE_DCDC_LVL (3u << 10) /* 3 = 1.2 V */
+
+#define FMU0_FCTRL NB_REGISTER(0x40043008u)
+#define FCTRL_RWSC 15u
+#define FCTRL_RWSC_150_MHZ 3u
+
+/* System clock generator */
+#define SCG0_TRIM_LOCK NB_REGISTER(0x40044008u)
+#define TRIM_LOCK_OPEN 0x5A5A0001u
+#define SCG0_CSR NB_REGISTER(0x40044010u)
+#define SCG0_RCCR NB_REGISTER(0x40044014u)
+#define SCG_SCS (15u << 24)
+#define SCG_SCS_SIRC (2u << 24)
+#define SCG_SCS_APLL (5u << 24)
+#define SCG0_FIRCCSR NB_REGISTER(0x40044300u)
+#define FIRCCSR_ON 0x31u /* enabled, 48 MHz to the peripherals, bit 5 */
+#define FIRCCSR_LK (1u << 23)
+#define FIRCCSR_VLD (1u << 24)
+#define SCG0_FIRCCFG NB_REGISTER(0x40044308u)
+#define FIRCCFG_RANGE (1u << 0) /* 0 = 48 MHz */
+#define SCG0_APLLCSR NB_REGISTER(0x40044500u)
+#define APLLCSR_ON 3u
+#define APLLCSR_LOCK (1u << 24)
+#define SCG0_APLLCTRL NB_REGISTER(0x40044504u)
+#define APLLCTRL_FIRC_27_13 0x020035B0u /* source FIRC, SELI 27, SELP 13, SELR 0 */
+#define SCG0_APLLNDIV NB_REGISTER(0x4004450Cu)
+#define SCG0_APLLMDIV NB_REGISTER(0x40044510u)
+#define SCG0_APLLPDIV NB_REGISTER(0x40044514u)
+#define APLLDIV_REQ (1u << 31)
+#define SCG0_APLLLOCK_CNFG NB_REGISTER(0x40044518u)
+#define SCG0_APLLSSCG0 NB_REGISTER(0x40044524u)
+#define SCG0_APLLSSCG1 NB_REGISTER(0x40044528u)
+#define SCG0_LDOCSR NB_REGISTER(0x40044800u)
+#define LDOCSR_EN (1u << 0)
+#define LDOCSR_VOUT_OK (1u << 31)
+
+#define PORT0_PCR(pin) NB_REGISTER(0x40116080u + 4u * (pin))
+#define PORT1_PCR(pin) NB_REGISTER(0x40117080u + 4u * (pin))
+#define PCR_MUX_2 (2u << 8)
+#define PCR_IBE (1u << 12)
+
+#define GPIO0_PSOR NB_REGISTER(0x40096044u)
+#define GPIO0_PCOR NB_REGISTER(0x40096048u)
+#define GPIO0_PDDR NB_REGISTER(0x40096054u)
+
+/* LP_FLEXCOMM4 as LPUART4 */
+#define FC4_PSELID NB_REGISTER(0x400B4FF8u)
+#define PSELID_UART 1u
+#define LPUART4_GLOBAL NB_REGISTER(0x400B4008u)
+#define LPUART_GLOBAL_RST (1u << 1)
+#define LPUART4_BAUD NB_REGISTER(0x400B4010u)
+#define LPUART4_STAT NB_REGISTER(0x400B4014u)
+#define LPUART_STAT_OR (1u << 19)
+#define LPUART_STAT_RDRF (1u << 21)
+#define LPUART_STAT_TC (1u << 22)
+#define LPUART_STAT_TDRE (1u << 23)
+#define LPUART4_CTRL NB_REGISTER(0x400B4018u)
+#define LPUART_CTRL_RE (1u << 18)
+#define LPUART_CTRL_TE (1u << 19)
+#define LPUART4_DATA NB_REGISTER(0x400B401Cu)
+#define LPUART4_FIFO NB_REGISTER(0x400B4028u)
+#define LPUART_FIFO_RXFE (1u << 3)
+#define LPUART_FIFO_TXFE (1u << 7)
+#define LPUART_FIFO_FLUSH (3u << 14)
+
+#endif

@@ -1,0 +1,80 @@
+/* Registers of the RP2350 that the HAL touches. Sources: hardware_regs headers and start-up code of
+ * pico-sdk 2.2.0; embassy-rp's clock and boot-block code where it has the same; Arm PL011. */
+#ifndef REGISTERS_H
+#define REGISTERS_H
+
+#include "nb_core.h"
+
+#define CLK_REF_CTRL NB_REGISTER(0x40010030u)
+#define CLK_REF_CTRL_SRC 3u
+#define CLK_REF_CTRL_SRC_XOSC 2u
+#define CLK_REF_SELECTED NB_REGISTER(0x40010038u)
+#define CLK_SYS_CTRL NB_REGISTER(0x4001003Cu)
+#define CLK_SYS_CTRL_SRC_AUX (1u << 0)
+#define CLK_SYS_CTRL_AUXSRC (7u << 5) /* 0 = PLL_SYS */
+#define CLK_SYS_DIV NB_REGISTER(0x40010040u)
+#define CLK_SYS_DIV_1 0x00010000u
+#define CLK_SYS_SELECTED NB_REGISTER(0x40010044u)
+#define CLK_PERI_CTRL NB_REGISTER(0x40010048u)
+#define CLK_PERI_CTRL_ENABLE (1u << 11)
+#define CLK_PERI_CTRL_AUXSRC_XOSC (4u << 5)
+#define CLK_SYS_RESUS_CTRL NB_REGISTER(0x40010084u)
+
+#define PSM_WDSEL NB_REGISTER(0x40018008u)
+#define PSM_WDSEL_ALL_BUT_OSCILLATORS 0x01FFFFF3u
+
+#define RESETS_RESET NB_REGISTER(0x40020000u)
+#define RESETS_RESET_DONE NB_REGISTER(0x40020008u)
+#define RESETS_SET NB_REGISTER(0x40022000u)
+#define RESETS_CLR NB_REGISTER(0x40023000u)
+#define RESET_IO_BANK0 (1u << 6)
+#define RESET_PADS_BANK0 (1u << 9)
+#define RESET_PLL_SYS (1u << 14)
+#define RESET_UART0 (1u << 26)
+
+#define IO_GPIO_CTRL(pin) NB_REGISTER(0x40028004u + 8u * (pin))
+#define FUNCSEL_UART 2u
+#define FUNCSEL_SIO 5u
+#define PADS_GPIO(pin) NB_REGISTER(0x40038004u + 4u * (pin))
+#define PAD_IE (1u << 6)
+#define PAD_OD (1u << 7)
+#define PAD_ISO (1u << 8)
+
+#define XOSC_CTRL NB_REGISTER(0x40048000u)
+#define XOSC_CTRL_1_TO_15_MHZ 0xAA0u
+#define XOSC_CTRL_ENABLE (0xFABu << 12)
+#define XOSC_STATUS NB_REGISTER(0x40048004u)
+#define XOSC_STATUS_STABLE (1u << 31)
+#define XOSC_STARTUP NB_REGISTER(0x4004800Cu)
+#define XOSC_STARTUP_47 47u /* (12,000 + 128) / 256: 1 ms */
+
+#define PLL_SYS_CS NB_REGISTER(0x40050000u)
+#define PLL_CS_LOCK (1u << 31)
+#define PLL_SYS_PWR NB_REGISTER(0x40050004u)
+#define PLL_PWR_PD (1u << 0)
+#define PLL_PWR_POSTDIVPD (1u << 3)
+#define PLL_PWR_VCOPD (1u << 5)
+#define PLL_SYS_FBDIV_INT NB_REGISTER(0x40050008u)
+#define PLL_SYS_PRIM NB_REGISTER(0x4005000Cu)
+#define PLL_PRIM_5_2 0x00052000u
+
+#define UART0_DR NB_REGISTER(0x40070000u)
+#define UART0_FR NB_REGISTER(0x40070018u)
+#define UART_FR_BUSY (1u << 3)
+#define UART_FR_RXFE (1u << 4)
+#define UART_FR_TXFF (1u << 5)
+#define UART0_IBRD NB_REGISTER(0x40070024u)
+#define UART0_FBRD NB_REGISTER(0x40070028u)
+#define UART0_LCR_H NB_REGISTER(0x4007002Cu)
+#define UART_LCR_H_8_BITS_FIFO ((3u << 5) | (1u << 4))
+#define UART0_CR NB_REGISTER(0x40070030u)
+#define UART_CR_ON ((1u << 0) | (1u << 8) | (1u << 9))
+
+#define WATCHDOG_CTRL NB_REGISTER(0x400D8000u)
+#define WATCHDOG_CTRL_TRIGGER (1u << 31)
+
+#define SIO_GPIO_OUT_SET NB_REGISTER(0xD0000018u)
+#define SIO_GPIO_OUT_CLR NB_REGISTER(0xD0000020u)
+#define SIO_GPIO_OE_SET NB_REGISTER(0xD0000038u)
+
+#endif

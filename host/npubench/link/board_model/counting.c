@@ -11,6 +11,7 @@ typedef struct {
     uint64_t next;      /* address after the last instruction counted, 0 = unknown */
     uint64_t block_end; /* address after the present block, 0 = unknown */
     uint64_t stop;      /* not 0: stop at the next block */
+    uint64_t stopped;   /* not 0: that is what ended the run */
     int (*emu_stop)(void *engine);
     int (*mem_read)(void *engine, uint64_t address, void *bytes, uint64_t size);
 } nb_counting;
@@ -35,6 +36,7 @@ void count_block(void *engine, uint64_t address, uint32_t size, void *user)
     if (state->stop != 0 || state->count >= state->limit) {
         state->next = 0;
         state->block_end = 0;
+        state->stopped = 1;
         state->emu_stop(engine);
     }
 }

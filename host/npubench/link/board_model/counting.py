@@ -28,6 +28,7 @@ class _State(ctypes.Structure):
         ("next", ctypes.c_uint64),
         ("block_end", ctypes.c_uint64),
         ("stop", ctypes.c_uint64),
+        ("stopped", ctypes.c_uint64),
         ("emu_stop", ctypes.c_void_p),
         ("mem_read", ctypes.c_void_p),
     )
@@ -69,13 +70,14 @@ class Counting:
         """Let the next start run until ``limit`` instructions have been counted in all."""
         self._state.limit = min(limit, FOREVER)
         self._state.stop = 0
+        self._state.stopped = 0
         self._state.next = 0
         self._state.block_end = 0
 
     @property
     def stopped(self) -> bool:
-        """Whether the last start ended by limit or by ``stop``."""
-        return bool(self._state.stop) or self._state.count >= self._state.limit
+        """Whether the last start ended at its limit or by ``stop``."""
+        return bool(self._state.stopped)
 
     def stop(self) -> None:
         """Stop before the next block: safe inside a register access, which must end first."""

@@ -218,6 +218,8 @@ class BoardModel:
         control = self.control
         due = control.systick.due()
         limit = end if due is None else min(end, due - self._skipped)
+        if control.wakes():  # masked: firmware may unmask it at any moment
+            limit = 0
         self._counting.run_until(max(limit, self._counting.count + 1))
         self._events.clear()
         failure = None

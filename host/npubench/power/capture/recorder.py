@@ -1,7 +1,7 @@
 """A capture while it runs: one thread reads the instrument, another one writes.
 
-The reader must never wait for the disk, so that the instrument's own buffers do not run over; what
-is between the two is bounded, and overrunning it ends the capture instead of losing samples quietly.
+The reader must never wait for the disk, so that the instrument's own buffers do not run over. What
+is between the two is bounded, and overrunning it ends the capture instead of losing samples.
 """
 
 from __future__ import annotations

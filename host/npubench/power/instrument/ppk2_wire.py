@@ -111,8 +111,9 @@ def parse_metadata(text: str) -> Calibration:
 class WordDecoder:
     """Bytes as they come, in pieces of any size, to blocks of samples.
 
-    The counter is followed: a gap becomes samples that are marked LOST, a misalignment is found and
-    left again. A gap of 64 samples and its multiples cannot be seen here; the fit of clocks sees it.
+    The counter is followed: a gap becomes samples that are marked LOST, a misalignment is found
+    and left again. A gap of 64 samples and its multiples cannot be seen here; the fit of clocks
+    sees it.
     ``table``: microamperes by the low 17 bits of a word.
     """
 

@@ -1,8 +1,8 @@
 """The virtual power model: marks of an emulated board become a current.
 
-Documented in docs/power.md. The current is constant within a stage; its values stand in the board's
-file under ``[power]`` and are of the order of a microcontroller's, not those of any one part. Energy
-from it is evidence ``modelled``.
+Documented in docs/power.md. The current is constant within a stage; its values stand in the
+board's file under ``[power]``, of the order of a microcontroller's, not those of any one part.
+Energy from it is evidence ``modelled``.
 """
 
 from __future__ import annotations
@@ -57,14 +57,13 @@ def _work(mark: Mark, model: PowerModel, stage_s: Mapping[str, float]) -> list[P
     if mark.code == PAUSE:
         return [Piece(seconds=total_s, current_ua=model.wait_ua, level=mark.code)]
     stage = STAGE_OF_CODE[mark.code]
-    currents_ua: dict[str, float] = {**model.stage_ua}
-    current_ua = currents_ua[stage]
+    current_ua = model.stage_ua[stage]
     load_s = stage_s.get("load", 0.0)
     if stage != "infer" or mark.repeats * load_s >= total_s:
         return [Piece(seconds=total_s, current_ua=current_ua, level=mark.code)]
     each_s = total_s / mark.repeats - load_s
     once = [
-        Piece(seconds=load_s, current_ua=currents_ua["load"], level=mark.code),
+        Piece(seconds=load_s, current_ua=model.stage_ua["load"], level=mark.code),
         Piece(seconds=each_s, current_ua=current_ua, level=mark.code),
     ]
     return once * mark.repeats

@@ -14,12 +14,14 @@ from npubench.power.instrument.ppk2_wire import (
     MODE,
     POWER,
     RANGES,
+    RATE_HZ,
     START,
     STOP,
     VOLTAGE,
     Calibration,
 )
 from npubench.power.simulators.base import CHUNK_SAMPLES, SPIKE_RATIO, Feed, PtyPort, Simulator
+from npubench.power.simulators.catalog import Kind
 
 FAULTS = (
     "split-words",
@@ -186,3 +188,15 @@ class SimulatedPpk2(Simulator):
             place = min(at + 41 * swap, len(spoilt) - 2)
             spoilt[place], spoilt[place + 1] = spoilt[place + 1], spoilt[place]
         return bytes(spoilt)
+
+
+KIND = Kind(
+    name="ppk2-sim",
+    driver="ppk2",
+    title="simulated PPK2 on a pty",
+    rate_hz=RATE_HZ,
+    faults=FAULTS,
+    accuracy=ACCURACY,
+    make=SimulatedPpk2,
+    noise_ua=6.0,
+)

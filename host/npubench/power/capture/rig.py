@@ -1,0 +1,255 @@
+"""The instrument that ``--power NAME`` means, ready to capture: from bench.toml, or simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from npubench.core.errors import MonitorError, UsageError
+from npubench.power.capture.parts import Capture, read_capture
+from npubench.power.capture.recorder import Recorder
+from npubench.power.energy.account import Limits
+from npubench.power.energy.edges import Wiring
+from npubench.power.energy.reason import Cause, Reason
+from npubench.power.instrument.accuracy import Accuracy
+from npubench.power.instrument.benchfile import Instrument, find_instrument, read_bench
+from npubench.power.instrument.driver import Driver
+from npubench.power.instrument.failure import InstrumentUncalibrated
+from npubench.power.instrument.profile import profile_accuracy
+from npubench.power.instrument.registry import load_driver
+from npubench.power.instrument.source import Identity, PowerSource, Setup, Traits
+from npubench.power.simulators.base import Feed, Simulator, drawn_frontend
+from npubench.power.simulators.catalog import SUFFIX, Kind, find_kind, kinds
+from npubench.power.simulators.faults import check_faults
+from npubench.power.simulators.trace import Trace
+
+VIRTUAL = "virtual"
+PLAYBACK_TIMEOUT_S = 300.0
+# The last samples may wait in a decoder for their neighbours.
+HELD_SAMPLES = 64
+STALL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was chosen, not opened yet. ``kind`` is None for an instrument of bench.toml."""
+
+    name: str
+    driver: Driver
+    instrument: Instrument
+    kind: Kind | None = None
+    faults: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether marks are played back instead of captured as they happen."""
+        return self.kind is not None or self.driver.name == VIRTUAL
+
+    @property
+    def wiring(self) -> Wiring:
+        """Which inputs carry the board's markers."""
+        if self.kind is not None:
+            return self.kind.wiring
+        markers = self.instrument.markers
+        return Wiring(codes=markers.codes, busy=markers.busy)
+
+    def limits(self, *, clock_tolerance_ppm: float, device_clock_ppm: float) -> Limits:
+        """What the capture must keep to."""
+        return Limits(
+            clock_tolerance_ppm=clock_tolerance_ppm,
+            device_clock_ppm=device_clock_ppm,
+            idle_drift_ratio=self.instrument.idle_drift_ratio,
+            voltage_tolerance_ratio=self.instrument.voltage_tolerance_ratio,
+        )
+
+
+def choose_power(name: str, faults: Sequence[str] = (), *, bench: Path | None = None) -> Choice:
+    """What ``--power NAME`` means. Raises UsageError or ConfigError."""
+    if name.endswith(SUFFIX):
+        kind = find_kind(name)
+        return Choice(
+            name=name,
+            driver=load_driver(kind.driver),
+            instrument=Instrument(driver=kind.driver, port="simulated", options=kind.options),
+            kind=kind,
+            faults=check_faults(faults, kind.faults, name),
+        )
+    if faults:
+        raise UsageError(
+            f"{name} is not simulated and cannot misbehave on order",
+            hint=f"faults are for {', '.join(kinds())}",
+        )
+    if name == VIRTUAL:
+        return Choice(
+            name=name,
+            driver=load_driver(VIRTUAL),
+            instrument=Instrument(driver=VIRTUAL, port="simulated"),
+        )
+    instrument = find_instrument(name, read_bench(bench), also=(*kinds(), VIRTUAL))
+    return Choice(name=name, driver=load_driver(instrument.driver), instrument=instrument)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What a simulated instrument is shown. ``trouble_s``: when its faults strike."""
+
+    trace: Trace
+    trouble_s: float
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """An open, configured instrument."""
+
+    source: PowerSource
+    identity: Identity
+    traits: Traits
+    simulator: Simulator | None
+    feed: Feed | None
+
+
+@contextmanager
+def open_power(choice: Choice, playback: Playback | None = None) -> Iterator[Open]:
+    """Open, identify and configure the chosen instrument; close it on leaving. Raises MonitorError.
+
+    A simulated one needs the ``playback`` that it shows.
+    """
+    with ExitStack() as stack:
+        simulator: Simulator | None = None
+        feed: Feed | None = None
+        setup = Setup(
+            voltage_mv=choice.instrument.voltage_mv,
+            mode=choice.instrument.mode,
+            options=dict(choice.instrument.options),
+        )
+        if choice.simulated:
+            if playback is None:
+                raise UsageError(f"{choice.name} shows a board's marks: use it with bench")
+            setup = replace(setup, voltage_mv=playback.trace.supply_mv)
+        if choice.kind is not None and playback is not None:
+            frontend = replace(
+                drawn_frontend(choice.kind.accuracy, playback.seed), noise_ua=choice.kind.noise_ua
+            )
+            feed = Feed(
+                playback.trace,
+                rate_hz=choice.kind.rate_hz,
+                frontend=frontend,
+                faults=choice.faults,
+                trouble_s=playback.trouble_s,
+                seed=playback.seed,
+            )
+            simulator = stack.enter_context(choice.kind.make(feed))
+            source = choice.driver.open(simulator.address, choice.instrument.options)
+        elif choice.driver.name == VIRTUAL and playback is not None:
+            from npubench.power.virtual import VirtualSource
+
+            source = VirtualSource(playback.trace, choice.instrument.options)
+        else:
+            source = choice.driver.open(_port_of(choice), choice.instrument.options)
+        source = stack.enter_context(source)
+        identity = source.describe()
+        wanted = choice.instrument.serial
+        if wanted and identity.serial and identity.serial != wanted:
+            raise MonitorError(
+                f"{choice.name} should have serial number {wanted}, but {identity.serial} answered",
+                hint="correct serial or port in bench.toml",
+            )
+        if choice.simulated:
+            identity = replace(
+                identity, simulated=True, serial="", model=f"simulated {identity.model}"
+            )
+        traits = source.configure(setup)
+        traits = replace(traits, accuracy=_accuracy(choice, traits))
+        if choice.instrument.min_window_samples is not None:
+            traits = replace(traits, min_window_samples=choice.instrument.min_window_samples)
+        elif choice.kind is not None:
+            traits = replace(traits, min_window_samples=choice.kind.min_window_samples)
+        yield Open(source=source, identity=identity, traits=traits, simulator=simulator, feed=feed)
+
+
+def capture_playback(opened: Open, folder: Path, *, samples: int) -> Capture:
+    """Capture ``samples`` samples of a simulated instrument, or what comes until it fails."""
+    with Recorder(
+        opened.source, folder, identity=opened.identity, traits=opened.traits
+    ) as recorder:
+        waited_s = stalled_s = 0.0
+        seen = -1
+        while waited_s < PLAYBACK_TIMEOUT_S and not recorder.loss().ended:
+            if recorder.wait_samples(samples - HELD_SAMPLES, timeout_s=0.1):
+                break
+            waited_s += 0.1
+            exhausted = opened.feed is None or opened.feed.next >= opened.feed.count
+            stalled_s = stalled_s + 0.1 if exhausted and recorder.samples == seen else 0.0
+            seen = recorder.samples
+            if stalled_s > STALL_S:
+                break
+        recorder.stop()
+    return read_capture(folder)
+
+
+def instrument_reasons(capture: Capture) -> tuple[Reason, ...]:
+    """What the instrument says against its own capture."""
+    reasons = []
+    if capture.identity.calibrated is False:
+        reasons.append(
+            Reason(
+                cause=Cause.NEVER_CALIBRATED,
+                detail=f"the {capture.identity.model} says that it was never calibrated",
+            )
+        )
+    if capture.loss is None:
+        reasons.append(Reason(cause=Cause.STREAM_ENDED, detail="the capture was not closed"))
+    elif capture.loss.ended:
+        reasons.append(Reason(cause=Cause.STREAM_ENDED, detail=capture.loss.ended))
+    return tuple(reasons)
+
+
+def failure_reason(error: MonitorError) -> Reason:
+    """The reason that stands for an instrument that failed before its capture."""
+    cause = (
+        Cause.CALIBRATION_UNUSABLE
+        if isinstance(error, InstrumentUncalibrated)
+        else Cause.INSTRUMENT_FAILED
+    )
+    return Reason(cause=cause, detail=error.message)
+
+
+def _accuracy(choice: Choice, traits: Traits) -> Accuracy:
+    """Who claims what: bench.toml before the simulator before the profile before the driver.
+
+    The size of a count is the driver's, who knows the unit's calibration.
+    """
+    if choice.instrument.accuracy is not None:
+        claim = choice.instrument.accuracy
+    elif choice.kind is not None:
+        claim = choice.kind.accuracy
+    else:
+        claim = profile_accuracy(choice.driver.name) or traits.accuracy
+    steps = traits.accuracy.ranges
+    if not steps or not claim.ranges:
+        return claim
+    ranges = tuple(
+        claim.of_range(number).model_copy(
+            update={"step_ua": max(step.step_ua, claim.of_range(number).step_ua)}
+        )
+        for number, step in enumerate(steps)
+    )
+    return claim.model_copy(update={"ranges": ranges})
+
+
+def _port_of(choice: Choice) -> str:
+    """The port of an instrument: as given, or found by its serial number; never the first match."""
+    if choice.instrument.port:
+        return choice.instrument.port
+    found = choice.driver.detect()
+    for instrument in found:
+        if instrument.serial == choice.instrument.serial:
+            return instrument.port
+    seen = ", ".join(f"{item.port} (serial {item.serial or '?'})" for item in found)
+    raise MonitorError(
+        f"no {choice.driver.title} with serial number {choice.instrument.serial} is plugged in",
+        hint=f"there is {seen}" if seen else "none of its kind was found",
+    )

@@ -1,0 +1,439 @@
+"""Energy by stage from a capture and the device's marks, with an interval, or the reasons why not.
+
+The energy is integrated on the device's clock: the mean power of a window, taken where the fit of
+clocks says that it lies in the capture, times how long the device says that it lasted. An
+instrument whose clock is off therefore changes nothing, as long as it is off by little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from npubench.power.energy.clockfit import ClockFit, device_edges, fit_clocks
+from npubench.power.energy.edges import EdgeFinder, Wiring
+from npubench.power.energy.marks import IDLE, PAUSE, STAGE_OF_CODE, Mark
+from npubench.power.energy.reason import Cause, Reason
+from npubench.power.energy.term import Term, mean
+from npubench.power.energy.windows import MAX_RANGES, Window
+from npubench.power.instrument.source import Block, Traits
+
+# A window that lies in the record at least so far from the ends of a slept idle.
+SLEEP_MARGIN_S = 0.02
+END_TO_END = "end_to_end"
+LOOPED = ("init_warm", "load", "unload", "post")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a capture must keep to. Ratios are relative, ppm between instrument and device."""
+
+    clock_tolerance_ppm: float = 10_000.0
+    idle_drift_ratio: float = 0.1
+    voltage_tolerance_ratio: float = 0.05
+    min_window_samples: int = 1000
+    device_clock_ppm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEnergy:
+    """One repetition of a stage, in microjoules. ``net`` is None without an idle window.
+
+    ``repeats``: repetitions in a window; ``windows``: how many; ``samples``: in all of them.
+    """
+
+    gross: Term
+    net: Term | None
+    repeats: int
+    windows: int
+    samples: int
+    duration_us: float
+    mean_uw: float
+    peak_uw: float
+    charge_uc: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What came out. With reasons the capture is refused, whatever else is there."""
+
+    stages: Mapping[str, StageEnergy] = field(default_factory=dict)
+    idle_uw: Term | None = None
+    idle_drift_uw: float | None = None
+    fit: ClockFit | None = None
+    voltage_mv: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    windows: tuple[Window, ...] = ()
+    samples_filtered: int = 0
+
+
+def account(
+    blocks: Callable[[], Iterable[Block]],
+    marks: Sequence[Mark],
+    traits: Traits,
+    *,
+    wiring: Wiring,
+    limits: Limits,
+    stage_us: Mapping[str, float] | None = None,
+) -> Account:
+    """Two passes over the capture: edges, then windows.
+
+    ``blocks`` gives the capture's samples anew at each call. ``stage_us``: how long one repetition
+    of a stage takes by the device's own count, without the loop around it.
+    """
+    finder = EdgeFinder(wiring)
+    for block in blocks():
+        finder.feed(block)
+    fit = fit_clocks(
+        device_edges(marks, knows_codes=wiring.knows_codes),
+        finder.edges(),
+        rate_hz=traits.rate_hz,
+        falling_only=traits.edges == "falling",
+    )
+    if isinstance(fit, Reason):
+        return Account(reasons=(fit,))
+    reasons: list[Reason] = []
+    if abs(fit.ppm) > limits.clock_tolerance_ppm:
+        reasons.append(
+            Reason(
+                cause=Cause.CLOCKS_DISAGREE,
+                detail=f"the instrument's clock runs {fit.ppm:+.0f} ppm against the device's "
+                f"(tolerance {limits.clock_tolerance_ppm:.0f})",
+            )
+        )
+    windows = _windows(marks, fit)
+    for block in blocks():
+        for window in windows:
+            window.add(block, traits.voltage_mv)
+    measured = [(m, w) for m, w in zip(_work_marks(marks), windows, strict=True)]
+    for mark, window in measured:
+        reasons += _window_reasons(window, mark, limits)
+    voltage = _voltage(windows, traits)
+    deviation = abs(voltage - traits.voltage_mv) / traits.voltage_mv
+    if deviation > limits.voltage_tolerance_ratio:
+        reasons.append(
+            Reason(
+                cause=Cause.VOLTAGE,
+                detail=f"{voltage:.0f} mV were measured where {traits.voltage_mv:.0f} mV were set "
+                f"(tolerance {100 * limits.voltage_tolerance_ratio:g} %)",
+            )
+        )
+    books = _Books(traits, fit, limits)
+    idle = books.idle(measured)
+    reasons += idle.reasons
+    return Account(
+        stages=books.stages(measured, idle, stage_us or {}),
+        idle_uw=idle.mean,
+        idle_drift_uw=idle.drift_uw,
+        fit=fit,
+        voltage_mv=voltage,
+        reasons=tuple(reasons),
+        windows=tuple(windows),
+        samples_filtered=sum(window.filtered for window in windows),
+    )
+
+
+def _work_marks(marks: Sequence[Mark]) -> list[Mark]:
+    return [mark for mark in marks if mark.code != PAUSE]
+
+
+def _windows(marks: Sequence[Mark], fit: ClockFit) -> list[Window]:
+    """The work of each mark as places in the capture."""
+    windows = []
+    segment = 0
+    for mark in marks:
+        begin = fit.place(mark.begin_s, segment)
+        if mark.slept:
+            # The clock may have stood still: the window keeps away from both ends.
+            begin = fit.place(mark.begin_s + SLEEP_MARGIN_S, segment)
+            segment += 1
+            end = fit.place(mark.end_s - SLEEP_MARGIN_S, segment)
+        else:
+            end = fit.place(mark.end_s, segment)
+        if mark.code != PAUSE:
+            windows.append(Window(name=STAGE_OF_CODE[mark.code], begin=begin, end=end))
+    return windows
+
+
+def _window_reasons(window: Window, mark: Mark, limits: Limits) -> list[Reason]:
+    """What speaks against one window."""
+    where = f"the window of {window.name} at sample {window.begin:.0f}"
+    reasons = []
+    if window.lost or window.samples < window.stop_whole - window.first_whole:
+        short = window.stop_whole - window.first_whole - window.samples
+        reasons.append(
+            Reason(
+                cause=Cause.SAMPLES_LOST,
+                detail=f"{window.lost + max(short, 0)} samples are missing in {where}",
+            )
+        )
+    if window.saturated:
+        reasons.append(
+            Reason(
+                cause=Cause.SATURATED,
+                detail=f"{window.saturated} samples are at the end of the instrument's range "
+                f"in {where}",
+            )
+        )
+    if window.suspect:
+        reasons.append(
+            Reason(
+                cause=Cause.SUSPECT_SAMPLES,
+                detail=f"{window.suspect} samples in {where} cannot be what the instrument meant",
+            )
+        )
+    if window.samples < limits.min_window_samples:
+        reasons.append(
+            Reason(
+                cause=Cause.WINDOW_TOO_SHORT,
+                detail=f"{where} has {window.samples} samples, {limits.min_window_samples} are "
+                f"needed ({mark.repeats} repetitions)",
+            )
+        )
+    return reasons
+
+
+def _voltage(windows: Sequence[Window], traits: Traits) -> float:
+    """The mean voltage while a stage ran, in millivolts."""
+    if traits.voltage == "declared":
+        return traits.voltage_mv
+    samples = sum(window.samples for window in windows)
+    if not samples:
+        return traits.voltage_mv
+    return sum(window.voltage_sum_mv for window in windows) / samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Idle:
+    """Mean power of the idle windows, in microwatts, by device time; with what is wrong."""
+
+    at_s: tuple[float, ...]
+    power_uw: tuple[Term, ...]
+    reasons: tuple[Reason, ...]
+    drift_uw: float | None
+
+    @property
+    def mean(self) -> Term | None:
+        return mean(self.power_uw) if self.power_uw else None
+
+    def power_at(self, time_s: float) -> Term | None:
+        """Linear between the idle windows, constant outside, with the drift's uncertainty."""
+        if not self.power_uw:
+            return None
+        if len(self.power_uw) == 1 or time_s <= self.at_s[0]:
+            base = self.power_uw[0]
+        elif time_s >= self.at_s[-1]:
+            base = self.power_uw[-1]
+        else:
+            after = next(i for i, at in enumerate(self.at_s) if at >= time_s)
+            share = (time_s - self.at_s[after - 1]) / (self.at_s[after] - self.at_s[after - 1])
+            base = self.power_uw[after - 1].times(1 - share) + self.power_uw[after].times(share)
+        drift = Term(value=0.0, parts={"idle-drift": (self.drift_uw or 0.0) / 12**0.5})
+        return base + drift
+
+
+class _Books:
+    """Turns windows into terms, all in microjoules, microwatts and seconds."""
+
+    def __init__(self, traits: Traits, fit: ClockFit, limits: Limits) -> None:
+        self._traits = traits
+        self._fit = fit
+        self._limits = limits
+        self._step_s = 1.0 / fit.rate_hz
+
+    def energy(self, window: Window, mark: Mark, number: int) -> Term:
+        """The gross energy of a window in microjoules, with every source of error."""
+        traits, fit, step_s = self._traits, self._fit, self._step_s
+        scale = step_s * 1e-3  # nanowatts summed over samples to microjoules
+        value = float(window.power_by_range.sum()) * scale
+        parts: dict[str, float] = {}
+        if traits.accuracy.ranges:
+            gain = 0.0
+            for at in range(MAX_RANGES):
+                if not window.volts_by_range[at]:
+                    continue
+                claim = traits.accuracy.of_range(at)
+                gain += claim.gain_sigma_ratio * float(window.power_by_range[at]) * scale
+                parts[f"offset {at}"] = (
+                    claim.offset_sigma_ua * float(window.volts_by_range[at]) * scale
+                )
+            parts["gain"] = gain
+        parts["voltage"] = value * traits.accuracy.voltage_ratio / 2
+        parts["device clock"] = value * self._limits.device_clock_ppm * 1e-6
+        step = (window.end_nw - window.begin_nw) * scale
+        parts["fit offset"] = step * fit.offset_sigma
+        parts["marker skew"] = step * traits.marker_skew_samples
+        lever = window.end_nw * (mark.end_s - fit.centre_s) - window.begin_nw * (
+            mark.begin_s - fit.centre_s
+        )
+        # A rate that is wrong moves the ends and stretches the samples; for a steady power the two
+        # cancel.
+        parts["fit rate"] = (lever * scale - value * step_s) * fit.rate_sigma_hz
+        parts[f"noise {number}"] = window.noise_nw * scale * max(window.length, 0.0) ** 0.5
+        if window.filtered:
+            parts[f"filter {number}"] = abs(window.peak_nw) * scale * window.filtered * 0.29
+        return Term(value=value, parts=parts)
+
+    def seconds(self, window: Window) -> float:
+        """How long a window lasted by the device's clock."""
+        return window.length * self._step_s
+
+    def idle(self, measured: Sequence[tuple[Mark, Window]]) -> _Idle:
+        """The idle windows, and whether they agree."""
+        at_s: list[float] = []
+        power: list[Term] = []
+        for number, (mark, window) in enumerate(measured):
+            if mark.code == IDLE and window.length > 0:
+                at_s.append((mark.begin_s + mark.end_s) / 2)
+                energy = self.energy(window, mark, number)
+                power.append(energy.times(1.0 / self.seconds(window)))
+        if len(power) < 2:
+            return _Idle(at_s=tuple(at_s), power_uw=tuple(power), reasons=(), drift_uw=None)
+        values = [term.value for term in power]
+        drift = max(values) - min(values)
+        noise = max(
+            part * part
+            for term in power
+            for source, part in [("", 0.0), *term.parts.items()]
+            if not source or source.startswith("noise")
+        )
+        level = abs(sum(values) / len(values))
+        reasons: tuple[Reason, ...] = ()
+        if drift > self._limits.idle_drift_ratio * level + 6 * noise**0.5:
+            reasons = (
+                Reason(
+                    cause=Cause.IDLE_DRIFT,
+                    detail=f"idle drew {min(values):.0f} to {max(values):.0f} uW in one session "
+                    f"(tolerance {100 * self._limits.idle_drift_ratio:g} %)",
+                ),
+            )
+        return _Idle(at_s=tuple(at_s), power_uw=tuple(power), reasons=reasons, drift_uw=drift)
+
+    def stages(
+        self,
+        measured: Sequence[tuple[Mark, Window]],
+        idle: _Idle,
+        stage_us: Mapping[str, float],
+    ) -> dict[str, StageEnergy]:
+        """Every stage, the mean over its windows; ``infer`` without its load; end to end."""
+        found: dict[str, list[_Each]] = {}
+        for number, (mark, window) in enumerate(measured):
+            if mark.code == IDLE or window.length <= 0:
+                continue
+            found.setdefault(window.name, []).append(self._each(mark, window, number, idle))
+        whole = {name: _mean_each(each) for name, each in found.items()}
+        result: dict[str, StageEnergy] = {}
+        infer, load = whole.get("infer"), whole.get("load")
+        for name in LOOPED:
+            if name in whole:
+                result[name] = _stage(whole[name], _loop_share(whole[name], stage_us.get(name)))
+        if infer is not None and load is not None:
+            result["infer"] = _difference(infer, load)
+        last = [result[name] for name in ("unload", "post") if name in result]
+        if infer is not None and load is not None and len(last) == 2:
+            result[END_TO_END] = _sum([result["load"], result["infer"], *last])
+        return result
+
+    def _each(self, mark: Mark, window: Window, number: int, idle: _Idle) -> _Each:
+        gross = self.energy(window, mark, number)
+        seconds = self.seconds(window)
+        power = idle.power_at((mark.begin_s + mark.end_s) / 2)
+        net = None if power is None else gross - power.times(seconds)
+        share = 1.0 / mark.repeats
+        charge = float(window.current_by_range.sum()) * self._step_s * share
+        return _Each(
+            gross=gross.times(share),
+            net=None if net is None else net.times(share),
+            repeats=mark.repeats,
+            windows=1,
+            samples=window.samples,
+            seconds=seconds * share,
+            peak_uw=window.peak_nw * 1e-3,
+            charge_uc=charge,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Each:
+    """One repetition, from one window or the mean of several."""
+
+    gross: Term
+    net: Term | None
+    repeats: int
+    windows: int
+    samples: int
+    seconds: float
+    peak_uw: float
+    charge_uc: float
+
+
+def _mean_each(each: Sequence[_Each]) -> _Each:
+    nets = [item.net for item in each if item.net is not None]
+    count = len(each)
+    return _Each(
+        gross=mean(item.gross for item in each),
+        net=mean(nets) if len(nets) == count else None,
+        repeats=each[0].repeats,
+        windows=count,
+        samples=sum(item.samples for item in each),
+        seconds=sum(item.seconds for item in each) / count,
+        peak_uw=max(item.peak_uw for item in each),
+        charge_uc=sum(item.charge_uc for item in each) / count,
+    )
+
+
+def _loop_share(each: _Each, counted_us: float | None) -> float:
+    """Which share of a repetition is the stage itself: the rest is the loop around it."""
+    if counted_us is None or each.seconds <= 0:
+        return 1.0
+    return min(1.0, counted_us * 1e-6 / each.seconds)
+
+
+def _stage(each: _Each, share: float) -> StageEnergy:
+    return StageEnergy(
+        gross=each.gross.times(share),
+        net=None if each.net is None else each.net.times(share),
+        repeats=each.repeats,
+        windows=each.windows,
+        samples=each.samples,
+        duration_us=each.seconds * share * 1e6,
+        mean_uw=each.gross.value / each.seconds if each.seconds else 0.0,
+        peak_uw=each.peak_uw,
+        charge_uc=each.charge_uc * share,
+    )
+
+
+def _difference(infer: _Each, load: _Each) -> StageEnergy:
+    """``infer`` alone: what load and infer took together, less a load with its loop."""
+    seconds = infer.seconds - load.seconds
+    gross = infer.gross - load.gross
+    return StageEnergy(
+        gross=gross,
+        net=None if infer.net is None or load.net is None else infer.net - load.net,
+        repeats=infer.repeats,
+        windows=infer.windows,
+        samples=infer.samples,
+        duration_us=seconds * 1e6,
+        mean_uw=gross.value / seconds if seconds > 0 else 0.0,
+        peak_uw=infer.peak_uw,
+        charge_uc=infer.charge_uc - load.charge_uc,
+    )
+
+
+def _sum(stages: Sequence[StageEnergy]) -> StageEnergy:
+    gross, net = stages[0].gross, stages[0].net
+    for stage in stages[1:]:
+        gross = gross + stage.gross
+        net = None if net is None or stage.net is None else net + stage.net
+    microseconds = sum(stage.duration_us for stage in stages)
+    return StageEnergy(
+        gross=gross,
+        net=net,
+        repeats=min(stage.repeats for stage in stages),
+        windows=min(stage.windows for stage in stages),
+        samples=sum(stage.samples for stage in stages),
+        duration_us=microseconds,
+        mean_uw=gross.value * 1e6 / microseconds if microseconds else 0.0,
+        peak_uw=max(stage.peak_uw for stage in stages),
+        charge_uc=sum(stage.charge_uc for stage in stages),
+    )

@@ -1,0 +1,34 @@
+"""Why a capture is refused: one name for each cause, the same in records, messages and docs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """The name of a refusal. docs/power.md says what each means and what to do."""
+
+    STREAM_ENDED = "stream-ended"
+    SAMPLES_LOST = "samples-lost"
+    SATURATED = "saturated"
+    SUSPECT_SAMPLES = "suspect-samples"
+    MARKERS_UNMATCHED = "markers-unmatched"
+    WINDOW_TOO_SHORT = "window-too-short"
+    VOLTAGE = "voltage-out-of-tolerance"
+    CLOCKS_DISAGREE = "clocks-disagree"
+    IDLE_DRIFT = "idle-drift"
+    NEVER_CALIBRATED = "never-calibrated"
+    CALIBRATION_UNUSABLE = "calibration-unusable"
+    INSTRUMENT_FAILED = "instrument-failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A cause with its values."""
+
+    cause: Cause
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.detail}"

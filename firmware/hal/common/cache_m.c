@@ -4,6 +4,8 @@
  * armv7m_cachel1.h. Lines of 32 bytes; set from bit 5 of a set/way word, way at its top. */
 #include "nb_core.h"
 
+#include "nb_board.h"
+
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' &&                                    \
     (defined(__ARM_ARCH_7EM__) || defined(__ARM_FEATURE_MVE)) && defined(NB_L1_CACHES)
 #define HAS_CACHES 1

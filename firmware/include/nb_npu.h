@@ -14,8 +14,15 @@ int32_t nb_npu_init(void);
 /* Run job `job` of the generated tables to its end, cache maintenance included. */
 int32_t nb_npu_run(uint32_t job);
 
-/* Counters of the last nb_npu_run, in the driver's fixed order; returns how many were written to
- * `counters` (at most `max`). */
+/* NPUs count fewer events at a time than are worth knowing: sets of events take turns. */
+#define NB_NPU_SETS 2u
+#define NB_NPU_COUNTERS 5u
+
+/* Zero the counters and count the events of `set` (modulo NB_NPU_SETS) from here on. */
+void nb_npu_begin(uint32_t set);
+
+/* Sums over every job since nb_npu_begin: cycles, then the set's events in the driver's fixed
+ * order; returns how many were written to `counters` (at most `max`). */
 uint32_t nb_npu_counters(uint64_t *counters, uint32_t max);
 
 /* Back to the lowest state. */

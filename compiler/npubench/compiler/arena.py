@@ -9,7 +9,7 @@ first among them, and the smallest result wins, which for networks is mostly the
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -36,23 +36,38 @@ class Block:
     scratch_step: int | None = None
 
 
-def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
+def plan_arena(
+    graph: Graph, steps: Sequence[Step], *, fixed: Mapping[int, int] | None = None,
+    reserved_bytes: int = 0,
+) -> Arena:
     """Places for every tensor that a step touches and for every step's scratch.
 
     Graph inputs live from before the first step to their last use, graph outputs until after the
     last step, an alias where its source lives. Offsets are multiples of 16. Tensors inside an
     NpuJob are the NPU compiler's business and get no place.
+
+    The first ``reserved_bytes`` belong to an NPU's compiler, which has put the tensors of ``fixed``
+    (and so their aliases) at their offsets there; all else comes behind.
     """
+    fixed = fixed or {}
+    base = _aligned(reserved_bytes)
     blocks = lifetimes(graph, steps)
+    given = tuple(block for block in blocks if any(tensor in fixed for tensor in block.tensors))
+    blocks = tuple(block for block in blocks if block not in given)
     best = _best_placement(blocks)
     _check(blocks, best)
+    best = tuple(base + offset for offset in best)
+    blocks += given
+    best += tuple(
+        next(fixed[tensor] for tensor in block.tensors if tensor in fixed) for block in given
+    )
     places = [
         Place(tensor=tensor, offset_bytes=offset, size_bytes=graph.tensor(tensor).size_bytes)
         for block, offset in zip(blocks, best, strict=True)
         for tensor in block.tensors
     ]
     return Arena(
-        size_bytes=_aligned(_end(blocks, best)),
+        size_bytes=max(base, _aligned(_end(blocks, best))),
         places=tuple(sorted(places, key=lambda place: place.tensor)),
         scratch_offset_bytes={
             block.scratch_step: offset

@@ -30,8 +30,8 @@ class BoardProcess:
 
     On Linux the kernel kills it too when the thread that started it ends, however that happens:
     start and use it in one thread. ``fds`` stay open in it; ``stdio`` becomes its input and output
-    (else it has none); ``env`` replaces the environment. What it writes to stderr is kept.
-    ``label`` names it in errors.
+    (else it has none); ``env`` replaces the environment, ``cwd`` is where it runs. What it writes
+    to stderr is kept. ``label`` names it in errors.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class BoardProcess:
         fds: Sequence[int] = (),
         stdio: int | None = None,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
+        self._cwd = cwd
         self._argv = (*_leash(), *(os.fspath(word) for word in argv))
         self._label = label
         self._fds = tuple(fds)
@@ -63,6 +65,7 @@ class BoardProcess:
                 pass_fds=self._fds,
                 env=self._env,
                 start_new_session=True,
+                cwd=self._cwd,
             )
         except OSError as error:
             self._stderr.close()
@@ -107,6 +110,16 @@ class BoardProcess:
             except ProcessLookupError:
                 self._process.kill()
         self._process.wait()
+
+    def wait(self) -> None:
+        """Wait until it ends, by itself or killed."""
+        if self._process is not None:
+            self._process.wait()
+
+    @property
+    def said(self) -> str:
+        """The end of what it wrote to stderr, in one line."""
+        return self._tail()
 
     def ended(self) -> DeviceEnded:
         """The error that says how it ended; a process that closed its line but hangs is killed."""

@@ -29,6 +29,7 @@ from npubench.link.process import (
 from npubench.link.serial_port import SerialTransport
 from npubench.link.socket_port import SCHEME, SocketTransport, TcpTransport
 from npubench.link.transport import SessionLog, Transport
+from npubench.link.virtual_npu import NpuTransport, fill_in, needs_virtual_npu, virtual_npu
 
 __all__ = ["Target", "end_running_targets", "open_target"]
 
@@ -114,7 +115,7 @@ def open_target(
         elif board.is_model:
             transport, process = _start_model(stack, board, firmware_elf)
         elif board.emulator is not None:
-            transport, process = _start_emulator(stack, board.emulator, firmware_elf)
+            transport, process = _start_emulator(stack, board, firmware_elf)
         else:
             transport, process = _start_process(stack, firmware_elf)
         if mishaps:
@@ -141,27 +142,37 @@ def emulator_arguments(emulator: Emulator, elf: Path, *, console_fd: int) -> tup
         "-chardev", f"socket,id=console,fd={console_fd}",
         "-serial", "chardev:console",
         *emulator.arguments,
-        "-kernel", os.fspath(elf),
+        "-kernel", os.fspath(elf.resolve()),
     )  # fmt: skip
 
 
 def _start_emulator(
-    stack: ExitStack, emulator: Emulator, elf: Path
+    stack: ExitStack, board: Board, elf: Path
 ) -> tuple[Transport, BoardProcess]:
+    emulator = board.emulator
+    assert emulator is not None
     program = find_tool(emulator.program, package=emulator.package)
     ours, theirs = socket.socketpair()
+    npu = stack.enter_context(virtual_npu(board)) if needs_virtual_npu(board) else None
     with theirs:
         label = f"{emulator.program} {emulator.machine}"
         line = SocketTransport(ours, label=label)
         stack.enter_context(line)
+        arguments = emulator_arguments(emulator, elf, console_fd=theirs.fileno())
+        fds = [theirs.fileno()]
+        if npu is not None:
+            arguments = fill_in(arguments, npu)
+            fds.append(npu.memory_fd)
         process = stack.enter_context(
             BoardProcess(
-                (program, *emulator_arguments(emulator, elf, console_fd=theirs.fileno())),
-                label=f"the emulator {emulator.program}",
-                fds=(theirs.fileno(),),
+                (program, *arguments), label=f"the emulator {emulator.program}", fds=fds,
+                cwd=None if npu is None else npu.folder,
             )
         )
-    return ProcessTransport(line, process), process
+    transport: Transport = ProcessTransport(line, process)
+    if npu is not None:
+        transport = NpuTransport(transport, process, npu.process)
+    return transport, process
 
 
 def _start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, BoardProcess]:

@@ -1,1 +1,1 @@
-"""Models of NPUs: what they compute, how long their compilers think it takes, how they are driven."""
+"""Models of NPUs: what they compute, how long that should take, how they are driven."""

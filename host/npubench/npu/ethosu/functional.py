@@ -165,7 +165,7 @@ def _lookup16(table: npt.NDArray[np.uint8], values: Values, offset_bytes: int) -
     index = (values >> 7) + 256
     fraction = values & 0x7F
     result = base[index] + ((slope[index] * fraction + 64) >> 7)
-    return np.clip(result, -32768, 32767)
+    return np.asarray(np.clip(result, -32768, 32767), dtype=np.int64)
 
 
 def _centred(fmap: FeatureMap, values: Values) -> Values:
@@ -235,7 +235,8 @@ def _pool(op: BlockOp, ifm: Values) -> Values:
     if any(op.pad):
         valid = np.rint(_windows(op, np.ones_like(centred)).sum(axis=(2, 3))).astype(np.int64)
         half = valid // 2
-        return np.where(sums >= 0, (sums + half) // valid, -((-sums + half) // valid))
+        mean = np.where(sums >= 0, (sums + half) // valid, -((-sums + half) // valid))
+        return np.asarray(mean, dtype=np.int64)
     return _scaled(op, sums)
 
 

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from npubench.core.errors import NpubenchError
+
+
+class StreamFault(Enum):
+    """How the hardware reports what is wrong with a stream."""
+
+    PARSE = "parse"
+    BUS = "bus"
+    WEIGHTS = "weights"
 
 
 class StreamError(NpubenchError):
@@ -19,11 +27,15 @@ class StreamError(NpubenchError):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, offset_bytes: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, offset_bytes: int | None = None,
+        fault: StreamFault = StreamFault.PARSE,
+    ) -> None:
         where = "" if offset_bytes is None else f"at {offset_bytes:#x}: "
         super().__init__(f"command stream: {where}{message}",
                          hint="compile the network again for this accelerator")
         self.offset_bytes = offset_bytes
+        self.fault = fault
 
 
 class Cmd0(IntEnum):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npubench.npu.ethosu.isa import StreamError
+from npubench.npu.ethosu.isa import StreamError, StreamFault
 from npubench.npu.ethosu.operation import FeatureMap, Range
 
 Bytes = npt.NDArray[np.uint8]
@@ -30,8 +30,10 @@ def region_of(regions: Regions, index: int, what: str, offset_bytes: int) -> Byt
     """A region's memory. Raises StreamError when the job has none of that number."""
     memory = regions.get(index)
     if memory is None:
-        raise StreamError(f"{what} is in region {index}, which is not set",
-                          offset_bytes=offset_bytes)
+        raise StreamError(
+            f"{what} is in region {index}, which is not set", offset_bytes=offset_bytes,
+            fault=StreamFault.BUS,
+        )
     return memory
 
 
@@ -42,7 +44,7 @@ def read_range(regions: Regions, where: Range, what: str, offset_bytes: int) -> 
     if end > memory.size:
         raise StreamError(
             f"{what} {where.offset:#x}..{end:#x} leaves region {where.region} of "
-            f"{memory.size:#x} bytes", offset_bytes=offset_bytes,
+            f"{memory.size:#x} bytes", offset_bytes=offset_bytes, fault=StreamFault.BUS,
         )
     return memory[where.offset : end]
 
@@ -130,18 +132,20 @@ def _view(
     last = base + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if fmap.brick:
         # The last brick may be cut: only the channels that exist are touched.
-        last -= (shape[3] - 1 - (depth - 1) % BRICK_CHANNELS) * dtype.itemsize
+        last -= (BRICK_CHANNELS - 1 - (depth - 1) % BRICK_CHANNELS) * dtype.itemsize
     if last + dtype.itemsize > memory.size:
         raise StreamError(
             f"{what} tile {tile} ends at {last + dtype.itemsize:#x}, its region {fmap.region} has "
-            f"{memory.size:#x} bytes", offset_bytes=offset_bytes,
+            f"{memory.size:#x} bytes", offset_bytes=offset_bytes, fault=StreamFault.BUS,
         )
     if fmap.brick and (depth % BRICK_CHANNELS) and (
         base + sum((s - 1) * t for s, t in zip(shape, strides, strict=True)) + dtype.itemsize
         > memory.size
     ):
-        raise StreamError(f"{what} tile {tile}: its last brick leaves the region",
-                          offset_bytes=offset_bytes)
+        raise StreamError(
+            f"{what} tile {tile}: its last brick leaves the region", offset_bytes=offset_bytes,
+            fault=StreamFault.BUS,
+        )
     flat = np.ndarray(
         shape=(memory.size // dtype.itemsize,), dtype=dtype, buffer=memory.data
     ) if memory.flags.c_contiguous else np.frombuffer(memory, dtype=dtype)

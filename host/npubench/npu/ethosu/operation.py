@@ -96,8 +96,8 @@ class BlockOp:
     """One CONV, DEPTHWISE, POOL or ELEMENTWISE operation, complete.
 
     ``kernel``: dilated height and width; ``dilation``, ``stride``: y, x; ``pad``: top, left,
-    bottom, right. ``block``: OFM block height, width, depth. ``activation``: function number, minimum
-    and maximum; ``lut``: table slot 0..7 or None. Scales are (multiplier, shift).
+    bottom, right. ``block``: OFM block height, width, depth. ``activation``: function number,
+    ``activation_range`` its minimum and maximum; ``lut``: table slot 0..7 or None. Scales are (multiplier, shift).
     """
 
     offset_bytes: int
@@ -283,6 +283,17 @@ def _map(
     )
 
 
+def _scalar(registers: Registers, offset: int) -> int:
+    """The scalar that stands for IFM2, its zero point taken off (32-bit operands have none)."""
+    bits, signed, _ = _precision(registers.get(Cmd0.IFM2_PRECISION), shift=2, offset=offset)
+    value = registers.signed16(Cmd0.IFM2_SCALAR)
+    if bits == 8 and not signed:
+        value &= 0xFF
+    if bits == 32:
+        return value
+    return value - registers.signed16(Cmd0.IFM2_ZERO_POINT, 0)
+
+
 def _scale(registers: Registers, code: Cmd1) -> tuple[int, int]:
     """(multiplier, shift): the payload and the parameter's low six bits."""
     value = registers.get(code, 0)
@@ -341,7 +352,7 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
     if elementwise and Elementwise(mode) not in UNARY:
         broadcast = registers.get(Cmd0.IFM2_BROADCAST)
         if broadcast & 0x80:
-            scalar = registers.signed16(Cmd0.IFM2_SCALAR)
+            scalar = _scalar(registers, offset)
         else:
             ifm2 = _map(
                 registers, "IFM2",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from npubench.core.errors import ToolMissing
 from npubench.npu.ethosu.config import Accelerator
-from npubench.npu.ethosu.isa import StreamError
+from npubench.npu.ethosu.isa import StreamError, StreamFault
 from npubench.npu.ethosu.operation import BlockOp, OpKind
 
 SCALE_BYTES = 10
@@ -36,7 +36,8 @@ def _order(
         ofm_count = min(block_depth, ofm_depth - ofm_block)
         ofm = _lanes(ofm_block, ofm_count, ofm_step)
         for ifm_block_z in range(0, 1 if depthwise else ifm_depth, ifm_block):
-            count = 1 if depthwise else min(ifm_block, ifm_depth - ifm_block_z)
+            # Depth first fills the last IFM block; part-kernel first stops at its last micro-block.
+            count = min(ifm_block, ifm_depth - ifm_block_z) if part_kernel else ifm_block
             ifm = (
                 np.array([[0]], dtype=np.int64) if depthwise
                 else _lanes(ifm_block_z, count, ifm_step)
@@ -113,7 +114,7 @@ class WeightStore:
             if decoded.size < order.size:
                 raise StreamError(
                     f"{decoded.size} weights decoded, {order.size} needed",
-                    offset_bytes=op.offset_bytes,
+                    offset_bytes=op.offset_bytes, fault=StreamFault.WEIGHTS,
                 )
             flat = np.zeros(int(np.prod(shape)), dtype=np.float64)
             valid = order >= 0
@@ -134,8 +135,10 @@ def decode_stream(stream: bytes, offset_bytes: int) -> npt.NDArray[np.int64]:
     try:
         return np.asarray(mlw_codec.decode(bytearray(stream)), dtype=np.int64)
     except Exception as error:
-        raise StreamError(f"the weight stream cannot be decoded: {error}",
-                          offset_bytes=offset_bytes) from error
+        raise StreamError(
+            f"the weight stream cannot be decoded: {error}", offset_bytes=offset_bytes,
+            fault=StreamFault.WEIGHTS,
+        ) from error
 
 
 def decode_scales(

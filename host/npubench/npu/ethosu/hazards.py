@@ -1,0 +1,117 @@
+"""Missing waits: DMA and block operations run side by side, and only waits order them.
+
+The functional core runs a stream strictly in order and would hide a stream that forgot one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from npubench.npu.ethosu.config import Accelerator
+from npubench.npu.ethosu.isa import StreamError
+from npubench.npu.ethosu.operation import BlockOp, DmaOp, FeatureMap, Operation, Range, WaitOp
+
+SHRAM: Final = -1
+"""Region number of the NPU's own memory, which holds the lookup tables."""
+LUT_BYTES: Final = 2048
+LUT_SLOT_BYTES: Final = 256
+KERNELS_OUTSTANDING: Final = 2
+COPIES_OUTSTANDING: Final = 1
+"""What the hardware takes before it waits on its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Access:
+    """Bytes begin..end of a region."""
+
+    region: int
+    begin: int
+    end: int
+    writes: bool
+
+    def collides(self, other: _Access) -> bool:
+        return (
+            self.region == other.region and (self.writes or other.writes)
+            and self.begin < other.end and other.begin < self.end
+        )
+
+
+def check_hazards(program: Sequence[Operation], accelerator: Accelerator) -> None:
+    """Raise StreamError when an operation may run before a DMA, or a DMA before an operation, on
+    whose bytes it depends. Block operations among themselves are ordered by BLOCKDEP, copies by the
+    one channel that makes them."""
+    tables = accelerator.shram_kb * 1024 - LUT_BYTES
+    kernels: list[tuple[_Access, ...]] = []
+    copies: list[tuple[_Access, ...]] = []
+    for operation in program:
+        if isinstance(operation, WaitOp):
+            queue = copies if operation.dma else kernels
+            del queue[: max(0, len(queue) - operation.outstanding)]
+        elif isinstance(operation, BlockOp | DmaOp):
+            mine, other, limit = (
+                (copies, kernels, COPIES_OUTSTANDING)
+                if isinstance(operation, DmaOp)
+                else (kernels, copies, KERNELS_OUTSTANDING)
+            )
+            accesses = tuple(_accesses(operation, tables))
+            for earlier in other:
+                if any(one.collides(two) for one in accesses for two in earlier):
+                    raise StreamError(
+                        "uses memory that an operation still under way uses: a wait is missing",
+                        offset_bytes=operation.offset_bytes,
+                    )
+            mine.append(accesses)
+            del mine[: max(0, len(mine) - limit)]
+
+
+def _accesses(operation: BlockOp | DmaOp, tables: int) -> Iterator[_Access]:
+    """Memory that an operation touches; ``tables`` is where lookup tables begin in SHRAM."""
+    if isinstance(operation, DmaOp):
+        yield _range(operation.source, writes=False)
+        target = _range(operation.target, writes=True)
+        if operation.to_shram:
+            target = _Access(region=SHRAM, begin=target.begin, end=target.end, writes=True)
+        yield target
+        return
+    yield from _map(operation.ifm, writes=False)
+    if operation.ifm2 is not None:
+        yield from _map(operation.ifm2, writes=False)
+    for part in (operation.weights, operation.scales):
+        if part is not None:
+            yield _range(part, writes=False)
+    if operation.lut is not None:
+        begin = tables + operation.lut * LUT_SLOT_BYTES
+        size = LUT_SLOT_BYTES * {8: 1, 16: 8, 32: 4}[operation.ofm.bits]
+        yield _Access(region=SHRAM, begin=begin, end=begin + size, writes=False)
+    yield from _map(operation.ofm, writes=True)
+
+
+def _range(where: Range, *, writes: bool) -> _Access:
+    return _Access(
+        region=where.region, begin=where.offset, end=where.offset + where.length, writes=writes
+    )
+
+
+def _map(fmap: FeatureMap, *, writes: bool) -> Iterator[_Access]:
+    """The span of each tile in use."""
+    height, width, depth = fmap.shape
+    left = min(fmap.width0, width)
+    for tile, (rows, columns) in enumerate(
+        (
+            (min(fmap.height0, height), left),
+            (min(fmap.height1, height), width - left),
+            (height - min(fmap.height0, height), left),
+            (height - min(fmap.height1, height), width - left),
+        )
+    ):
+        if rows <= 0 or columns <= 0:
+            continue
+        size = (rows - 1) * fmap.stride_y + (columns - 1) * fmap.stride_x
+        if fmap.brick:
+            size += (depth - 1) // 16 * fmap.stride_c + 16 * fmap.element_bytes
+        else:
+            size += depth * fmap.element_bytes
+        begin = fmap.bases[tile]
+        yield _Access(region=fmap.region, begin=begin, end=begin + size, writes=writes)

@@ -1,0 +1,103 @@
+"""The memories around the NPU: clock, ports, bandwidths, latencies, from a vela.ini of our own.
+
+The file is the one that Vela compiles with, so that compiler and timing core cannot disagree.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from npubench.core.errors import ConfigError
+from npubench.npu.ethosu.config import Accelerator
+
+AXI_BYTES: Final = 8
+"""Width of an AXI port of the U55: 64 bits."""
+REGION_CONSTANTS: Final = 0
+REGION_SCRATCH: Final = 1
+REGION_FAST: Final = 2
+MODEL_VERSION: Final = 1
+"""Raised whenever the timing core's formulas change: part of every configuration hash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One memory. ``bytes_per_cycle`` of the NPU's clock at its best; latencies in cycles."""
+
+    name: str
+    bytes_per_cycle: float
+    burst_bytes: int
+    read_latency_cycles: int
+    write_latency_cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySystem:
+    """Memories by AXI port (0 and 1), and the port of each region (constants, scratch, fast)."""
+
+    clock_hz: float
+    ports: tuple[Memory, Memory]
+    region_ports: tuple[int, ...]
+
+    def region_port(self, region: int) -> int:
+        """AXI port of a region."""
+        return self.region_ports[region] if region < len(self.region_ports) else 0
+
+    def memory(self, region: int) -> Memory:
+        """The memory behind a region."""
+        return self.ports[self.region_port(region)]
+
+    def with_region_ports(self, ports: tuple[int, ...]) -> MemorySystem:
+        """The same memories, with the regions on other ports."""
+        return replace(self, region_ports=ports)
+
+    def sha256(self, accelerator: Accelerator) -> str:
+        """Names a timing configuration: model version, accelerator, memories."""
+        document = {
+            "model": MODEL_VERSION, "accelerator": asdict(accelerator), "system": asdict(self)
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def read_memory_system(path: Path, *, system_config: str, memory_mode: str) -> MemorySystem:
+    """Read two sections of a vela.ini. Nothing has a default. Raises ConfigError."""
+    parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+        system = parser[f"System_Config.{system_config}"]
+        mode = parser[f"Memory_Mode.{memory_mode}"]
+        names = (system["axi0_port"], system["axi1_port"])
+        return MemorySystem(
+            clock_hz=float(system["core_clock"]),
+            ports=(_memory(system, names[0]), _memory(system, names[1])),
+            region_ports=(
+                _port(mode["const_mem_area"]), _port(mode["arena_mem_area"]),
+                _port(mode["cache_mem_area"]),
+            ),
+        )
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except (configparser.Error, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", hint="compare it with another board's") from error
+
+
+def _memory(system: configparser.SectionProxy, name: str) -> Memory:
+    return Memory(
+        name=name,
+        bytes_per_cycle=AXI_BYTES * float(system[f"{name}_clock_scale"]),
+        burst_bytes=int(system[f"{name}_burst_length"]),
+        read_latency_cycles=int(system[f"{name}_read_latency"]),
+        write_latency_cycles=int(system[f"{name}_write_latency"]),
+    )
+
+
+def _port(text: str) -> int:
+    ports = {"Axi0": 0, "Axi1": 1}
+    if text not in ports:
+        raise ValueError(f"memory area {text!r} is not Axi0 or Axi1")
+    return ports[text]

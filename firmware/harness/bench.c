@@ -3,6 +3,13 @@
  * Counts are kept during a repetition and sent after it. */
 #include "nb_harness.h"
 
+#ifndef NB_NPU
+#define NB_NPU 0
+#endif
+#if NB_NPU
+#include "nb_npu.h"
+#endif
+
 #if NB_COUNTER_NONE
 
 void nb_bench(uint32_t repetitions, uint32_t warmups)
@@ -67,18 +74,50 @@ enum { INIT, LOAD, INFER, UNLOAD, POST, OUTER, GAP, COUNTS };
 #define GAP_SHAPE ""
 #endif
 
+/* What an NPU's driver counted during `infer`: the set of events, then cycles and the events. */
+#if NB_NPU
+#define NPU_SHAPE ",'npu':%a"
+#define NPU_VALUES(r) , (r)->npu, NPU_NUMBERS
+#define NPU_OP_SHAPE ",'npu':%u"
+#define NPU_OP_VALUE(value) , value
+#define NPU_NUMBERS (1u + NB_NPU_COUNTERS)
+
+static void npu_read(uint32_t *numbers, uint32_t set)
+{
+    uint64_t values[NB_NPU_COUNTERS] = {0};
+    (void)nb_npu_counters(values, NB_NPU_COUNTERS);
+    numbers[0] = set;
+    for (uint32_t i = 0; i < NB_NPU_COUNTERS; i++) {
+        numbers[1 + i] = values[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)values[i];
+    }
+}
+#else
+#define NPU_SHAPE ""
+#define NPU_VALUES(r)
+#define NPU_OP_SHAPE ""
+#define NPU_OP_VALUE(value)
+#endif
+
 typedef struct {
     uint32_t counts[COUNTS];
     int32_t status; /* of the first call that failed, or 0 */
     nb_answer answer;
+#if NB_NPU
+    uint32_t npu[NPU_NUMBERS];
+#endif
 } repetition;
 
-static void repeat(repetition *r)
+static void repeat(repetition *r, uint32_t index)
 {
     uint32_t *c = r->counts;
     int32_t init, load, infer, unload;
     NB_STAGE_WINDOW(NB_STAGE_INIT, c[INIT], init = nb_model_init());
     NB_BARRIER();
+#if NB_NPU
+    nb_npu_begin(index % NB_NPU_SETS);
+#else
+    (void)index;
+#endif
     const uint32_t gap = nb_marker_count;
     const uint32_t begin = nb_hal_counter();
     NB_STAGE_WINDOW(NB_STAGE_LOAD, c[LOAD], load = nb_model_load(nb_fixture.input));
@@ -87,6 +126,9 @@ static void repeat(repetition *r)
     NB_STAGE_WINDOW(NB_STAGE_POST, c[POST], r->answer = nb_post(nb_output));
     c[OUTER] = nb_hal_counter() - begin;
     c[GAP] = nb_marker_count - gap;
+#if NB_NPU
+    npu_read(r->npu, index % NB_NPU_SETS);
+#endif
     r->status = init != 0 ? init : load != 0 ? load : infer != 0 ? infer : unload;
 }
 
@@ -94,8 +136,9 @@ static void send_repetition(uint32_t index, const repetition *r)
 {
     const uint32_t *c = r->counts;
     nb_record("'t':'rep','i':%u,'init':%u,'load':%u,'infer':%u,'unload':%u,'post':%u,"
-              "'outer':%u" GAP_SHAPE,
-              index, c[INIT], c[LOAD], c[INFER], c[UNLOAD], c[POST], c[OUTER], c[GAP]);
+              "'outer':%u" NPU_SHAPE GAP_SHAPE,
+              index, c[INIT], c[LOAD], c[INFER], c[UNLOAD], c[POST], c[OUTER] NPU_VALUES(r),
+              c[GAP]);
 }
 
 void nb_bench(uint32_t repetitions, uint32_t warmups)
@@ -115,7 +158,7 @@ void nb_bench(uint32_t repetitions, uint32_t warmups)
     }
     for (uint32_t i = 0; i < repetitions && r.status == 0; i++) {
         nb_hal_flush();
-        repeat(&r);
+        repeat(&r, i);
         (void)nb_clock_now();
         if (r.status == 0) {
             send_repetition(i, &r);
@@ -133,6 +176,9 @@ void nb_bench(uint32_t repetitions, uint32_t warmups)
 void nb_layers(uint32_t repetitions)
 {
     uint32_t counts[LAYER_BATCH];
+#if NB_NPU
+    uint32_t npu[LAYER_BATCH][NPU_NUMBERS];
+#endif
     int32_t status = 0;
     if (!nb_engine_ready()) {
         return;
@@ -143,12 +189,19 @@ void nb_layers(uint32_t repetitions)
             uint32_t done = 0;
             nb_hal_flush();
             while (done < LAYER_BATCH && first + done < NB_OP_COUNT && status == 0) {
+#if NB_NPU
+                nb_npu_begin(0);
+#endif
                 NB_STAGE_WINDOW(NB_STAGE_LAYER, counts[done], status = nb_model_op(first + done));
+#if NB_NPU
+                npu_read(npu[done], 0);
+#endif
                 (void)nb_clock_now();
                 done++;
             }
             for (uint32_t i = 0; i < done && status == 0; i++) {
-                nb_record("'t':'op','r':%u,'i':%u,'c':%u", r, first + i, counts[i]);
+                nb_record("'t':'op','r':%u,'i':%u,'c':%u" NPU_OP_SHAPE, r, first + i,
+                          counts[i] NPU_OP_VALUE(npu[i][1]));
             }
         }
     }

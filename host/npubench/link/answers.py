@@ -77,6 +77,8 @@ class Rep:
     """One repetition: raw counts of each stage; ``outer`` is one window around load to post.
 
     ``gap``: counts within ``outer`` that went into marker pulses, 0 where there are no markers.
+    ``npu``: on boards with an NPU the number of the set of events, then what its driver counted in
+    ``infer``: cycles, and the events of the set.
     """
 
     index: int
@@ -87,6 +89,7 @@ class Rep:
     post: int
     outer: int
     gap: int = 0
+    npu: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +128,12 @@ class Burst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpCount:
-    """Raw count of operator ``op`` in repetition ``rep``."""
+    """Raw count of operator ``op`` in repetition ``rep``; ``npu_cycles`` where there is an NPU."""
 
     rep: int
     op: int
     count: int
+    npu_cycles: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +279,7 @@ def rep_of(record: Record) -> Rep:
         post=integer(record, "post"),
         outer=integer(record, "outer"),
         gap=integer(record, "gap") if "gap" in record.fields else 0,
+        npu=integers(record, "npu") if "npu" in record.fields else (),
     )
 
 
@@ -293,7 +298,12 @@ def burst_of(record: Record) -> Burst:
 
 def op_of(record: Record) -> OpCount:
     """An ``op`` record."""
-    return OpCount(rep=integer(record, "r"), op=integer(record, "i"), count=integer(record, "c"))
+    return OpCount(
+        rep=integer(record, "r"),
+        op=integer(record, "i"),
+        count=integer(record, "c"),
+        npu_cycles=integer(record, "npu") if "npu" in record.fields else None,
+    )
 
 
 def tensor_of(record: Record) -> TensorCrc:

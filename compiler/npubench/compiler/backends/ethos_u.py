@@ -78,6 +78,7 @@ class EthosUBackend:
             fallbacks=_fallbacks(graph, split, result),
             driver=DRIVER if split.segments else "none",
             extra_files=_files(split, fast_offset_bytes, settings) if split.segments else {},
+            defines={"NB_NPU": "1"} if split.segments else {},
             npu=_record(graph, split, result, settings),
         )
         check_memory(graph, plan, board)

@@ -19,6 +19,7 @@ from npubench.core.stages import STAGE_CONTRACT_VERSION, Stage
 from npubench.core.version import VERSION, git_state
 from npubench.runs.schema import (
     ClockRecord,
+    EnergyRecord,
     EnvironmentRecord,
     ErrorRecord,
     GoldenRecord,
@@ -51,6 +52,7 @@ class Findings:
     values: dict[Stage, tuple[int, ...]] = field(default_factory=dict)
     stages: dict[str, StageRecord] = field(default_factory=dict)
     layers: tuple[LayerRecord, ...] = ()
+    energy: EnergyRecord | None = None
     error: ErrorRecord | None = None
     status: str = "ok"
 
@@ -183,6 +185,7 @@ def make_record(
             "clock": findings.clock,
             "npu": npu_record(compiled),
             "answer": answer,
+            "energy": findings.energy,
             "settings": {
                 "warmups": settings.warmups,
                 "repetitions": settings.repetitions_on(job.board),

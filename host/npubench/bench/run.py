@@ -8,6 +8,8 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from npubench.bench.counts import check_selftest, scale_of
+from npubench.bench.energy import FOLDER as POWER_FOLDER
+from npubench.bench.energy import energy_record
 from npubench.bench.evaluate import (
     golden_record,
     layer_records,
@@ -28,7 +30,7 @@ from npubench.bench.record import (
 from npubench.bench.reference import reference_answer
 from npubench.bench.session import Session, collect
 from npubench.core.errors import DeviceError, NpubenchError
-from npubench.core.progress import Event, Reporter
+from npubench.core.progress import Event, Reporter, step
 from npubench.runs.schema import (
     ErrorRecord,
 )
@@ -137,11 +139,34 @@ def _execute(
         TextIOWrapper(sent, encoding="utf-8", write_through=True) as sent_text,
     ):
         session = findings.session = collect(
-            job, prepared, settings, log=received, sent_log=sent_text, reporter=timed
+            job,
+            prepared,
+            settings,
+            log=received,
+            sent_log=sent_text,
+            reporter=timed,
+            power_folder=writer.folder / POWER_FOLDER,
         )
     if session.input_bytes is not None:
         writer.add_bytes("input.bin", session.input_bytes)
     judge(job, compiled, settings, findings, session, timed)
+    if session.power is not None:
+        with step(timed, job.title, "energy"):
+            judge_energy(job, findings, session)
+
+
+def judge_energy(job: Job, findings: Findings, session: Session) -> None:
+    """Account for the energy of a session; a capture that is refused makes the run ``refused``."""
+    assert session.power is not None
+    timing = timing_evidence(job.board, session.port)
+    record = findings.energy = energy_record(job, session.power, timing=timing)
+    if record.verdict == "refused" and findings.status == "ok":
+        findings.status = "refused"
+        findings.error = ErrorRecord(
+            kind="CaptureRefused",
+            message="the power capture is refused: " + "; ".join(record.reasons),
+            hint="docs/power.md says what each reason means and what to do",
+        )
 
 
 def judge(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from npubench.bench.energy import PowerSession, measure_power
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Compiled, Prepared
 from npubench.core.errors import UsageError
@@ -41,6 +42,7 @@ class Session:
     input_bytes: bytes | None
     transport: str
     port: str | None = None
+    power: PowerSession | None = None
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -58,11 +60,12 @@ def collect(
     log: BinaryIO,
     sent_log: TextIO,
     reporter: Reporter,
+    power_folder: Path | None = None,
 ) -> Session:
     """Bring the image to the board and collect everything. Raises DeviceError.
 
     ``log`` gets every received byte, ``sent_log`` what was sent: the collector can be run again on
-    the two.
+    the two. With ``settings.power`` its capture goes into ``power_folder``.
     """
     input_bytes = _read_input(settings.input_path, prepared)
     port = settings.port
@@ -83,7 +86,18 @@ def collect(
         if job.board.kind == "physical":
             with step(reporter, job.title, "clock"):
                 clock = measure_clock(target.device, seconds=settings.clock_seconds)
-    return replace(session, port=port, clock=clock)
+        power = None
+        if settings.power is not None and power_folder is not None and session.bench is not None:
+            power = measure_power(
+                target.device,
+                job,
+                settings,
+                session.bench,
+                clock,
+                folder=power_folder,
+                reporter=reporter,
+            )
+    return replace(session, port=port, clock=clock, power=power)
 
 
 def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:

@@ -76,12 +76,27 @@ def bench(
             hidden=True,
         ),
     ] = None,
+    power: Annotated[
+        str | None,
+        typer.Option(
+            help="Power instrument of bench.toml, or a simulated one (ppk2-sim; "
+            "npubench power list).",
+        ),
+    ] = None,
+    power_fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Make a simulated instrument misbehave (npubench power list --faults); "
+            "repeatable.",
+        ),
+    ] = None,
     timings: Annotated[
         bool, typer.Option("--timings", help="Show how long each step took.")
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
+    from npubench.bench.energy import check_power
     from npubench.bench.job import DEFAULT_BOARDS, Settings, resolve_jobs
     from npubench.bench.matrix import run_matrix
     from npubench.core.errors import UsageError
@@ -101,7 +116,10 @@ def bench(
         probe_serial=probe,
         flash=flash,
         mishaps=tuple(parse_mishap(text) for text in line_fault or ()),
+        power=power,
+        power_faults=tuple(power_fault or ()),
     )
+    check_power([job.board for job in jobs], settings)
     if sys.stderr.isatty() and not timings:
         from npubench.cli.output import LiveReporter
 

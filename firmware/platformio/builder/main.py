@@ -78,6 +78,7 @@ env.Replace(
     LINKFLAGS=[
         *COMMON,
         *([] if hosted else ["-nostartfiles", "-T", board.get("build.ldscript")]),
+        *board.get("build.link_flags", []),
         "-Wl,--gc-sections",
         "-Wl,--build-id=none",
         "-Wl,-z,noexecstack",

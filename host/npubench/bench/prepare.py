@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from npubench.bench.job import Job
 from npubench.boards import Board
@@ -11,10 +12,16 @@ from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.memory import StaticMemory, account_memory
 from npubench.compiler.analyze import Analysis, analyze
 from npubench.compiler.backends import load_backend
-from npubench.compiler.emit.project import Identity, Project, render_project
+from npubench.compiler.emit.project import (
+    Identity,
+    Project,
+    render_project,
+    write_project,
+)
 from npubench.compiler.graph import Graph
 from npubench.compiler.importers.tflite import load_tflite, read_tflite
 from npubench.compiler.plan import Plan
+from npubench.core.errors import ToolMissing
 from npubench.core.progress import Reporter, step
 from npubench.core.version import VERSION
 from npubench.zoo import ResolvedModel
@@ -82,10 +89,23 @@ def identity_of(resolved: ResolvedModel) -> Identity:
 
 
 def compile_network(network: Network, job: Job) -> Compiled:
-    """Plan and emit. Raises CompileError when the board cannot take the network."""
-    plan = load_backend(job.backend).compile(network.graph, network.data, job.board)
+    """Plan and emit. Raises CompileError when the board cannot take the network, ToolMissing, with
+    the way out, when an NPU's compiler is not installed."""
+    try:
+        plan = load_backend(job.backend).compile(network.graph, network.data, job.board)
+    except ToolMissing as error:
+        raise ToolMissing(
+            error.message,
+            argv=error.argv,
+            hint="; ".join(filter(None, (error.hint, "or run it on the CPU: --backend cpu"))),
+        ) from error
     project = render_project(network.graph, plan, job.board, identity_of(network.resolved))
     return Compiled(network=network, board=job.board, plan=plan, project=project)
+
+
+def write_source(compiled: Compiled, folder: Path) -> None:
+    """Write a project to ``folder``, also one that cannot be built here. Raises StorageError."""
+    write_project(compiled.project, folder)
 
 
 def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:
@@ -94,6 +114,6 @@ def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:
         firmware = build_firmware(
             compiled.project, compiled.board, reporter=reporter, job=job.title
         )
-    baseline = None if compiled.board.kind == "host" else build_baseline(compiled.board, reporter)
+    baseline = None if compiled.board.hosted else build_baseline(compiled.board, reporter)
     memory = account_memory(firmware, compiled.board, compiled.plan, baseline=baseline)
     return Prepared(compiled=compiled, firmware=firmware, memory=memory)

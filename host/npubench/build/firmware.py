@@ -19,7 +19,7 @@ from npubench.build.failure import build_failure
 from npubench.build.image import check_image
 from npubench.build.platformio import run_platformio, tool_versions
 from npubench.compiler.emit.project import MANIFEST, Project, write_project
-from npubench.core.errors import StorageError, ToolError
+from npubench.core.errors import ConfigError, StorageError, ToolError, ToolMissing
 from npubench.core.paths import cache_root
 from npubench.core.progress import Event, Reporter
 
@@ -50,9 +50,10 @@ def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: s
     """Build a project, or take its image from the cache.
 
     Safe for threads and processes that build the same project at the same time: one builds, the
-    others wait for it. Raises ToolMissing (compiler, PlatformIO), DoesNotFit, ToolError with the
-    first error lines, StorageError.
+    others wait for it. Raises what ``require_port`` raises, ToolMissing (compiler, PlatformIO),
+    DoesNotFit, ToolError with the first error lines, StorageError.
     """
+    require_port(board)
     compiler = find_compiler(board)
     tools = {**tool_versions(), compiler.name: compiler_version(compiler)}
     key = _key(project, tools)
@@ -87,6 +88,18 @@ def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: s
         flags=built.flags,
         cached=False,
     )
+
+
+def require_port(board: Board) -> None:
+    """Raise ConfigError, or ToolMissing where it is a vendor's tool, when something keeps images
+    from being built for a board: the first line of its ``status.missing``."""
+    if not board.status.missing:
+        return
+    what = f"{board.id} cannot be built yet: {board.status.missing[0]}"
+    hint = f"npubench boards show {board.id}; build MODEL --board {board.id} -o DIR emits the rest"
+    if board.status.cpu == "needs-vendor-tool":
+        raise ToolMissing(what, hint=hint)
+    raise ConfigError(what, hint=hint)
 
 
 def _build(project: Project, board: Board, root: Path, folder: Path, tools: dict[str, str]) -> None:

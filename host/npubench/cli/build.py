@@ -89,9 +89,11 @@ def build(
     """Build one image and say where it is and what memory it takes."""
     from dataclasses import asdict
 
-    from npubench.bench.prepare import build_image
+    from npubench.bench.prepare import build_image, write_source
 
     job, compiled = _compiled(model, board, backend)
+    if output is not None and job.board.status.missing:
+        write_source(compiled, output / "project")
     prepared = build_image(compiled, job, PlainReporter())
     image = prepared.firmware.elf
     project = prepared.firmware.project_dir

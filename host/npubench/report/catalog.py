@@ -54,7 +54,7 @@ def boards_table(boards: Sequence[Board]) -> Table:
     """One line per board."""
     table = new_table()
     for title in ("Board", "Core", "Clock", "Code", "RAM", "NPU", "Verified"):
-        table.add_column(title, no_wrap=title != "NPU", overflow="fold")
+        table.add_column(title, no_wrap=title not in ("NPU", "Verified"), overflow="fold")
     for board in boards:
         table.add_row(
             name(board.id),
@@ -93,7 +93,11 @@ def board_view(board: Board) -> RenderableType:
         ("kernels", ", ".join(board.cpu.kernels)),
         ("flags", " ".join(board.cpu.flags)),
         ("counter", _counter(board)),
-        ("NPU", "" if board.npu is None else f"{board.npu.name}, backend {board.npu.backend}"),
+        (
+            "NPU",
+            "" if board.npu is None else f"{board.npu.name}, backend {board.npu.backend or 'none'}",
+        ),
+        ("NPU's compiler", "" if board.npu is None else board.npu.install),
         ("default backend", board.default_backend),
         ("console", f"{board.console.baud} baud {board.console.note}".strip()),
         ("compiler", f"{board.toolchain.prefix}gcc (package {board.toolchain.package})"),
@@ -129,14 +133,27 @@ def board_view(board: Board) -> RenderableType:
             )
         parts += [heading("Memory"), table]
     for title, lines, style in (
+        ("Missing: keeps images from being built", board.status.missing, "red"),
         ("Unverified: only the board itself can show", board.status.unverified, "yellow"),
         ("Notes", board.notes, ""),
         ("Sources", board.sources, ""),
+        (
+            "Facts, where they were found and how far they can be trusted",
+            tuple(f"{fact.topic}: {fact.confidence}: {fact.source}" for fact in board.facts),
+            "",
+        ),
+        ("Seen on hardware", () if board.status.proof is None else (_proof(board),), "green"),
     ):
         if lines:
             parts.append(heading(title))
             parts += [Text(f"- {printable(line, 500)}", style=style) for line in lines]
     return Group(*parts)
+
+
+def _proof(board: Board) -> str:
+    proof = board.status.proof
+    assert proof is not None
+    return f"{proof.date.isoformat()} by {proof.by}, firmware {proof.firmware_sha256}"
 
 
 def _counter(board: Board) -> str:

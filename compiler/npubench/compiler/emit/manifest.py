@@ -12,7 +12,7 @@ from npubench.compiler.plan import Plan
 
 def board_manifest(board: Board) -> bytes:
     """boards/<id>.json: what our platform's builder and PlatformIO read of a board."""
-    hosted = board.kind == "host"
+    hosted = board.hosted
     document: dict[str, object] = {
         "name": board.name,
         "vendor": "npubench",
@@ -22,6 +22,7 @@ def board_manifest(board: Board) -> bytes:
             "f_cpu": f"{board.cpu.hz or 0}L",
             "cpu_flags": list(board.cpu.flags),
             "hosted": hosted,
+            "link_flags": list(board.toolchain.link),
             "ldscript": "" if hosted else "linker.ld",
             "toolchain_prefix": board.toolchain.prefix,
             "toolchain_debian": board.toolchain.package,
@@ -35,6 +36,7 @@ def board_manifest(board: Board) -> bytes:
 def _upload(board: Board) -> dict[str, object]:
     if board.kind == "host":
         return {"maximum_size": 0, "maximum_ram_size": 0, "protocol": "", "protocols": []}
+    mapped = bool(board.memory)
     flash = sum(
         region.size_bytes for region in board.memory if {"code", "weights"} & set(region.roles)
     )
@@ -43,7 +45,7 @@ def _upload(board: Board) -> dict[str, object]:
     return {
         "maximum_size": flash,
         "maximum_ram_size": ram,
-        "one_region": board.region("code") == board.region("weights"),
+        "one_region": mapped and board.region("code") == board.region("weights"),
         "protocol": protocol,
         "protocols": [protocol] if protocol else [],
         "arguments": [] if board.flash is None else list(board.flash.arguments),

@@ -100,7 +100,7 @@ def emitted_base(board: Board, about: About) -> dict[str, bytes]:
             "header.h.j2", errors_header(firmware_root() / "protocol.toml")
         ),
     }
-    if board.kind != "host":
+    if not board.hosted and board.memory:
         files["linker.ld"] = render("linker.ld.j2", linker_of(board))
     return files
 
@@ -183,7 +183,7 @@ def _remove_empty(folder: Path, inner: Path) -> None:
 
 
 def _check_fit(plan: Plan, board: Board) -> None:
-    if board.kind == "host":
+    if board.hosted or not board.memory:
         return
     weights = board.region("weights")
     needed = sum(len(constant.data) for constant in plan.constants)

@@ -7,7 +7,7 @@ from pathlib import Path
 from npubench.boards import Board
 from npubench.compiler.emit.names import file_name
 from npubench.compiler.plan import KernelCall, Plan
-from npubench.core.errors import CompileError
+from npubench.core.errors import CompileError, ConfigError
 from npubench.core.paths import data_root
 
 PORTABLE = "portable"
@@ -45,10 +45,18 @@ def include_files() -> dict[str, bytes]:
 def hal_files(board: Board) -> dict[str, bytes]:
     """The board's HAL family, and what the families share.
 
-    nb_hal_counter.h goes to the common headers: the harness reads the counter inline.
+    nb_hal_counter.h goes to the common headers: the harness reads the counter inline. A board that
+    is only described (``status.missing``) has no family: its project lacks these files.
     """
     hal = firmware_root() / "hal"
     files = _tree(hal / "common", "src/hal/common")
+    if not (hal / board.hal).is_dir():
+        if board.status.missing:
+            return files
+        raise ConfigError(
+            f"board {board.id}: hal: there is no family {board.hal!r}",
+            hint=f"it would be in firmware/hal/{board.hal}; see docs/add-a-board.md",
+        )
     files |= _tree(hal / board.hal, f"src/hal/{board.hal}")
     files["include/nb_hal_counter.h"] = files.pop(f"src/hal/{board.hal}/nb_hal_counter.h")
     return files

@@ -133,6 +133,17 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a model of the NPU expects of one operator of the network: cycles of the NPU's clock and
+    bytes over each of its ports, bursts that are cut short counted in full."""
+
+    op_index: int
+    cycles: int
+    port_bytes: tuple[int, ...]
+    bound_by_memory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that a backend decides about a network on a board.
 
@@ -149,6 +160,7 @@ class Plan:
     artifact: bytes
     artifact_sha256: str
     fallbacks: tuple[Fallback, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
     driver: str = "none"
     extra_files: dict[str, str] = field(default_factory=dict)
     defines: dict[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from pathlib import Path
 from npubench.bench.counts import Scale
 from npubench.bench.evaluate import TIMED
 from npubench.bench.job import Job, Settings
+from npubench.bench.modelled import npu_record
 from npubench.bench.prepare import Compiled, Network, Prepared
 from npubench.bench.session import Session
 from npubench.core.errors import DeviceError, NpubenchError
@@ -26,7 +27,6 @@ from npubench.runs.schema import (
     LayerRecord,
     MemoryRecord,
     ModelRecord,
-    NpuRecord,
     RunRecord,
     StageRecord,
 )
@@ -183,7 +183,7 @@ def make_record(
             "layers": findings.layers,
             "memory": _memory(findings),
             "clock": findings.clock,
-            "npu": npu_record(compiled),
+            "npu": npu_record(compiled, findings.session),
             "answer": answer,
             "energy": findings.energy,
             "settings": {
@@ -201,11 +201,6 @@ def make_record(
             "timings_s": timings_s,
         }
     )
-
-
-def npu_record(compiled: Compiled) -> NpuRecord | None:
-    """What the backend says of the NPU, or None on a plan without one."""
-    return NpuRecord.model_validate(compiled.plan.npu) if compiled.plan.npu else None
 
 
 def record_without_plan(job: Job, network: Network, findings: Findings, run_id: str) -> RunRecord:

@@ -19,6 +19,7 @@ from npubench.bench.evaluate import (
     timing_evidence,
 )
 from npubench.bench.job import Job, Settings
+from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages, npu_cycles
 from npubench.bench.prepare import Compiled, Network, build_image
 from npubench.bench.record import (
     Findings,
@@ -119,6 +120,10 @@ def failed_before_start(
         return writer.finish(record, samples={}, events=[])
 
 
+def _artifact_name(data: bytes) -> str:
+    return "artifact.tflite" if data[4:8] == b"TFL3" else "artifact.bin"
+
+
 def _execute(
     job: Job,
     compiled: Compiled,
@@ -132,7 +137,7 @@ def _execute(
     writer.add_tree("project", prepared.firmware.project_dir)
     writer.add_bytes("model.tflite", compiled.network.data)
     if compiled.plan.artifact != compiled.network.data:
-        writer.add_bytes("artifact.bin", compiled.plan.artifact)
+        writer.add_bytes(_artifact_name(compiled.plan.artifact), compiled.plan.artifact)
     with (
         writer.open("serial.bin") as received,
         writer.open("sent.jsonl") as sent,
@@ -200,6 +205,10 @@ def judge(
         findings.values, findings.scale, evidence=evidence, measured_hz=measured_hz, reason=reason
     )
     findings.layers = layer_records(compiled, session, findings.scale, evidence=evidence)
+    clocks = clocks_of(board, compiled.plan.npu)
+    if clocks is not None:
+        findings.stages = modelled_stages(findings.stages, clocks, npu_cycles(bench))
+        findings.layers = modelled_layers(findings.layers, compiled, session, clocks)
     if session.mem.stack_used_bytes > session.mem.stack_size_bytes - STACK_MARGIN_BYTES:
         raise DeviceError(
             f"the stack overflowed: {session.mem.stack_used_bytes} of "

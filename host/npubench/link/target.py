@@ -142,7 +142,7 @@ def emulator_arguments(emulator: Emulator, elf: Path, *, console_fd: int) -> tup
         "-chardev", f"socket,id=console,fd={console_fd}",
         "-serial", "chardev:console",
         *emulator.arguments,
-        "-kernel", os.fspath(elf.resolve()),
+        "-kernel", os.fspath(elf),
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _start_emulator(
         label = f"{emulator.program} {emulator.machine}"
         line = SocketTransport(ours, label=label)
         stack.enter_context(line)
-        arguments = emulator_arguments(emulator, elf, console_fd=theirs.fileno())
+        arguments = emulator_arguments(emulator, elf.resolve(), console_fd=theirs.fileno())
         fds = [theirs.fileno()]
         if npu is not None:
             arguments = fill_in(arguments, npu)

@@ -67,6 +67,8 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
         os.mkfifo(folder / ANSWER_FIFO, 0o600)
         environment = {
             **os.environ,
+            # Small matrices gain nothing from threads, and jobs run side by side.
+            "OPENBLAS_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(str(Path(part).resolve()) for part in sys.path if part),
         }
         with BoardProcess(

@@ -36,13 +36,15 @@ def make_samples(
     """Samples in the unit of the record's stages.
 
     ``counts`` are net of the window's cost, in instructions or cycles; where the record's stage is
-    in microseconds they are divided by the measured clock.
+    in microseconds they are divided by the measured clock. Under a modelled time lie instructions.
     """
     hz = None if record.clock is None else record.clock.measured_hz
     samples = []
     for stage, values in counts.items():
         summary = record.stages.get(stage)
-        unit = "cycles" if summary is None else summary.unit
+        unit: str = "cycles" if summary is None else summary.unit
+        if unit == "us_modelled":
+            unit = "instructions"
         raw = raw_counts.get(stage, ())
         for rep, net in enumerate(values):
             value: Number = net

@@ -88,7 +88,11 @@ class StageRecord(_Record):
 
 
 class LayerRecord(_Record):
-    """One operator of the network. ``unit`` as in stages; ``value`` is the median of its counts."""
+    """One operator of the network. ``unit`` as in stages; ``value`` is the median of its counts.
+
+    ``low`` and ``high`` bound a modelled value; ``npu_cycles`` are those of the operator itself,
+    also where only its job's time can be told.
+    """
 
     index: int
     op: str
@@ -102,6 +106,10 @@ class LayerRecord(_Record):
     unit: Literal["instructions", "cycles", "us_modelled"]
     evidence: Evidence
     value: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    cpu_instructions: int | None = None
+    npu_cycles: int | None = None
     reason: str | None = None
 
 

@@ -1,11 +1,13 @@
 """What the NPU computes: each operation in numpy over flat memory, in the stream's order.
 
-Convolutions run as float64 matrix products, which are exact: every sum stays below 2**53.
+Convolutions run as matrix products of floats, which are exact: every sum stays below 2**24 in
+float32 and below 2**53 in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,7 @@ from npubench.npu.ethosu.rounding import half_away, half_up, scale
 from npubench.npu.ethosu.weights import WeightStore, decode_scales
 
 Values = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating[Any]]
 
 LUT_BYTES = 2048
 LUT_SLOT_BYTES = 256
@@ -85,7 +88,7 @@ class FunctionalCore:
         assert op.scales is not None
         stream = read_range(regions, op.weights, "weights", op.offset_bytes).tobytes()
         weights = self._weights.weights(op, stream)
-        windows = _windows(op, _centred(op.ifm, ifm).astype(np.float64))
+        windows = _windows(op, _centred(op.ifm, ifm).astype(weights.dtype))
         height, width, kernel_h, kernel_w, depth = windows.shape
         if op.kind is OpKind.CONV:
             columns = windows.reshape(height * width, kernel_h * kernel_w * depth)
@@ -185,7 +188,7 @@ def _wrap32(values: Values) -> Values:
     return ((values + 2**31) & 0xFFFFFFFF) - 2**31
 
 
-def _upscaled(op: BlockOp, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _upscaled(op: BlockOp, values: Floats) -> Floats:
     """The input after upscaling: 1 repeats each value, 2 puts zeros between them."""
     if op.upscale == 0:
         return values
@@ -198,8 +201,8 @@ def _upscaled(op: BlockOp, values: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
 
 
 def _windows(
-    op: BlockOp, values: npt.NDArray[np.float64], fill: float = 0.0
-) -> npt.NDArray[np.float64]:
+    op: BlockOp, values: Floats, fill: float = 0.0
+) -> Floats:
     """Kernel windows, shape (oh, ow, kh, kw, depth), padded with ``fill``; a view."""
     values = _upscaled(op, values)
     top, left, bottom, right = op.pad

@@ -17,6 +17,8 @@ from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.isa import StreamError, StreamFault
 from npubench.npu.ethosu.operation import BlockOp, OpKind
 
+Weights = npt.NDArray[np.floating[Any]]
+
 SCALE_BYTES = 10
 
 
@@ -92,10 +94,11 @@ class WeightStore:
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
-        self._weights: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
+        self._weights: dict[tuple[Any, ...], Weights] = {}
 
-    def weights(self, op: BlockOp, stream: bytes) -> npt.NDArray[np.float64]:
-        """Weights as float64 (exact), shape (ofm, kh, kw, ifm); depthwise has ifm = 1.
+    def weights(self, op: BlockOp, stream: bytes) -> Weights:
+        """Weights as floats in which the convolution is exact, float32 or float64, shape (ofm, kh,
+        kw, ifm); depthwise has ifm = 1.
 
         Raises StreamError when the stream does not hold what the operation needs.
         """
@@ -119,8 +122,15 @@ class WeightStore:
             flat = np.zeros(int(np.prod(shape)), dtype=np.float64)
             valid = order >= 0
             flat[order[valid]] = decoded[: order.size][valid]
-            found = self._weights[key] = flat.reshape(shape)
+            found = self._weights[key] = _narrowed(flat.reshape(shape), op.ifm.bits)
         return found
+
+
+def _narrowed(weights: Weights, ifm_bits: int) -> Weights:
+    """As float32 where that is exact too, which is twice as fast: no partial sum of any channel,
+    whatever the input, may reach 2**24."""
+    largest = float(np.abs(weights).sum(axis=(1, 2, 3)).max(initial=0.0)) * 2.0 ** (ifm_bits + 1)
+    return weights.astype(np.float32) if largest < 2.0**24 else weights
 
 
 def decode_stream(stream: bytes, offset_bytes: int) -> npt.NDArray[np.int64]:

@@ -51,19 +51,19 @@ def doctor_table(checks: Sequence[CheckLike]) -> RenderableType:
 
 
 def boards_table(boards: Sequence[Board]) -> Table:
-    """One line per board."""
+    """One line per board; the NPU's column says what is verified of it."""
     table = new_table()
-    for title in ("Board", "Core", "Clock", "Code", "RAM", "NPU", "Verified"):
-        table.add_column(title, no_wrap=title not in ("NPU", "Verified"), overflow="fold")
+    for title in ("Board", "Core", "Clock", "Code", "RAM", "CPU", "NPU"):
+        table.add_column(title, no_wrap=title not in ("CPU", "NPU"))
     for board in boards:
         table.add_row(
             name(board.id),
-            name(board.cpu.core),
+            name(board.cpu.core.removeprefix("cortex-")),
             number(fmt.si(board.cpu.hz, "Hz")),
             number(memory_size(board, "code")),
             number(memory_size(board, "ram")),
-            cell(fmt.NONE if board.npu is None else board.npu.name),
-            status_words(board),
+            cell(board.status.cpu),
+            cell(fmt.NONE if board.npu is None else board.status.npu),
         )
     return table
 

@@ -140,6 +140,7 @@ def measure_power(
             ):
                 traits = opened.traits
                 count = math.floor(trace.seconds * opened.traits.rate_hz)
+                count = count if opened.feed is None else opened.feed.count
                 capture = capture_playback(opened, folder, samples=count)
         else:
             with open_power(choice) as opened:

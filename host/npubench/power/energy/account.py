@@ -109,12 +109,13 @@ def account(
     for mark, window in measured:
         reasons += _window_reasons(window, mark, limits)
     voltage = _voltage(windows, traits)
-    deviation = abs(voltage - traits.voltage_mv) / traits.voltage_mv
+    asked = traits.voltage_mv if traits.set_mv is None else traits.set_mv
+    deviation = abs(voltage - asked) / asked
     if deviation > limits.voltage_tolerance_ratio:
         reasons.append(
             Reason(
                 cause=Cause.VOLTAGE,
-                detail=f"{voltage:.0f} mV were measured where {traits.voltage_mv:.0f} mV were set "
+                detail=f"{voltage:.0f} mV were measured where {asked:.0f} mV were set "
                 f"(tolerance {100 * limits.voltage_tolerance_ratio:g} %)",
             )
         )

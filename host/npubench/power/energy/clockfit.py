@@ -83,7 +83,10 @@ def fit_clocks(
 
     ``falling_only``: the instrument sees only the edges at which a level begins.
     """
-    wanted = [edge for edge in device if edge.after != 0] if falling_only else list(device)
+    wanted = list(device)
+    if falling_only:
+        wanted = [edge for edge in device if edge.after != 0]
+        seen = [edge for edge in seen if edge.after != 0]
     if len(wanted) < 4 or len(seen) < 2:
         return _unmatched(f"the capture shows {len(seen)} edges, the device made {len(wanted)}")
     times = np.array([edge.time_s for edge in wanted])

@@ -23,6 +23,8 @@ START, STOP, POWER, VOLTAGE, MODE, METADATA = 0x06, 0x07, 0x0C, 0x0D, 0x11, 0x19
 AMPERE_MODE, SOURCE_MODE = 1, 2
 ADC_VOLT_PER_COUNT = 1.8 / 163840
 ADC_MAX = 0x3FFF
+# The hardware measures up to 1 A; a reading beyond is not one.
+CURRENT_LIMIT_UA = 1.02e6
 COUNTER_MASK = 63
 # How many words must follow each other before a place in the stream counts as aligned.
 SYNC_WORDS = 8
@@ -250,6 +252,9 @@ class WordDecoder:
         full = (words & np.uint32(ADC_MAX)) == ADC_MAX
         if full.any():
             flags = np.where(full & (flags == 0), flags | np.uint8(Flag.SATURATED), flags)
+        if float(current.max()) > CURRENT_LIMIT_UA:
+            high = (current > CURRENT_LIMIT_UA) & (flags == 0)
+            flags = np.where(high, flags | np.uint8(Flag.SATURATED), flags)
         if len(changes) or not present[:keep].all():
             flags = self._settle(current, markers, ranges, flags.copy(), changes)
         self._range = int(ranges[-1])

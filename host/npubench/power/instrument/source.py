@@ -52,6 +52,7 @@ class Identity:
 class Traits:
     """What the instrument delivers, as configured.
 
+    ``set_mv``: the voltage that was asked for, where another one was read back.
     ``marker_bits``: inputs on the samples' time base; ``edges``: whether it sees both edges of an
     input or only falling ones. ``voltage``: with each sample, or as it was declared.
     ``marker_skew_samples``: standard uncertainty of a marker's place against the samples.
@@ -62,6 +63,7 @@ class Traits:
     edges: Literal["both", "falling", "none"] = "both"
     voltage: Literal["measured", "declared"] = "declared"
     voltage_mv: float = 3000.0
+    set_mv: float | None = None
     min_window_samples: int = 1000
     marker_skew_samples: float = 0.29
     accuracy: Accuracy = field(default_factory=Accuracy)

@@ -89,6 +89,13 @@ class Feed:
         self._noise = np.random.default_rng(seed)
         self.next = 0
 
+    def rescale(self, ratio: float) -> None:
+        """Take samples ``ratio`` times as often, from the beginning."""
+        self.true_rate_hz *= ratio
+        self.count = int(np.ceil(self.trace.seconds * self.true_rate_hz))
+        self.trouble = int(self.trouble * ratio)
+        self.next = 0
+
     @property
     def supply_mv(self) -> float:
         """The voltage at the board."""

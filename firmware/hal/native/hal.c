@@ -1,4 +1,4 @@
-/* hal.c (native): the firmware as a POSIX process. Console on standard input and output (the host
+/* hal.c (native): the firmware as a POSIX process, here or under a board's own Linux. Console on standard input and output (the host
  * gives it a pty), the harness on a painted stack of NB_STACK_BYTES, faults from signals, reset by
  * running the program again. It ends when standard input is closed. */
 #define _GNU_SOURCE 1
@@ -29,11 +29,13 @@ static char **arguments;
 static uint8_t output[1024];
 static size_t output_used;
 
-uint32_t nb_native_us(void)
+_Static_assert(1000000000u % NB_HAL_COUNTER_HZ == 0, "whole nanoseconds per count");
+
+uint32_t nb_native_count(uint32_t hz)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)((uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u);
+    return (uint32_t)((uint64_t)now.tv_sec * hz + (uint64_t)now.tv_nsec / (1000000000u / hz));
 }
 
 void nb_hal_init(void)
@@ -104,8 +106,8 @@ void nb_hal_marker(uint32_t code)
 
 void nb_hal_wait_us(uint32_t us)
 {
-    const uint32_t begin = nb_native_us();
-    while (nb_native_us() - begin < us) {
+    const uint32_t begin = nb_native_count(1000000u);
+    while (nb_native_count(1000000u) - begin < us) {
     }
 }
 
@@ -170,6 +172,9 @@ static void on_fault(int number, siginfo_t *info, void *context)
 #elif defined(__aarch64__) && defined(__linux__)
     fault.pc = (uintptr_t)((ucontext_t *)context)->uc_mcontext.pc;
     fault.lr = (uintptr_t)((ucontext_t *)context)->uc_mcontext.regs[30];
+#elif defined(__riscv) && defined(__linux__)
+    fault.pc = (uintptr_t)((ucontext_t *)context)->uc_mcontext.__gregs[REG_PC];
+    fault.lr = (uintptr_t)((ucontext_t *)context)->uc_mcontext.__gregs[REG_RA];
 #else
     (void)context;
 #endif

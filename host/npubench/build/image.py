@@ -1,13 +1,14 @@
-"""What an ELF holds, and the checks that an image must pass before it reaches a board."""
+"""The checks that an image must pass before it reaches a board."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from npubench.boards import Board
+from npubench.build.elf import Image, Section, read_image
 from npubench.core.errors import ToolError
+
+__all__ = ["Image", "Section", "check_image", "read_image"]
 
 FORBIDDEN = frozenset(
     (
@@ -30,56 +31,88 @@ FORBIDDEN = frozenset(
         "_svfprintf_r",
     )
 )
-NEVER_LOADED = (".nb_arena", ".nb_fixture", ".nb_output", ".nb_stack", ".noinit")
 _ARM = "EM_ARM"
-_WRITE, _ALLOC = 1, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A section that takes memory. ``load_address`` is None when the image holds none of it."""
-
-    name: str
-    address: int
-    size_bytes: int
-    writable: bool
-    load_address: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An ELF's memory sections, its symbols (name to address) and its first two words."""
-
-    machine: str
-    entry: int
-    sections: tuple[Section, ...]
-    symbols: dict[str, int]
-    vectors: tuple[int, int] | None
-
-
-def read_image(elf: Path) -> Image:
-    """Read an ELF. Raises ToolError when it is none."""
-    from elftools.common.exceptions import ELFError
-
-    try:
-        with elf.open("rb") as file:
-            return _read(file)
-    except (OSError, ELFError) as error:
-        raise ToolError(f"{elf} is not an ELF that can be read: {error}") from error
+_MACHINES = {"arm-": _ARM, "riscv": "EM_RISCV", "xtensa": "EM_XTENSA"}
+# The system exceptions of Armv7-M and Armv8-M; the rest of the first 16 words is reserved.
+_EXCEPTIONS = (2, 3, 4, 5, 6, 7, 11, 12, 14, 15)
+_RESERVED = (8, 9, 10, 13)
+_VECTORS_ALIGN = 128
+# Tag_CPU_arch by -mcpu (Arm's addenda to the ABI, "Build attributes").
+_ARCHITECTURES = {
+    "cortex-m0plus": 12,
+    "cortex-m4": 13,
+    "cortex-m7": 13,
+    "cortex-m33": 17,
+    "cortex-m55": 21,
+    "cortex-m85": 21,
+}
+_SOFT_FLOAT = (
+    "__aeabi_f",
+    "__aeabi_i2f",
+    "__aeabi_ui2f",
+    "__aeabi_l2f",
+    "__aeabi_ul2f",
+    "__aeabi_d",
+    "__aeabi_i2d",
+    "__aeabi_ui2d",
+    "__aeabi_l2d",
+    "__aeabi_ul2d",
+    "__aeabi_cf",
+    "__aeabi_cd",
+)
 
 
 def check_image(elf: Path, board: Board) -> None:
-    """Raise ToolError when an image has a heap or printf, lies outside the board's memory, or has
-    no vector table where the core looks for it. A host process is not checked."""
+    """Raise ToolError when an image is not what a board can run.
+
+    Under an operating system: another architecture, or the need of a dynamic loader. Bare metal:
+    heap or printf, a symbol left open or optional, a section outside the board's memory, a stack
+    that is not the one of board.toml, a vector table that is not where the core looks for it or
+    whose entries are no code, floating point for another unit than the board has. A process of
+    this computer is not checked.
+    """
     if board.kind == "host":
         return
     image = read_image(elf)
+    _check_machine(image, board)
+    if board.hosted:
+        if image.interpreter:
+            raise ToolError(
+                f"the program for {board.id} wants a dynamic loader that the board may not have",
+                hint="link it statically: toolchain.link in the board's file",
+            )
+        return
+    _check_symbols(image, board)
+    _check_places(image, board)
+    if image.machine == _ARM:
+        _check_vectors(image, board)
+        _check_floats(image, board)
+    _check_stack(image, board)
+
+
+def _check_machine(image: Image, board: Board) -> None:
+    prefix = board.toolchain.prefix
+    wanted = next((name for start, name in _MACHINES.items() if prefix.startswith(start)), None)
+    if wanted is not None and image.machine != wanted:
+        raise ToolError(f"the image for {board.id} is for {image.machine}, not {wanted}")
+
+
+def _check_symbols(image: Image, board: Board) -> None:
     found = sorted(FORBIDDEN & image.symbols.keys())
     if found:
         raise ToolError(
             f"the firmware for {board.id} links {', '.join(found)}",
             hint="firmware may neither allocate nor print formatted text",
         )
+    for what, names in (("undefined", image.undefined), ("weak", image.weak)):
+        if names:
+            raise ToolError(
+                f"the firmware for {board.id} has {what} symbols: {', '.join(names)}",
+                hint="everything is bound at link time, by one strong definition",
+            )
+
+
+def _check_places(image: Image, board: Board) -> None:
     for section in image.sections:
         for address in (section.address, section.load_address):
             if address is not None and not _inside(board, address, section.size_bytes):
@@ -88,27 +121,87 @@ def check_image(elf: Path, board: Board) -> None:
                     f"outside the memory of {board.id}",
                     hint="see [[memory]] in the board's file",
                 )
-    if image.machine == _ARM:
-        _check_vectors(image, board)
 
 
 def _check_vectors(image: Image, board: Board) -> None:
-    if image.vectors is None:
+    section = image.section(".vectors")
+    if image.vectors is None or section is None:
         raise ToolError(f"the firmware for {board.id} has no vector table in section .vectors")
-    place = next(section.address for section in image.sections if section.name == ".vectors")
-    stack, reset = image.vectors
+    stack, reset, *_ = image.vectors
     expected = (
         board.region("code").base,
         image.symbols.get("_nb_stack_top"),
         image.symbols.get("nb_reset_handler"),
     )
-    if (place, stack, reset) != expected:
+    if (section.address, stack, reset) != expected:
         shown = [
             ", ".join("none" if word is None else f"0x{word:08X}" for word in words)
-            for words in ((place, stack, reset), expected)
+            for words in ((section.address, stack, reset), expected)
         ]
         raise ToolError(
             f"the vector table of {board.id} (place, stack, reset) is {shown[0]}, not {shown[1]}"
+        )
+    if section.address % _VECTORS_ALIGN:
+        raise ToolError(
+            f"the vector table of {board.id} at 0x{section.address:08X} is not aligned to "
+            f"{_VECTORS_ALIGN} bytes: the core would read another"
+        )
+    if image.entry != reset:
+        raise ToolError(f"the entry of {board.id} is 0x{image.entry:08X}, not its reset handler")
+    words = dict(enumerate(image.vectors))
+    for index in (1, *_EXCEPTIONS):
+        word = words.get(index, 0)
+        if word % 2 == 0 or not _is_code(image, word - 1):
+            raise ToolError(
+                f"vector {index} of {board.id} is 0x{word:08X}, which is no address of Thumb code"
+            )
+    for index in _RESERVED:
+        if words.get(index, 0) != 0:
+            raise ToolError(
+                f"vector {index} of {board.id} is 0x{words[index]:08X}; it is reserved and must be 0"
+            )
+
+
+def _is_code(image: Image, address: int) -> bool:
+    return any(
+        section.executable and section.address <= address < section.address + section.size_bytes
+        for section in image.sections
+    )
+
+
+def _check_stack(image: Image, board: Board) -> None:
+    limit, top = (image.symbols.get(name) for name in ("_nb_stack_limit", "_nb_stack_top"))
+    region = board.region("ram")
+    end = region.base + region.size_bytes
+    if limit is None or top is None or top - limit != board.stack_bytes or top != end or top % 8:
+        shown = [f"0x{word:08X}" if word is not None else "none" for word in (limit, top)]
+        raise ToolError(
+            f"the stack of {board.id} is {shown[0]} to {shown[1]}, not the last "
+            f"{board.stack_bytes} bytes of {region.name}"
+        )
+
+
+def _check_floats(image: Image, board: Board) -> None:
+    """The architecture and the float ABI of the build attributes are those of the board's flags,
+    and a board with a unit for floats calls no routine that stands in for one."""
+    cpu = next((flag[6:] for flag in board.cpu.flags if flag.startswith("-mcpu=")), "")
+    wanted = _ARCHITECTURES.get(cpu.partition("+")[0])
+    found = image.attributes.get("CPU_ARCH")
+    if wanted is not None and found != wanted:
+        raise ToolError(
+            f"the image for {board.id} is for Arm architecture {found}, not {wanted} ({cpu})"
+        )
+    hard = "-mfloat-abi=hard" in board.cpu.flags
+    if hard != (image.attributes.get("ABI_VFP_ARGS", 0) == 1):
+        raise ToolError(
+            f"the image for {board.id} passes floats {'in core' if hard else 'in float'} registers",
+            hint="an object was compiled with other flags than cpu.flags of the board's file",
+        )
+    soft = sorted(name for name in image.symbols if name.startswith(_SOFT_FLOAT))
+    if hard and soft:
+        raise ToolError(
+            f"the firmware for {board.id} computes floats in software: {', '.join(soft[:5])}",
+            hint="a double, or a float operation that the unit lacks",
         )
 
 
@@ -117,55 +210,3 @@ def _inside(board: Board, address: int, size: int) -> bool:
         region.base <= address and address + size <= region.base + region.size_bytes
         for region in board.memory
     )
-
-
-def _read(file: IO[bytes]) -> Image:
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.sections import SymbolTableSection
-
-    elf = ELFFile(file)
-    segments = [
-        (seg["p_vaddr"], seg["p_memsz"], seg["p_paddr"])
-        for seg in elf.iter_segments()
-        if seg["p_type"] == "PT_LOAD"
-    ]
-    sections: list[Section] = []
-    symbols: dict[str, int] = {}
-    vectors: tuple[int, int] | None = None
-    for item in elf.iter_sections():
-        if isinstance(item, SymbolTableSection):
-            symbols |= {
-                symbol.name: symbol["st_value"]
-                for symbol in item.iter_symbols()
-                if symbol.name and symbol["st_shndx"] != "SHN_UNDEF"
-            }
-        if not item["sh_flags"] & _ALLOC or item["sh_size"] == 0:
-            continue
-        address, size = item["sh_addr"], item["sh_size"]
-        empty = item["sh_type"] == "SHT_NOBITS" or item.name in NEVER_LOADED
-        sections.append(
-            Section(
-                name=item.name,
-                address=address,
-                size_bytes=size,
-                writable=bool(item["sh_flags"] & _WRITE),
-                load_address=None if empty else _load_address(segments, address, size),
-            )
-        )
-        if item.name == ".vectors" and size >= 8:
-            words = item.data()
-            vectors = (int.from_bytes(words[0:4], "little"), int.from_bytes(words[4:8], "little"))
-    return Image(
-        machine=elf["e_machine"],
-        entry=elf["e_entry"],
-        sections=tuple(sections),
-        symbols=symbols,
-        vectors=vectors,
-    )
-
-
-def _load_address(segments: list[tuple[int, int, int]], address: int, size: int) -> int:
-    for virtual, length, physical in segments:
-        if virtual <= address and address + size <= virtual + length:
-            return int(physical + address - virtual)
-    return address

@@ -12,6 +12,6 @@ compile() {
     uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
         --no-emit-index-url --annotation-style line --custom-compile-command "scripts/lock.sh" "$@"
 }
-compile --extra train --extra ethos-u --group dev --output-file requirements-dev.lock ${1:+"$1"}
+compile --extra train --extra ethos-u --extra board-models --group dev --output-file requirements-dev.lock ${1:+"$1"}
 compile --extra ethos-u --group build --constraint requirements-dev.lock \
     --output-file requirements.lock ${1:+"$1"}

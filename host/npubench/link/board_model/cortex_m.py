@@ -14,7 +14,6 @@ DWT = 0xE0001000
 PAGE = 0x1000
 NMI, HARD_FAULT, MEM_FAULT, BUS_FAULT, USAGE_FAULT, SVC, PENDSV, SYSTICK = 2, 3, 4, 5, 6, 11, 14, 15
 FIRST_IRQ = 16
-IRQS = 240
 CPUID = {"cortex-m4": 0x410FC241, "cortex-m7": 0x411FC272, "cortex-m33": 0x410FD214}
 CCSIDR = {"cortex-m7": 0xF00FE019}
 RESET_KEY, RESET_REQUEST = 0x05FA, 1 << 2
@@ -23,6 +22,7 @@ LAR_KEY = 0xC5ACCE55
 ICSR, VTOR, AIRCR, CCR = 0xD04, 0xD08, 0xD0C, 0xD14
 SHPR1, SHCSR, CFSR, HFSR, MMFAR, BFAR = 0xD18, 0xD24, 0xD28, 0xD2C, 0xD34, 0xD38
 DEMCR, STIR = 0xDFC, 0xF00
+LOOKS = (ICSR, AIRCR, SHPR1, SHPR1 + 4, SHPR1 + 8, SHCSR, STIR)
 ENABLE_BIT = {MEM_FAULT: 16, BUS_FAULT: 17, USAGE_FAULT: 18}
 
 
@@ -49,23 +49,29 @@ class SysTick:
 
 
 @dataclass(slots=True)
-class CycleCounter:
-    """DWT CYCCNT, which counts instructions here. The M7's unit must be unlocked first."""
+class TraceUnit:
+    """DWT: whether CYCCNT counts. The M7's unit must be unlocked before it is written.
+
+    ``counter``: what was written to CYCCNT and not yet taken over by the machine.
+    """
 
     locked: bool
+    control: int = 0
     enabled: bool = False
-    value: int = 0
-    since: int = 0
+    counter: int | None = None
 
-    def read(self, now: int) -> int:
-        return (self.value + (now - self.since if self.enabled else 0)) & 0xFFFFFFFF
+    @property
+    def counts(self) -> bool:
+        return bool(self.enabled and self.control & 1)
 
-    def write(self, value: int, now: int) -> None:
-        self.value, self.since = value, now
-
-    def enable(self, on: bool, now: int) -> None:
-        self.write(self.read(now), now)
-        self.enabled = on
+    def write(self, offset: int, value: int) -> None:
+        """A store to its registers."""
+        if offset == 0xFB0:
+            self.locked = self.locked and value != LAR_KEY
+        elif not self.locked and offset == 4:
+            self.counter = value
+        elif not self.locked and offset == 0:
+            self.control = value & 0xFFF
 
 
 @dataclass(slots=True)
@@ -84,15 +90,14 @@ class SystemControl:
     enabled: set[int] = field(default_factory=set)
     active: list[int] = field(default_factory=list)
     systick: SysTick = field(default_factory=SysTick)
-    counter: CycleCounter = field(init=False)
+    trace: TraceUnit = field(init=False)
     vtor: int = field(init=False)
-    trace: int = 0
-    dwt_control: int = 0
+    debug: int = 0
     wants_reset: bool = False
     wants_look: bool = False
 
     def __post_init__(self) -> None:
-        self.counter = CycleCounter(locked=self.core == "cortex-m7")
+        self.trace = TraceUnit(locked=self.core == "cortex-m7")
         self.vtor = self.vectors
 
     # --- registers -------------------------------------------------------------------------------
@@ -137,15 +142,15 @@ class SystemControl:
             case 0xD80:
                 return CCSIDR.get(self.core, 0)
             case 0xDFC:
-                return self.trace
+                return self.debug
         for base, numbers in ((0x100, self.enabled), (0x200, self.pending)):
             for start in (base, base + 0x80):
-                if start <= offset < start + 0x20:
+                if start <= offset < start + 0x40:
                     return _bits(numbers, FIRST_IRQ + (offset - start) * 8)
         return self.words.get(offset, 0)
 
     def _store(self, offset: int, value: int) -> None:
-        self.wants_look = True
+        self.wants_look = offset < 0x400 or offset in LOOKS
         match offset:
             case 0x010:
                 if value & 1 and not self.systick.control & 1:
@@ -170,8 +175,8 @@ class SystemControl:
             case 0xD28 | 0xD2C:
                 self.words[offset] = self.words.get(offset, 0) & ~value
             case 0xDFC:
-                self.trace = value
-                self._count()
+                self.debug = value
+                self.trace.enabled = bool(value >> 24 & 1)
             case 0xF00:
                 self.pending.add(FIRST_IRQ + (value & 0x1FF))
             case _:
@@ -179,32 +184,11 @@ class SystemControl:
                     (0x100, self.enabled, True), (0x180, self.enabled, False),
                     (0x200, self.pending, True), (0x280, self.pending, False),
                 ):  # fmt: skip
-                    if start <= offset < start + 0x20:
+                    if start <= offset < start + 0x40:
                         chosen = _numbers(value, FIRST_IRQ + (offset - start) * 8)
                         (numbers.update if on else numbers.difference_update)(chosen)
                         return
                 self.words[offset] = value
-
-    def read_dwt(self, offset: int) -> int:
-        """A load from the trace unit."""
-        if offset == 4:
-            return self.counter.read(self.now)
-        return 0x40000000 | self.dwt_control if offset == 0 else 0
-
-    def write_dwt(self, offset: int, value: int) -> None:
-        """A store to the trace unit."""
-        if offset == 0xFB0:
-            self.counter.locked = value != LAR_KEY and self.core == "cortex-m7"
-        elif self.counter.locked:
-            return
-        elif offset == 4:
-            self.counter.write(value, self.now)
-        elif offset == 0:
-            self.dwt_control = value & 0xFFF
-            self._count()
-
-    def _count(self) -> None:
-        self.counter.enable(bool(self.dwt_control & 1 and self.trace >> 24 & 1), self.now)
 
     # --- exceptions ------------------------------------------------------------------------------
 

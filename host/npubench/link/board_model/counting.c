@@ -2,8 +2,15 @@
  *
  * Unicorn calls count_code before each instruction and count_block at the start of each translated
  * block. It does not call count_code for an instruction whose condition in an IT block fails; such
- * instructions are found as gaps between two that follow one another, and counted. */
+ * instructions are found as gaps between two that follow one another, and counted.
+ * read_counter is the trace unit as the core reads it. Firmware that does nothing but ask it, more
+ * than WAITING times with at most NEAR instructions between, waits: then the counter runs ahead by
+ * LEAP with each read, so that two seconds of waiting take no two hundred million instructions. */
 #include <stdint.h>
+
+#define NEAR 32u
+#define WAITING 10000u
+#define LEAP 65536u
 
 typedef struct {
     uint64_t count;     /* instructions so far */
@@ -12,6 +19,12 @@ typedef struct {
     uint64_t block_end; /* address after the present block, 0 = unknown */
     uint64_t stop;      /* not 0: stop at the next block */
     uint64_t stopped;   /* not 0: that is what ended the run */
+    uint64_t control;   /* DWT_CTRL */
+    uint64_t counting;  /* not 0: CYCCNT counts */
+    uint64_t value;     /* CYCCNT when it was set or stopped ... */
+    uint64_t since;     /* ... and the instruction at which that was */
+    uint64_t polls;     /* reads of CYCCNT in a row */
+    uint64_t polled;    /* the instruction of the last one */
     int (*emu_stop)(void *engine);
     int (*mem_read)(void *engine, uint64_t address, void *bytes, uint64_t size);
 } nb_counting;
@@ -23,6 +36,22 @@ static void count_gap(nb_counting *state, void *engine, uint64_t from, uint64_t 
         from += half >= 0xE800u ? 4u : 2u;
         state->count++;
     }
+}
+
+uint64_t read_counter(void *engine, uint64_t offset, unsigned size, void *user)
+{
+    nb_counting *const state = user;
+    (void)engine;
+    (void)size;
+    if (offset == 4) {
+        state->polls = state->count - state->polled <= NEAR ? state->polls + 1 : 0;
+        state->polled = state->count;
+        if (state->polls > WAITING && state->counting != 0) {
+            state->value += LEAP;
+        }
+        return (state->value + (state->counting != 0 ? state->count - state->since : 0)) & 0xFFFFFFFFu;
+    }
+    return offset == 0 ? state->control : 0;
 }
 
 void count_block(void *engine, uint64_t address, uint32_t size, void *user)

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from npubench.core.tool import run_tool
 
 FOREVER = (1 << 64) - 1
 _SOURCE = Path(__file__).with_name("counting.c")
+_WRITE = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
+)
 _HOOK_CODE = 1 << 2
 _HOOK_BLOCK = 1 << 3
 
@@ -29,6 +33,12 @@ class _State(ctypes.Structure):
         ("block_end", ctypes.c_uint64),
         ("stop", ctypes.c_uint64),
         ("stopped", ctypes.c_uint64),
+        ("control", ctypes.c_uint64),
+        ("counting", ctypes.c_uint64),
+        ("value", ctypes.c_uint64),
+        ("since", ctypes.c_uint64),
+        ("polls", ctypes.c_uint64),
+        ("polled", ctypes.c_uint64),
         ("emu_stop", ctypes.c_void_p),
         ("mem_read", ctypes.c_void_p),
     )
@@ -44,6 +54,8 @@ class Counting:
         from unicorn.unicorn_py3.unicorn import uclib
 
         library = ctypes.CDLL(os.fspath(_library()))
+        self._engine, self._lib, self._library = engine, uclib, library
+        self._write: Any = None
         self._state = _State(limit=FOREVER)
         self._state.emu_stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._state.mem_read = ctypes.cast(uclib.uc_mem_read, ctypes.c_void_p).value
@@ -78,6 +90,33 @@ class Counting:
     def stopped(self) -> bool:
         """Whether the last start ended at its limit or by ``stop``."""
         return bool(self._state.stopped)
+
+    def map_trace_unit(self, base: int, size_bytes: int, write: Callable[[int, int], None]) -> None:
+        """Map the trace unit's registers: read here, written by ``write(offset, value)``."""
+
+        def written(_: Any, offset: int, __: int, value: int, ___: Any) -> None:
+            write(offset, value)
+
+        self._write = _WRITE(written)
+        failed = self._lib.uc_mmio_map(
+            self._engine._uch,
+            ctypes.c_uint64(base),
+            ctypes.c_size_t(size_bytes),
+            ctypes.cast(self._library.read_counter, ctypes.c_void_p),
+            ctypes.byref(self._state),
+            ctypes.cast(self._write, ctypes.c_void_p),
+            None,
+        )
+        if failed:
+            raise RuntimeError(f"Unicorn refuses the trace unit's registers: error {failed}")
+
+    def set_counter(self, *, control: int, value: int | None, counts: bool) -> None:
+        """Set DWT_CTRL, and CYCCNT (None: as it stands), which from now on counts or not."""
+        state = self._state
+        if value is None:
+            value = state.value + (state.count - state.since if state.counting else 0)
+        state.control, state.value, state.since = control, value & 0xFFFFFFFF, state.count
+        state.counting = counts
 
     def stop(self) -> None:
         """Stop before the next block: safe inside a register access, which must end first."""

@@ -43,12 +43,13 @@ class BitField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRule:
-    """What a field reads as: another field (``one_hot``: as 1 << its value), or ``value``."""
+    """What a field reads as: another field (``how``: as it is, ``one-hot``: 1 << its value,
+    ``not``: its bits inverted), or ``value``."""
 
     field: BitField
     source: BitField | None
     value: int = 0
-    one_hot: bool = False
+    how: Literal["", "one-hot", "not"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,9 @@ class Block(_Part):
     """A peripheral's registers: ``size_bytes`` from ``base``.
 
     ``reset``: offset to value after reset, else 0. ``reads``: rules ``FIELD = FIELD``,
-    ``FIELD = NUMBER`` or ``FIELD = one-hot FIELD``. ``set``, ``clear``, ``toggle``: offset whose
-    written ones do that to the register at the other offset; ``set_clear``: low half sets, high
-    half clears. ``aliases``: ``toggle-set-clear`` repeats the block at +0x1000, +0x2000, +0x3000
+    ``FIELD = NUMBER``, ``FIELD = one-hot FIELD`` or ``FIELD = not FIELD``. ``set``, ``clear``,
+    ``toggle``: offset whose written ones do that to the register at the other offset;
+    ``set_clear``: low half sets, high half clears. ``aliases``: ``toggle-set-clear`` repeats the block at +0x1000, +0x2000, +0x3000
     for these three. ``needs``: conditions (clock gates) without which the block reads 0 and takes
     nothing.
     """
@@ -108,11 +109,12 @@ class RegisterModel(_Part):
     """A board's registers, as its registers.toml describes them.
 
     ``vectors``: where the core finds its vector table after reset; by default the start of the
-    code region.
+    code region. ``reset``: a field that resets the board when 1 is written to it.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
     vectors: int | None = None
+    reset: str | None = None
     console: ConsoleModel
     markers: MarkerModel | None = None
     block: tuple[Block, ...]
@@ -129,6 +131,7 @@ class RegisterModel(_Part):
             self.conditions(block.needs, block.name)
         texts = [self.console.transmit, self.console.receive]
         texts += [*self.console.received, *self.console.empty]
+        texts += [] if self.reset is None else [self.reset]
         if self.markers is not None:
             texts += [self.markers.timestamp, *self.markers.codes]
         fields = [parse_field(text, "") for text in texts]
@@ -173,11 +176,13 @@ def parse_read(text: str, block: str) -> ReadRule:
     """A rule of ``reads``. Raises ValueError."""
     left, _, right = (part.strip() for part in text.partition("="))
     field = parse_field(left, block)
-    one_hot = right.startswith("one-hot ")
-    right = right.removeprefix("one-hot ").strip()
-    if not one_hot and _NUMBER.fullmatch(right):
+    if _NUMBER.fullmatch(right):
         return ReadRule(field=field, source=None, value=int(right, 0))
-    return ReadRule(field=field, source=parse_field(right, block), one_hot=one_hot)
+    for how in ("one-hot", "not"):
+        if right.startswith(f"{how} "):
+            source = parse_field(right.removeprefix(how).strip(), block)
+            return ReadRule(field=field, source=source, how=how)
+    return ReadRule(field=field, source=parse_field(right, block))
 
 
 def registers_path(board_id: str) -> Path:

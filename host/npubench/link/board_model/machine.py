@@ -10,6 +10,7 @@ from npubench.boards import Board
 from npubench.core.errors import ConfigError, DeviceError, ToolMissing
 from npubench.link.board_model.cortex_m import (
     BUS_FAULT,
+    DEMCR,
     DWT,
     HARD_FAULT,
     PAGE,
@@ -32,6 +33,7 @@ CPU_MODELS = {
     "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
 }
 EXTENDED_WORDS = 18
+DWT_CTRL_COMPARATORS = 0x40000000
 RETURNS = 0xFFFFFF00
 NO_FP_FRAME = 1 << 4
 THREAD = 1 << 3
@@ -149,6 +151,8 @@ class BoardModel:
 
         def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
             self.peripherals.write(base + offset, width, value)
+            if self.peripherals.wants_reset:
+                self._counting.stop()
 
         self._uc.mmio_map(base, size, read, None, write, None)
 
@@ -158,15 +162,9 @@ class BoardModel:
         def now() -> None:
             control.now = counting.count + self._skipped
 
-        def read_dwt(_: Any, offset: int, width: int, __: Any) -> int:
-            del width
-            control.now = counting.count  # asleep the counter stands still
-            return control.read_dwt(offset)
-
-        def write_dwt(_: Any, offset: int, width: int, value: int, __: Any) -> None:
-            del width
-            control.now = counting.count
-            control.write_dwt(offset, value)
+        def write_trace(offset: int, value: int) -> None:
+            control.trace.write(offset, value)
+            self._set_trace()
 
         def read(_: Any, offset: int, width: int, __: Any) -> int:
             now()
@@ -175,10 +173,20 @@ class BoardModel:
         def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
             now()
             control.write(offset, width, value)
-            counting.stop()
+            if offset & ~3 == DEMCR:
+                self._set_trace()
+            if control.wants_look:
+                counting.stop()
 
-        self._uc.mmio_map(DWT, PAGE, read_dwt, None, write_dwt, None)
+        counting.map_trace_unit(DWT, PAGE, write_trace)
         self._uc.mmio_map(SCS, PAGE, read, None, write, None)
+
+    def _set_trace(self) -> None:
+        trace = self.control.trace
+        self._counting.set_counter(
+            control=DWT_CTRL_COMPARATORS | trace.control, value=trace.counter, counts=trace.counts
+        )
+        trace.counter = None
 
     def _load(self, elf: Path) -> None:
         from elftools.elf.elffile import ELFFile
@@ -201,6 +209,8 @@ class BoardModel:
         for name in SystemControl.__slots__:
             setattr(control, name, getattr(fresh, name))
         self.peripherals.reset()
+        control.trace.counter = 0
+        self._set_trace()
         self._uc.reg_write(r.UC_ARM_REG_CONTROL, 0)
         for name in ("PRIMASK", "BASEPRI", "FAULTMASK", "IPSR"):
             self._uc.reg_write(getattr(r, f"UC_ARM_REG_{name}"), 0)
@@ -235,7 +245,7 @@ class BoardModel:
             self._take_failure(failure)
         elif self._slept():
             self._sleep()
-        if control.wants_reset:
+        if control.wants_reset or self.peripherals.wants_reset:
             self.resets += 1
             self._reset()
             return

@@ -57,9 +57,11 @@ class Registers:
         word = self.words.get(offset, 0)
         for rule in self._reads.get(offset, ()):
             value = rule.value if rule.source is None else stored(rule.source)
-            if rule.one_hot:
-                value = 1 << value
             field = rule.field
+            if rule.how == "one-hot":
+                value = 1 << value
+            elif rule.how == "not":
+                value = ~value
             word &= ~(field.mask << field.low)
             word |= (value & field.mask) << field.low
         return word & WORD
@@ -85,6 +87,7 @@ class Peripherals:
     ``received``: bytes on their way to the firmware. ``sent``: bytes that it sent. ``lost``: the
     reasons why bytes were lost. ``undescribed``: addresses that were touched without being in the
     description. ``idle_polls``: how often in a row it was asked in vain for a byte.
+    ``wants_reset``: the firmware asked for a reset through a peripheral.
     """
 
     def __init__(self, model: RegisterModel, now: Callable[[], int]) -> None:
@@ -94,7 +97,10 @@ class Peripherals:
         self.undescribed: list[int] = []
         self.edges: list[Edge] = []
         self.idle_polls = 0
+        self.wants_reset = False
         self._now = now
+        self._found: dict[int, tuple[str, int, int] | None] = {}
+        self._reset_field = None if model.reset is None else parse_field(model.reset, "")
         self._blocks = {block.name: Registers(block) for block in model.block}
         self._spans = sorted(_spans(model))
         self._gates = {b.name: model.conditions(b.needs, b.name) for b in model.block}
@@ -118,6 +124,7 @@ class Peripherals:
 
     def reset(self) -> None:
         """Every register as after reset; what is in flight on the console stays."""
+        self.wants_reset = False
         for registers in self._blocks.values():
             registers.reset()
         self._note_pins()
@@ -176,6 +183,8 @@ class Peripherals:
             before = registers.words.get(offset, 0)
             value = {1: before ^ value, 2: before | value, 3: before & ~value}[action]
         registers.write(offset, value)
+        if self._reset_field is not None and name == self._reset_field.block:
+            self.wants_reset = bool(self._stored(self._reset_field))
         if name in self._marker_blocks:
             self._note_pins()
 
@@ -195,12 +204,16 @@ class Peripherals:
         return all(self._value(c.field) == c.value for c in conditions)
 
     def _find(self, address: int) -> tuple[str, int, int] | None:
+        if address in self._found:
+            return self._found[address]
+        found = None
         for start, end, name, action in self._spans:
             if start <= address < end:
-                return name, address - start, action
-        if address not in self.undescribed:
+                found = name, address - start, action
+        if found is None:
             self.undescribed.append(address)
-        return None
+        self._found[address] = found
+        return found
 
     def _send(self, byte: int) -> None:
         self.idle_polls = 0

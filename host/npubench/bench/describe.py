@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from npubench.bench.prepare import Compiled, Network, read_network
+from npubench.compiler.plan import NpuJob
 from npubench.core.evidence import Evidence
 from npubench.zoo import resolve_model, zoo_ids
 
@@ -55,7 +56,32 @@ def analysis_document(network: Network, compiled: Compiled | None) -> dict[str, 
         document["arena_bytes"] = plan.arena.size_bytes
         document["fallbacks"] = [asdict(fallback) for fallback in plan.fallbacks]
         document["npu"] = plan.npu
+        document["engines"] = _engines(compiled)
     return document
+
+
+def _engines(compiled: Compiled) -> list[dict[str, Any]]:
+    """Where each operator runs, why not on the NPU, and what the NPU's model expects of it."""
+    plan = compiled.plan
+    reasons = {fallback.op_index: fallback.reason for fallback in plan.fallbacks}
+    estimates = {estimate.op_index: estimate for estimate in plan.estimates}
+    rows: dict[int, dict[str, Any]] = {}
+    for step in plan.steps:
+        engine = "npu" if isinstance(step, NpuJob) else "cpu"
+        indices = step.op_indices if isinstance(step, NpuJob) else (step.op_index,)
+        for index in indices:
+            estimate = estimates.get(index)
+            rows[index] = {
+                "index": index,
+                "engine": engine,
+                "job": step.job if isinstance(step, NpuJob) else None,
+                "reason": reasons.get(index),
+                "npu_cycles": None if estimate is None else estimate.cycles,
+                "port_bytes": None if estimate is None else list(estimate.port_bytes),
+                "bound_by": None if estimate is None
+                else "memory" if estimate.bound_by_memory else "arithmetic",
+            }
+    return [rows[index] for index in sorted(rows)]
 
 
 def _tensor(network: Network, index: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Time on a board whose NPU is modelled: instructions and NPU cycles apart, a total only as a range.
+"""Time on a board whose NPU is modelled: instructions, NPU cycles, and a total only as a range.
 
 Instructions are counted, NPU cycles come from a model, and neither is a time. A time follows only
 with the board's clocks and its range of cycles per instruction; it is ``modelled``, low to high.

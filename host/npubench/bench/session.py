@@ -24,7 +24,9 @@ from npubench.link.device import (
     MemResult,
     expect_firmware,
 )
+from npubench.link.failure import EngineFailed
 from npubench.link.target import open_target
+from npubench.npu.ethosu.driver_errors import describe_driver_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,12 @@ def collect(
         sent_log=sent_log,
         mishaps=settings.mishaps,
     ) as target:
-        session = converse(job, prepared.compiled, settings, target.device, input_bytes, reporter)
+        try:
+            session = converse(
+                job, prepared.compiled, settings, target.device, input_bytes, reporter
+            )
+        except EngineFailed as error:
+            raise explain_engine(error, prepared.compiled, target.npu_remarks) from error
         clock = None
         if job.board.kind == "physical":
             with step(reporter, job.title, "clock"):
@@ -98,6 +105,20 @@ def collect(
                 reporter=reporter,
             )
     return replace(session, port=port, clock=clock, power=power)
+
+
+def explain_engine(error: EngineFailed, compiled: Compiled, remarks: str = "") -> EngineFailed:
+    """An engine's failure with the meaning of its driver's number, and what the NPU's model said.
+    """
+    if compiled.plan.driver != "ethosu":
+        return error
+    meaning = describe_driver_error(error.code) or "an error that its driver's table does not have"
+    return EngineFailed(
+        f"{error.message}: {meaning}" + (f" ({remarks})" if remarks else ""),
+        number=error.number or 0,
+        code=error.code,
+        hint="docs/npu.md lists the driver's errors and what to do",
+    )
 
 
 def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:

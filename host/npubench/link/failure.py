@@ -52,6 +52,14 @@ class DeviceRefused(DeviceError):
         self.number = number
 
 
+class EngineFailed(DeviceRefused):
+    """The engine that runs the network failed; ``code`` is its driver's own number (negative)."""
+
+    def __init__(self, message: str, *, number: int, code: int, hint: str = "") -> None:
+        super().__init__(message, number=number, hint=hint)
+        self.code = code
+
+
 class RecordLost(DeviceError):
     """An answer lacks records: lines were lost or damaged on the way."""
 

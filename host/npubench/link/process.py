@@ -141,8 +141,10 @@ class BoardProcess:
     def _tail(self) -> str:
         if self._stderr is None or self._stderr.closed:
             return ""
-        self._stderr.seek(0)
-        text = self._stderr.read().decode("utf-8", "replace")[-STDERR_CHARS:]
+        # Not seek and read: the offset is the process's own, too.
+        handle = self._stderr.fileno()
+        begin = max(0, os.fstat(handle).st_size - STDERR_CHARS)
+        text = os.pread(handle, STDERR_CHARS, begin).decode("utf-8", "replace")
         return " | ".join(line.strip() for line in text.splitlines() if line.strip())
 
 

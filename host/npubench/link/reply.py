@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from npubench.link.answers import Caps, KatResult, crc, hex_bytes, integer, tensor_of
-from npubench.link.failure import DeviceRefused, RecordBroken, RecordLost
+from npubench.link.failure import DeviceRefused, EngineFailed, RecordBroken, RecordLost
+from npubench.link.protocol import error_number
 from npubench.link.record import ErrorLine, Line, LostRecord, Record, Text
 
 BANNER = ("m-timestamp-mode-", "m-init-done")
+_ENGINE = re.compile(r": (-?\d+)\Z")
 _LAP = re.compile(r"(\d+)\Z")
 _RESULT = re.compile(r"(-?)(\d+)(?:\.(\d{1,3})\d*)?\Z")
 
@@ -120,6 +122,11 @@ def raise_error(reply: Reply, command: str) -> None:
 
 
 def refusal(command: str, number: int | None, text: str) -> DeviceRefused:
+    engine = _ENGINE.search(text)
+    if number is not None and number == error_number("engine-failed") and engine is not None:
+        return EngineFailed(
+            f"{command!r} failed on the board: {text}", number=number, code=int(engine[1])
+        )
     return DeviceRefused(f"the board refused {command!r}: {text}", number=number)
 
 

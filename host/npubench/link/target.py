@@ -50,7 +50,9 @@ class Target:
         process: BoardProcess | None,
         reporter: Reporter,
         job: str,
+        npu: BoardProcess | None = None,
     ) -> None:
+        self._npu = npu
         self.device = device
         self.transport = transport
         self.process = process
@@ -69,6 +71,13 @@ class Target:
     def note(self, text: str) -> None:
         """Report something that the user should read."""
         self._reporter.event(Event(job=self._job, step="board", state="note", detail=text))
+
+    @property
+    def npu_remarks(self) -> str:
+        """What the model of the board's NPU has complained about so far, or how it ended."""
+        if self._npu is None:
+            return ""
+        return self._npu.said if self._npu.is_running else self._npu.ended().message
 
     def kill(self) -> None:
         """End the process behind the board, if there is one; the next read raises DeviceEnded."""
@@ -102,7 +111,7 @@ def open_target(
     limits = timeouts if timeouts is not None else timeouts_for(board)
     with ExitStack() as stack:
         transport: Transport
-        process = None
+        process = npu = None
         if port is not None:
             transport = _enter_port(stack, port, board)
         elif board.kind == "physical":
@@ -115,7 +124,7 @@ def open_target(
         elif board.is_model:
             transport, process = _start_model(stack, board, firmware_elf)
         elif board.emulator is not None:
-            transport, process = _start_emulator(stack, board, firmware_elf)
+            transport, process, npu = _start_emulator(stack, board, firmware_elf)
         else:
             transport, process = _start_process(stack, firmware_elf)
         if mishaps:
@@ -127,7 +136,7 @@ def open_target(
             device.sync()
         logger.debug("%s: %s", job, transport.describe())
         yield Target(
-            device=device, transport=transport, process=process, reporter=reporter, job=job
+            device=device, transport=transport, process=process, reporter=reporter, job=job, npu=npu
         )
 
 
@@ -148,7 +157,7 @@ def emulator_arguments(emulator: Emulator, elf: Path, *, console_fd: int) -> tup
 
 def _start_emulator(
     stack: ExitStack, board: Board, elf: Path
-) -> tuple[Transport, BoardProcess]:
+) -> tuple[Transport, BoardProcess, BoardProcess | None]:
     emulator = board.emulator
     assert emulator is not None
     program = find_tool(emulator.program, package=emulator.package)
@@ -170,9 +179,9 @@ def _start_emulator(
             )
         )
     transport: Transport = ProcessTransport(line, process)
-    if npu is not None:
-        transport = NpuTransport(transport, process, npu.process)
-    return transport, process
+    if npu is None:
+        return transport, process, None
+    return NpuTransport(transport, process, npu.process), process, npu.process
 
 
 def _start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, BoardProcess]:

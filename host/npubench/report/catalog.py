@@ -224,6 +224,8 @@ def analysis_view(document: Mapping[str, Any]) -> RenderableType:
         Text(fmt.evidence_words(document["evidence"]), style="dim"),
         table,
     ]
+    if document.get("npu"):
+        parts += _engines_view(document)
     fallbacks = document.get("fallbacks", ())
     if fallbacks:
         parts.append(heading("On the CPU, not on the NPU"))
@@ -232,6 +234,39 @@ def analysis_view(document: Mapping[str, Any]) -> RenderableType:
             for item in fallbacks
         ]
     return Group(*parts)
+
+
+def _engines_view(document: Mapping[str, Any]) -> list[RenderableType]:
+    """Where each operator runs, and what the NPU's model expects of it."""
+    npu = document["npu"]
+    operators = {layer["index"]: layer["op"] for layer in document["layers"]}
+    table = new_table()
+    table.add_column("#", justify="right")
+    table.add_column("Operator", overflow="fold")
+    table.add_column("Runs on")
+    for title in ("NPU cycles", "AXI0", "AXI1"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Bound by")
+    for row in document.get("engines", ()):
+        ports = row["port_bytes"] or (None, None)
+        table.add_row(
+            number(str(row["index"])),
+            name(str(operators.get(row["index"], ""))),
+            cell("CPU" if row["engine"] == "cpu" else f"NPU, job {row['job']}"),
+            number(fmt.NONE if row["npu_cycles"] is None else fmt.count(row["npu_cycles"])),
+            *(number(fmt.size(port)) for port in ports),
+            cell(row["bound_by"] or fmt.NONE),
+        )
+    return [
+        heading("Engines"),
+        Text(
+            f"{npu['accelerator']}: {npu['macs_share']:.1%} of the MACs. Cycles and bytes are "
+            "modelled; an operator without cycles costs nothing of its own or is part of the one "
+            "before it.",
+            style="dim",
+        ),
+        table,
+    ]
 
 
 def _tensor_words(tensor: Mapping[str, Any]) -> str:

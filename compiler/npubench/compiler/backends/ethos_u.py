@@ -14,7 +14,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.importers.vela import VelaTensor, read_vela
 from npubench.compiler.lower import lower_op
 from npubench.compiler.partition import Partition, Segment, partition
-from npubench.compiler.plan import Constant, Fallback, NpuJob, Plan, Step
+from npubench.compiler.plan import Constant, Estimate, Fallback, NpuJob, Plan, Step
 from npubench.compiler.vela import VelaResult, VelaSettings, compile_with_vela
 from npubench.core.errors import ConfigError
 from npubench.core.paths import data_root
@@ -76,6 +76,7 @@ class EthosUBackend:
             artifact=result.model,
             artifact_sha256=hashlib.sha256(result.model).hexdigest(),
             fallbacks=_fallbacks(graph, split, result),
+            estimates=_estimates(split, result, settings),
             driver=DRIVER if split.segments else "none",
             extra_files=_files(split, fast_offset_bytes, settings) if split.segments else {},
             defines={"NB_NPU": "1"} if split.segments else {},
@@ -213,6 +214,25 @@ def _fallbacks(graph: Graph, split: Partition, result: VelaResult) -> tuple[Fall
             ),
         )
         for index in split.cpu_ops
+    )
+
+
+def _estimates(
+    split: Partition, result: VelaResult, settings: VelaSettings
+) -> tuple[Estimate, ...]:
+    """What the timing core expects of each operator on the NPU."""
+    from npubench.compiler.estimate import job_estimates, operators_by_offset
+    from npubench.npu.ethosu.config import accelerator
+
+    streams = operators_by_offset(result.debug)
+    system = memory_system_of(settings)
+    return tuple(
+        estimate
+        for number, segment in enumerate(split.segments)
+        for estimate in job_estimates(
+            segment.tensors, streams[number] if number < len(streams) else {}, segment.op_indices,
+            accelerator(settings.accelerator), system,
+        )
     )
 
 

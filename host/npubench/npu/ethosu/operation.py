@@ -97,7 +97,8 @@ class BlockOp:
 
     ``kernel``: dilated height and width; ``dilation``, ``stride``: y, x; ``pad``: top, left,
     bottom, right. ``block``: OFM block height, width, depth. ``activation``: function number,
-    ``activation_range`` its minimum and maximum; ``lut``: table slot 0..7 or None. Scales are (multiplier, shift).
+    ``activation_range`` its minimum and maximum; ``lut``: table slot 0..7 or None. Scales are
+    (multiplier, shift).
     """
 
     offset_bytes: int

@@ -419,10 +419,15 @@ def beats(size_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramTime:
-    """A whole command stream. ``cycles``: from the first command to the last operation's end."""
+    """A whole command stream. ``cycles``: from the first command to the last operation's end.
+
+    ``spans``: for each of ``operations`` the cycles from the end of the block operation before it
+    to its own end, 0 for a DMA; their sum is the time until the last block operation's end.
+    """
 
     cycles: int
     operations: tuple[OperationTime, ...]
+    spans: tuple[int, ...]
 
     @property
     def macs(self) -> int:
@@ -464,6 +469,7 @@ def program_time(
     the stream has them. Both share the ports' bandwidth; that they slow each other is not modelled.
     """
     times: list[OperationTime] = []
+    spans: list[int] = []
     now = 0
     kernels: list[int] = []
     copies: list[int] = []
@@ -472,13 +478,15 @@ def program_time(
             time = operation_time(operation, accelerator, system)
             times.append(time)
             engine = copies if isinstance(operation, DmaOp) else kernels
-            begin = max(now, engine[-1] if engine else 0)
-            engine.append(begin + time.cycles)
+            before = engine[-1] if engine else 0
+            engine.append(max(now, before) + time.cycles)
+            spans.append(0 if isinstance(operation, DmaOp) else engine[-1] - before)
         elif isinstance(operation, WaitOp):
             engine = copies if operation.dma else kernels
             last = len(engine) - operation.outstanding
             if last > 0:
                 now = max(now, engine[last - 1])
     return ProgramTime(
-        cycles=max([now, *kernels[-1:], *copies[-1:]]), operations=tuple(times)
+        cycles=max([now, *kernels[-1:], *copies[-1:]]), operations=tuple(times),
+        spans=tuple(spans),
     )

@@ -252,6 +252,13 @@ def test_babble_in_the_middle_ends_by_the_deadline_and_at_the_start_at_once(
         slow.name()
 
 
+def test_noise_after_the_first_lines_of_an_answer_is_babble_at_once() -> None:
+    line = Script(b"m-warmup-start-1\r\nr-noise\r\n", endless=b"\xfe\n\x80r-\xfe" * 200)
+    with pytest.raises(DeviceBabble, match="in the middle of the answer to 'bench 2 1'"):
+        Device(line).bench(2, 1)
+    assert line.time_s < 60, "the deadline of a window is half an hour"
+
+
 def test_talk_without_end_is_late() -> None:
     device = Device(Script(endless=b"m-warmup-done\r\n"))
     with pytest.raises(DeviceLate, match="did not end within 10 s"):

@@ -14,6 +14,7 @@ from npubench.link.protocol import COMMAND_BYTES
 from npubench.link.record import (
     Line,
     LineSplitter,
+    LostRecord,
     Ready,
     Record,
     Text,
@@ -104,7 +105,7 @@ class Conversation:
         """The lines up to the next ``m-ready`` (with ``restarts``: the one that ends a banner)."""
         lines: list[Line] = []
         begin_s = heard_s = self.transport.now_s()
-        heard_bytes = 0
+        foreign_bytes = 0  # since the last line of the protocol
         spoken = False
         while True:
             while self._lines:
@@ -115,17 +116,20 @@ class Conversation:
                         continue
                     return _checked(reply, what, restarts)
                 lines.append(line)
-                spoken = spoken or _is_protocol(line)
+                if _is_protocol(line):
+                    spoken = True
+                    foreign_bytes = 0
                 if on_line is not None:
                     on_line(line)
-            if heard_bytes > BABBLE_BYTES and not spoken:
-                raise self._babble(what, heard_bytes, lines)
+            if foreign_bytes > BABBLE_BYTES:
+                _raise_fault(lines, what)
+                raise self._babble(what, foreign_bytes, lines, spoken=spoken)
             now_s = self.transport.now_s()
             silent = heard_s + silence_s <= now_s
             if silent or begin_s + deadline_s <= now_s:
                 _raise_fault(lines, what)
                 if (lines or self._splitter.pending.strip()) and not spoken:
-                    raise self._babble(what, heard_bytes, lines)
+                    raise self._babble(what, foreign_bytes, lines, spoken=False)
                 if silent:
                     raise _silence(what, silence_s, lines)
                 raise DeviceLate(
@@ -135,7 +139,7 @@ class Conversation:
             limit_s = min(heard_s + silence_s, begin_s + deadline_s) - now_s
             count = self._receive(limit_s)
             if count:
-                heard_bytes += count
+                foreign_bytes += count
                 heard_s = self.transport.now_s()
 
     def listen(self, seconds: float) -> None:
@@ -171,12 +175,16 @@ class Conversation:
         _checked(stale, command, restarts=False)
         log.debug("%d lines came before %r was asked", len(stale.lines), command)
 
-    def _babble(self, what: str, heard_bytes: int, lines: list[Line]) -> DeviceBabble:
+    def _babble(
+        self, what: str, foreign_bytes: int, lines: list[Line], *, spoken: bool
+    ) -> DeviceBabble:
         sample = self._splitter.pending[:40]
-        first = next((line for line in lines if isinstance(line, Text)), None)
+        foreign = (line for line in lines if isinstance(line, Text) and not line.is_protocol)
+        first = next(foreign, None)
         shown = repr(first.text[:60]) if first is not None else repr(sample)
+        where = f"in the middle of the answer to {what!r}" if spoken else f"as answer to {what!r}"
         return DeviceBabble(
-            f"{heard_bytes} bytes came as answer to {what!r}, but no line of the protocol: {shown}",
+            f"{foreign_bytes} bytes came {where}, but no line of the protocol: {shown}",
             hint="check the speed (console.baud), and whether npubench's firmware runs",
         )
 
@@ -202,7 +210,10 @@ def _raise_fault(lines: list[Line], what: str) -> None:
 
 
 def _is_protocol(line: Line) -> bool:
-    return not isinstance(line, Text) or line.is_protocol
+    """Whether a line shows that the protocol is spoken; a damaged record may be mere noise."""
+    if isinstance(line, Text):
+        return line.is_protocol
+    return not isinstance(line, LostRecord)
 
 
 def _silence(what: str, silence_s: float, lines: list[Line]) -> DeviceSilent:

@@ -158,7 +158,7 @@ def _check_vectors(image: Image, board: Board) -> None:
     for index in _RESERVED:
         if words.get(index, 0) != 0:
             raise ToolError(
-                f"vector {index} of {board.id} is 0x{words[index]:08X}; it is reserved and must be 0"
+                f"vector {index} of {board.id} is 0x{words[index]:08X}; reserved, it must be 0"
             )
 
 

@@ -1,0 +1,242 @@
+"""Every board's file holds what it claims; its image fits, or one line says what is missing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from npubench.bench.job import Job, resolve_jobs
+from npubench.bench.prepare import Compiled, compile_network, read_network
+from npubench.boards import Board, board_ids, load_board, read_board
+from npubench.build.firmware import Firmware, build_firmware
+from npubench.build.image import check_image, read_image
+from npubench.compiler.backends import backend_names
+from npubench.core.errors import ConfigError, ToolMissing
+from npubench.core.paths import data_root
+from npubench.core.progress import Silent
+from npubench.core.tool import find_tool
+
+MODEL = "digits"
+BOARDS = tuple(load_board(name) for name in board_ids())
+PHYSICAL = tuple(board for board in BOARDS if board.kind == "physical")
+BUILT = tuple(board for board in PHYSICAL if not board.status.missing)
+BARE = tuple(board for board in BUILT if not board.hosted)
+DESCRIBED = tuple(board for board in BOARDS if board.status.missing)
+WANTED = {
+    "max78000fthr", "max78000evkit", "max78002evkit", "nucleo-h7a3zi-q", "nucleo-l4r5zi",
+    "frdm-mcxn947", "grove-vision-ai-v2", "stm32n6570-dk", "alif-e7-devkit", "pico2", "milkv-duo",
+    "gapuino", "k210-maix", "esp32-s3-devkitc", "ek-ra8p1", "psoc-edge-e84", "apollo510-evb",
+    "xg24-dk2601b", "lp-mspm0g5187", "nrf54lm20b", "mimxrt700-evk",
+}  # fmt: skip
+
+
+def each(boards: tuple[Board, ...]) -> pytest.MarkDecorator:
+    """A test over boards, named by their ids."""
+    return pytest.mark.parametrize("board", boards, ids=lambda board: board.id)
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPUBENCH_WERROR", "1")
+
+
+def compiled(board: Board) -> Compiled:
+    """The smallest network on a board's CPU."""
+    (job,) = resolve_jobs([MODEL], [board.id], ["cpu"])
+    return compile_network(read_network(job.model), job)
+
+
+def build(board: Board) -> Firmware:
+    """Its image; the test is skipped where the board's compiler is not installed."""
+    try:
+        find_tool(f"{board.toolchain.prefix}gcc", package=board.toolchain.package)
+    except ToolMissing as error:
+        pytest.skip(error.message)
+    return build_firmware(compiled(board).project, board, reporter=Silent(), job=board.id)
+
+
+def test_the_boards_that_people_compare_are_there() -> None:
+    assert set(board_ids()) >= WANTED
+
+
+@each(PHYSICAL)
+def test_a_board_says_where_its_facts_come_from(board: Board) -> None:
+    assert board.sources
+    assert board.status.unverified or board.status.missing
+    if board.id != "nucleo-l4r5zi":  # its sources stand at each line of its registers
+        assert len({fact.topic for fact in board.facts}) == len(board.facts) > 1
+
+
+@each(PHYSICAL)
+def test_a_board_can_be_flashed_by_a_named_tool(board: Board) -> None:
+    assert board.flash is not None
+    assert board.flash.tool
+    assert board.flash.package
+    for usb in (*board.console.usb, *board.flash.probe_usb):
+        vendor, _, product = usb.partition(":")
+        assert len(vendor) == len(product) == 4
+        assert usb == usb.lower()
+        assert int(vendor, 16)
+        assert int(product, 16)
+
+
+@each(BOARDS)
+def test_a_default_backend_exists(board: Board) -> None:
+    assert board.default_backend in backend_names()
+    if board.npu is not None and board.npu.backend is None:
+        assert board.npu.install, "who wants the NPU must be told what to install"
+
+
+@each(BOARDS)
+def test_a_family_exists_exactly_where_images_are_built(board: Board) -> None:
+    family = data_root() / "firmware" / "hal" / board.hal
+    assert family.is_dir() != bool(board.status.missing)
+
+
+@each(BOARDS)
+def test_memory_regions_do_not_overlap(board: Board) -> None:
+    regions = sorted(board.memory, key=lambda region: region.base)
+    for low, high in pairwise(regions):
+        assert low.base + low.size_bytes <= high.base, f"{low.name} reaches into {high.name}"
+    names = [region.name for region in regions]
+    assert len(set(names)) == len(names)
+
+
+@each(BOARDS)
+def test_pins_and_their_number_agree(board: Board) -> None:
+    """``caps`` counts [markers], the harness NB_MARKERS: the two must not drift apart."""
+    codes = 0 if board.markers is None else len(board.markers.codes)
+    assert board.defines.get("NB_MARKERS", 0) == codes
+
+
+@each(BUILT)
+def test_an_image_is_built_and_passes_its_checks(board: Board) -> None:
+    built = build(board)
+    check_image(built.elf, board)
+    assert board.default_backend == "cpu" or board.npu is not None
+
+
+@each(BARE)
+def test_an_image_fits_with_room_to_spare(board: Board) -> None:
+    """The smallest network leaves half of every memory that it uses, at least."""
+    image = read_image(build(board).elf)
+    for region in board.memory:
+        used = sum(
+            section.size_bytes
+            for section in image.sections
+            if region.base <= section.address < region.base + region.size_bytes
+        )
+        assert used <= region.size_bytes // 2, (
+            f"{used} of {region.size_bytes} bytes in {region.name}"
+        )
+
+
+@each(BARE)
+def test_code_is_not_much_larger_than_elsewhere(board: Board) -> None:
+    """Harness and HAL: 9 KiB at most, so that nobody's library has slipped in."""
+    image = read_image(build(board).elf)
+    code = sum(
+        section.size_bytes
+        for section in image.sections
+        if section.executable or section.name == ".rodata"
+    )
+    assert code < 16 * 1024
+
+
+def test_the_boot_rom_of_the_pico2_finds_its_block() -> None:
+    words = read_image(build(load_board("pico2")).elf).vectors
+    assert words is not None
+    assert words[16:21] == (0xFFFFDED3, 0x10210142, 0x000001FF, 0, 0xAB123579)
+    assert 21 * 4 <= 4096
+
+
+def test_the_boot_rom_of_the_mcxn947_sees_a_plain_image() -> None:
+    words = read_image(build(load_board("frdm-mcxn947")).elf).vectors
+    assert words is not None
+    assert [words[offset // 4] for offset in (0x20, 0x24, 0x28, 0x34)] == [0, 0, 0, 0]
+
+
+def test_the_milkv_duo_answers_under_an_emulator() -> None:
+    """Its very program, on the user-mode emulator of its architecture."""
+    emulator = shutil.which("qemu-riscv64-static") or shutil.which("qemu-riscv64")
+    if emulator is None:
+        pytest.skip("no qemu-riscv64: install it: apt-get install qemu-user-static")
+    program = build(load_board("milkv-duo")).elf
+    answer = subprocess.run(
+        [emulator, program], input=b"name%seed 1%kat%", capture_output=True, timeout=60, check=True
+    ).stdout
+    assert b"m-name-dut-[npubench]" in answer
+    assert b'"t":"kat"' in answer
+    assert b'"t":"fault"' not in answer
+
+
+@each(DESCRIBED)
+def test_a_board_that_is_only_described_emits_its_project_and_says_what_is_missing(
+    board: Board,
+) -> None:
+    project = compiled(board).project
+    assert f"boards/{board.id}.json" in project.files
+    assert not any(path.startswith(f"src/hal/{board.hal}/") for path in project.files)
+    wanted = ToolMissing if board.status.cpu == "needs-vendor-tool" else ConfigError
+    with pytest.raises(wanted) as error:
+        build_firmware(project, board, reporter=Silent(), job=board.id)
+    assert board.status.missing[0] in error.value.message
+    assert "\n" not in error.value.message
+    assert error.value.hint
+    assert error.value.exit_code == (3 if wanted is ToolMissing else 2)
+
+
+def test_an_npu_without_its_tool_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Absent:
+        name: str = "absent"
+
+        def compile(self, *_: object) -> object:
+            raise ToolMissing("vendorc is not installed", hint="install it: pip install vendorc")
+
+    monkeypatch.setattr("npubench.bench.prepare.load_backend", lambda _: Absent())
+    (job,) = resolve_jobs([MODEL], ["max78000fthr"], ["cpu"])
+    with pytest.raises(ToolMissing) as error:
+        compile_network(
+            read_network(job.model), Job(model=job.model, board=job.board, backend="absent")
+        )
+    assert "pip install vendorc" in error.value.hint
+    assert "--backend cpu" in error.value.hint
+
+
+def board_file(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:
+    """A copy of a board's file with changes, in a folder of its name."""
+    folder = tmp_path / name
+    folder.mkdir()
+    text = (data_root() / "boards" / name / "board.toml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / "board.toml").write_text(text, encoding="utf-8")
+    return folder / "board.toml"
+
+
+def test_hardware_verified_needs_its_proof(tmp_path: Path) -> None:
+    claim = ('cpu = "described"', 'cpu = "hardware-verified"')
+    with pytest.raises(ConfigError, match=r"status\.proof"):
+        read_board(board_file(tmp_path, "pico2", claim))
+    proof = f'proof = {{ date = 2026-11-25, firmware_sha256 = "{"0" * 64}", by = "somebody" }}\n'
+    (tmp_path / "proven").mkdir()
+    board = read_board(
+        board_file(
+            tmp_path / "proven", "pico2", claim, ("unverified = [", proof + "unverified = [")
+        )
+    )
+    assert board.status.proof is not None
+    assert board.status.proof.by == "somebody"
+
+
+def test_what_is_missing_cannot_be_verified(tmp_path: Path) -> None:
+    change = ('cpu = "described"', 'cpu = "image-verified"')
+    with pytest.raises(ConfigError, match="something is missing"):
+        read_board(board_file(tmp_path, "ek-ra8p1", change))

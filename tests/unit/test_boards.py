@@ -20,6 +20,7 @@ from npubench.core.errors import ConfigError, ToolMissing
 from npubench.core.paths import data_root
 from npubench.core.progress import Silent
 from npubench.core.tool import find_tool
+from npubench.link.board_model.description import has_model
 
 MODEL = "digits"
 BOARDS = tuple(load_board(name) for name in board_ids())
@@ -96,6 +97,12 @@ def test_a_default_backend_exists(board: Board) -> None:
 def test_a_family_exists_exactly_where_images_are_built(board: Board) -> None:
     family = data_root() / "firmware" / "hal" / board.hal
     assert family.is_dir() != bool(board.status.missing)
+
+
+@each(PHYSICAL)
+def test_an_image_is_called_verified_where_something_runs_it(board: Board) -> None:
+    """A model of the board, or for a program of Linux the emulator of its architecture (below)."""
+    assert (board.status.cpu == "image-verified") == (has_model(board) or board.hosted)
 
 
 @each(BOARDS)
@@ -222,7 +229,7 @@ def board_file(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:
 
 
 def test_hardware_verified_needs_its_proof(tmp_path: Path) -> None:
-    claim = ('cpu = "described"', 'cpu = "hardware-verified"')
+    claim = ('cpu = "image-verified"', 'cpu = "hardware-verified"')
     with pytest.raises(ConfigError, match=r"status\.proof"):
         read_board(board_file(tmp_path, "pico2", claim))
     proof = f'proof = {{ date = 2026-11-25, firmware_sha256 = "{"0" * 64}", by = "somebody" }}\n'

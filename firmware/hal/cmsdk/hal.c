@@ -1,10 +1,13 @@
 /* hal.c (cmsdk): Arm's MPS2 and MPS3 FPGA images, as QEMU emulates them: CMSDK UART0 as the
- * console, FPGAIO COUNTER as the clock. No caches, no pins, no sleep. board.toml gives
+ * console, FPGAIO COUNTER as the clock. No pins, no sleep. board.toml gives
  *   NB_CMSDK_UART_BASE, NB_CMSDK_UART_HZ, NB_CMSDK_FPGAIO_BASE
+ * With NB_L1_CACHES the core is set up as the families of real Cortex-M55 parts do it (interrupts,
+ * counter, MPU, caches): so their share of the work runs where their registers do not exist.
  * Register layout: Arm DDI 0479 (UART), DAI 0386/0505/0547 (FPGAIO). */
 #include "nb_hal.h"
 
 #include "nb_board.h"
+#include "nb_core.h"
 #include "nb_hal_counter.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
@@ -18,13 +21,16 @@
 #define BAUDDIV_MIN 16u
 #define IDLE_SPINS 2000u
 #define PAUSE_ROUNDS 2000u
-#define SCB_AIRCR REGISTER(0xE000ED0Cu)
-#define AIRCR_RESET 0x05FA0004u
 
 _Static_assert(NB_COUNTER_HZ % 1000000 == 0, "nb_hal_wait_us counts whole ticks per microsecond");
 
 void nb_hal_init(void)
 {
+#ifdef NB_L1_CACHES
+    nb_mpu_set(NULL, 0);
+    nb_cache_on();
+    (void)nb_core_init();
+#endif
     UART_CTRL = CTRL_TX_RX_ENABLE;
     (void)UART_DATA; /* QEMU looks for input only after a read: enabling alone can go unnoticed */
     (void)nb_hal_set_baud(NB_CONSOLE_BAUD);
@@ -101,21 +107,15 @@ bool nb_hal_idle(uint32_t ms)
 
 void nb_hal_cache_clean(const void *data, size_t bytes)
 {
-    (void)data;
-    (void)bytes;
+    nb_cache_clean_range(data, bytes);
 }
 
 void nb_hal_cache_invalidate(void *data, size_t bytes)
 {
-    (void)data;
-    (void)bytes;
+    nb_cache_invalidate_range(data, bytes);
 }
 
 _Noreturn void nb_hal_reset(void)
 {
-    __asm volatile("dsb" ::: "memory");
-    SCB_AIRCR = AIRCR_RESET;
-    for (;;) {
-        __asm volatile("dsb" ::: "memory");
-    }
+    nb_core_reset();
 }

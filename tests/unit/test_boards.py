@@ -46,19 +46,19 @@ def _warnings_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NPUBENCH_WERROR", "1")
 
 
-def compiled(board: Board) -> Compiled:
-    """The smallest network on a board's CPU."""
-    (job,) = resolve_jobs([MODEL], [board.id], ["cpu"])
+def compiled(board: Board, backend: str = "cpu") -> Compiled:
+    """The smallest network on a board."""
+    (job,) = resolve_jobs([MODEL], [board.id], [backend])
     return compile_network(read_network(job.model), job)
 
 
-def build(board: Board) -> Firmware:
+def build(board: Board, backend: str = "cpu") -> Firmware:
     """Its image; the test is skipped where the board's compiler is not installed."""
     try:
         find_tool(f"{board.toolchain.prefix}gcc", package=board.toolchain.package)
     except ToolMissing as error:
         pytest.skip(error.message)
-    return build_firmware(compiled(board).project, board, reporter=Silent(), job=board.id)
+    return build_firmware(compiled(board, backend).project, board, reporter=Silent(), job=board.id)
 
 
 def test_the_boards_that_people_compare_are_there() -> None:
@@ -123,9 +123,26 @@ def test_pins_and_their_number_agree(board: Board) -> None:
 
 @each(BUILT)
 def test_an_image_is_built_and_passes_its_checks(board: Board) -> None:
-    built = build(board)
+    check_image(build(board).elf, board)
+
+
+@each(tuple(board for board in BUILT if board.default_backend == "ethos-u"))
+def test_an_image_for_an_ethos_u_has_its_driver_and_its_memory(board: Board) -> None:
+    """What the NPU reads and writes lies where it can reach it: never in a TCM of the core."""
+    pytest.importorskip("ethosu.vela", reason="Vela is not installed")
+    built = build(board, "ethos-u")
     check_image(built.elf, board)
-    assert board.default_backend == "cpu" or board.npu is not None
+    image = read_image(built.elf)
+    assert "nb_npu_run" in image.symbols
+    for name in (".nb_weights", ".nb_arena"):
+        section = image.section(name)
+        assert section is not None
+        region = next(
+            item
+            for item in board.memory
+            if item.base <= section.address < item.base + item.size_bytes
+        )
+        assert "tcm" not in region.name
 
 
 @each(BARE)

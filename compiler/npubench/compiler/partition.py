@@ -27,9 +27,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """The whole network. ``offsets``: Vela's place in the arena of each tensor of the network that
-    it planned."""
+    """The whole network.
 
+    ``order``: the operators on the CPU and the jobs (as -1 - number) in the order for which Vela
+    planned the arena: it may differ from the network's. ``offsets``: Vela's place in the arena of
+    each tensor of the network that it planned.
+    """
+
+    order: tuple[int, ...]
     segments: tuple[Segment, ...]
     cpu_ops: tuple[int, ...]
     offsets: Mapping[int, int]
@@ -45,11 +50,16 @@ def partition(graph: Graph, vela: VelaModel) -> Partition:
     for op in vela.ops:
         if not op.is_job:
             cpu.add(producers[_find(graph, vela.tensors[op.outputs[0]], known)].index)
-    segments = []
+    segments: list[Segment] = []
+    order: list[int] = []
     taken: dict[int, int] = {}
     for op in vela.ops:
         if not op.is_job:
+            order.append(
+                producers[_find(graph, vela.tensors[op.outputs[0]], known)].index
+            )
             continue
+        order.append(-1 - len(segments))
         tensors = job_tensors(vela, op)
         inputs = tuple(_find(graph, tensor, known) for tensor in tensors.inputs)
         outputs = tuple(_find(graph, tensor, known) for tensor in tensors.outputs)
@@ -60,6 +70,7 @@ def partition(graph: Graph, vela: VelaModel) -> Partition:
             Segment(op_indices=members, inputs=inputs, outputs=outputs, tensors=tensors)
         )
     return Partition(
+        order=tuple(order),
         segments=tuple(segments),
         cpu_ops=tuple(op.index for op in graph.ops if op.index not in taken),
         offsets={

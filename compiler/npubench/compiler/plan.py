@@ -83,13 +83,20 @@ class NpuJob:
     """Operators ``op_indices`` of the network that run as one job on the NPU.
 
     ``inputs`` and ``outputs`` are graph tensors. What the job is, its driver knows: ``job`` is the
-    number that the emitted code passes to ``nb_npu_run``.
+    number that the emitted code passes to ``nb_npu_run``. It runs in the place of operator ``at``,
+    one of ``op_indices``: the last, unless an operator on the CPU waits for an earlier one.
     """
 
     op_indices: tuple[int, ...]
     job: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    at: int | None = None
+
+    @property
+    def place(self) -> int:
+        """The operator in whose place the job runs."""
+        return max(self.op_indices) if self.at is None else self.at
 
 
 Step = KernelCall | Alias | NpuJob
@@ -165,3 +172,20 @@ class Plan:
     extra_files: dict[str, str] = field(default_factory=dict)
     defines: dict[str, str] = field(default_factory=dict)
     npu: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> dict[int, int]:
+        """Whose turn it is when the firmware counts through the operators: by the number that it
+        counts, the operator that runs. They differ only where an NPU's compiler changed the order.
+        """
+        places = [
+            step.place if isinstance(step, NpuJob) else step.op_index
+            for step in self.steps
+            if not isinstance(step, Alias)
+        ]
+        return dict(zip(sorted(places), places, strict=True))
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the operators run in the network's own order."""
+        return all(turn == place for turn, place in self.turns.items())

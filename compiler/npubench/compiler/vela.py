@@ -16,9 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from npubench.core.errors import CompileError, ConfigError, ToolError, ToolMissing
+from npubench.core.errors import (
+    CompileError,
+    ConfigError,
+    NpubenchError,
+    ToolError,
+    ToolMissing,
+)
 from npubench.core.paths import cache_root
-from npubench.core.tool import run_tool
+from npubench.core.tool import TAIL_CHARS, ToolResult, run_tool
 
 PACKAGE: Final = "ethos-u-vela"
 VERSION: Final = "5.2.0"
@@ -108,8 +114,10 @@ def _run(model: bytes, settings: VelaSettings) -> VelaResult:
                 "--memory-mode", settings.memory_mode,
                 "--output-dir", ".", "--output-format", "tflite", "--enable-debug-db",
             ),
-            cwd=folder, timeout_s=_TIMEOUT_S,
+            cwd=folder, timeout_s=_TIMEOUT_S, check=False,
         )
+        if result.code != 0:
+            raise _failure(result)
         output = folder / "network_vela.tflite"
         if not output.is_file():
             raise CompileError(
@@ -121,6 +129,22 @@ def _run(model: bytes, settings: VelaSettings) -> VelaResult:
             model=output.read_bytes(), reasons=read_reasons(result.stdout + result.stderr),
             debug=debug.read_text(encoding="utf-8", errors="replace") if debug.is_file() else "",
         )
+
+
+def _failure(result: ToolResult) -> NpubenchError:
+    """What Vela's end means: a network that it refuses, or a crash."""
+    text = result.stdout + result.stderr
+    begin = text.rfind("Error: ")
+    if begin >= 0 and "Compilation failed" in text:
+        reason = " ".join(text[begin + len("Error: ") :].split())
+        return CompileError(
+            f"Vela does not take the network: {reason[:500]}",
+            hint="repair the network, or compile it for the CPU: --backend cpu",
+        )
+    return ToolError(
+        f"Vela ended with exit code {result.code}", argv=result.argv, code=result.code,
+        tail=text[-TAIL_CHARS:], hint="compile it for the CPU: --backend cpu",
+    )
 
 
 _OPERATOR = re.compile(r"operator: (?P<op>\w+), ofm: '(?P<name>.*)'")

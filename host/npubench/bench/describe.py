@@ -78,8 +78,11 @@ def _engines(compiled: Compiled) -> list[dict[str, Any]]:
                 "reason": reasons.get(index),
                 "npu_cycles": None if estimate is None else estimate.cycles,
                 "port_bytes": None if estimate is None else list(estimate.port_bytes),
-                "bound_by": None if estimate is None
-                else "memory" if estimate.bound_by_memory else "arithmetic",
+                "bound_by": None
+                if estimate is None
+                else "memory"
+                if estimate.bound_by_memory
+                else "arithmetic",
             }
     return [rows[index] for index in sorted(rows)]
 

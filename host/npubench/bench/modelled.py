@@ -85,8 +85,7 @@ def npu_cycles(bench: BenchResult | None) -> int:
 def modelled_stages(
     counted: Mapping[str, StageRecord], clocks: Clocks, cycles: int
 ) -> dict[str, StageRecord]:
-    """Stages counted in instructions, as modelled times; ``cycles`` are the NPU's of an inference.
-    """
+    """Stages counted in instructions, as modelled times; ``cycles``: the NPU's, per inference."""
     records = {}
     for name, stage in counted.items():
         if stage.median is None:
@@ -95,9 +94,15 @@ def modelled_stages(
         stage_cycles = cycles if name in WITH_NPU else 0
         low, high = clocks.us(stage.median, stage_cycles)
         records[name] = StageRecord(
-            unit="us_modelled", evidence=Evidence.MODELLED, median=_us((low + high) / 2),
-            low=_us(low), high=_us(high), n=stage.n, deterministic=stage.deterministic,
-            cpu_instructions=round(stage.median), npu_cycles=stage_cycles,
+            unit="us_modelled",
+            evidence=Evidence.MODELLED,
+            median=_us((low + high) / 2),
+            low=_us(low),
+            high=_us(high),
+            n=stage.n,
+            deterministic=stage.deterministic,
+            cpu_instructions=round(stage.median),
+            npu_cycles=stage_cycles,
         )
     return records
 
@@ -112,8 +117,8 @@ def modelled_layers(
 ) -> tuple[LayerRecord, ...]:
     """Operators counted in instructions, as modelled times.
 
-    Of a job's operators the last stands for the whole job; the cycles of each, as the timing core
-    estimates them, are in ``npu_cycles``.
+    The operator in whose place a job runs stands for the whole job; the cycles of each, as the
+    timing core estimates them, are in ``npu_cycles``.
     """
     measured: dict[int, int] = {}
     if session.layers is not None:
@@ -130,9 +135,11 @@ def modelled_layers(
             records.append(
                 layer.model_copy(
                     update={
-                        "unit": "us_modelled", "evidence": Evidence.MODELLED, "value": None,
+                        "unit": "us_modelled",
+                        "evidence": Evidence.MODELLED,
+                        "value": None,
                         "npu_cycles": estimates.get(layer.index),
-                        "reason": f"inside NPU {layer.kernel}, whose last operator has its time",
+                        "reason": f"inside NPU {layer.kernel}, whose time stands elsewhere",
                     }
                 )
             )
@@ -141,11 +148,13 @@ def modelled_layers(
         records.append(
             layer.model_copy(
                 update={
-                    "unit": "us_modelled", "evidence": Evidence.MODELLED,
-                    "value": _us((low + high) / 2), "low": _us(low), "high": _us(high),
+                    "unit": "us_modelled",
+                    "evidence": Evidence.MODELLED,
+                    "value": _us((low + high) / 2),
+                    "low": _us(low),
+                    "high": _us(high),
                     "cpu_instructions": round(layer.value),
-                    "npu_cycles": estimates.get(layer.index, 0)
-                    if layer.engine == "npu" else 0,
+                    "npu_cycles": estimates.get(layer.index, 0) if layer.engine == "npu" else 0,
                 }
             )
         )
@@ -177,6 +186,4 @@ def npu_record(compiled: Compiled, session: Session | None) -> NpuRecord | None:
         utilization = round(macs / (cycles * peak), 6)
         details["effective_ops_per_s"] = round(2 * macs * hz / cycles)
         details["peak_ops_per_s"] = 2 * peak * hz
-    return record.model_copy(
-        update={"mac_utilization_ratio": utilization, "details": details}
-    )
+    return record.model_copy(update={"mac_utilization_ratio": utilization, "details": details})

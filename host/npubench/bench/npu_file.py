@@ -98,7 +98,10 @@ def run_file(path: Path, stimulus: Path, *, board_id: str = MEMORY_BOARD) -> Npu
     return NpuFileResult(
         accelerator=accelerator.name,
         outputs=tuple(_output(model.tensors[index], arena) for index in model.outputs),
-        cycles=cycles, macs=macs, config_sha256=system.sha256(accelerator), memory_board=board.id,
+        cycles=cycles,
+        macs=macs,
+        config_sha256=system.sha256(accelerator),
+        memory_board=board.id,
     )
 
 
@@ -138,9 +141,7 @@ def _arena_bytes(model: VelaModel) -> int:
     )
 
 
-def _regions(
-    tensors: JobTensors, arena: npt.NDArray[np.uint8]
-) -> dict[int, npt.NDArray[np.uint8]]:
+def _regions(tensors: JobTensors, arena: npt.NDArray[np.uint8]) -> dict[int, npt.NDArray[np.uint8]]:
     import numpy as np
 
     scratch = arena[tensors.scratch.offset_bytes or 0 :]
@@ -185,5 +186,3 @@ def _output(
     raw = arena[begin : begin + tensor.size_bytes].copy()
     dtype = {1: np.int8, 2: np.int16, 4: np.int32}.get(tensor.element_bytes, np.int8)
     return tensor.name, raw.view(dtype).reshape(tensor.shape)
-
-

@@ -5,6 +5,7 @@ Nothing is judged here; ``evaluate`` turns a Session into stages, layers and a v
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -108,8 +109,7 @@ def collect(
 
 
 def explain_engine(error: EngineFailed, compiled: Compiled, remarks: str = "") -> EngineFailed:
-    """An engine's failure with the meaning of its driver's number, and what the NPU's model said.
-    """
+    """An engine's failure with the meaning of its number, and what the NPU's model said."""
     if compiled.plan.driver != "ethosu":
         return error
     meaning = describe_driver_error(error.code) or "an error that its driver's table does not have"
@@ -159,7 +159,7 @@ def converse(
     with step(reporter, job.title, "known answer"):
         kat = device.kat(tensors=settings.verify_layers)
         mem = device.mem()
-    return Session(
+    session = Session(
         caps=caps,
         bench=bench,
         layers=layers,
@@ -169,6 +169,18 @@ def converse(
         input_bytes=input_bytes,
         transport=device.describe(),
     )
+    return session if compiled.plan.in_order else _in_network_order(session, compiled.plan.turns)
+
+
+def _in_network_order(session: Session, turns: Mapping[int, int]) -> Session:
+    """A session of a plan that runs operators in another order than the network's: what the board
+    reports by turn, by operator."""
+    kat, layers = session.kat, session.layers
+    tensors = tuple(replace(tensor, op=turns.get(tensor.op, tensor.op)) for tensor in kat.tensors)
+    if layers is not None:
+        counts = tuple(replace(count, op=turns.get(count.op, count.op)) for count in layers.counts)
+        layers = replace(layers, counts=counts)
+    return replace(session, kat=replace(kat, tensors=tensors), layers=layers)
 
 
 def _set_input(device: Device, seed: int, input_bytes: bytes | None) -> None:

@@ -49,8 +49,12 @@ def run(
         "config_sha256": result.config_sha256,
         "memory_board": result.memory_board,
         "outputs": [
-            {"name": name, "shape": list(values.shape), "dtype": str(values.dtype),
-             "values": values.reshape(-1).tolist()}
+            {
+                "name": name,
+                "shape": list(values.shape),
+                "dtype": str(values.dtype),
+                "values": values.reshape(-1).tolist(),
+            }
             for name, values in result.outputs
         ],
     }

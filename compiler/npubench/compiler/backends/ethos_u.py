@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from npubench.boards import Board
@@ -16,7 +16,7 @@ from npubench.compiler.lower import lower_op
 from npubench.compiler.partition import Partition, Segment, partition
 from npubench.compiler.plan import Constant, Estimate, Fallback, NpuJob, Plan, Step
 from npubench.compiler.vela import VelaResult, VelaSettings, compile_with_vela
-from npubench.core.errors import ConfigError
+from npubench.core.errors import CompileError, ConfigError
 from npubench.core.paths import data_root
 
 if TYPE_CHECKING:
@@ -109,24 +109,71 @@ def settings_of(board: Board) -> VelaSettings:
 
 
 def _steps(graph: Graph, split: Partition) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
-    """Jobs and kernel calls, each at the place of the last operator that it stands for."""
-    placed: list[tuple[int, Step]] = [
-        (
-            max(segment.op_indices),
-            NpuJob(
-                op_indices=segment.op_indices, job=number, inputs=segment.inputs,
-                outputs=segment.outputs,
-            ),
+    """Jobs and kernel calls, in an order in which each finds what it reads."""
+    steps: list[Step] = [
+        NpuJob(
+            op_indices=segment.op_indices, job=number, inputs=segment.inputs,
+            outputs=segment.outputs,
         )
         for number, segment in enumerate(split.segments)
     ]
     constants: list[Constant] = []
     for index in split.cpu_ops:
         step, needed = lower_op(graph, graph.ops[index])
-        placed.append((index, step))
+        steps.append(step)
         constants.extend(needed)
-    placed.sort(key=lambda item: item[0])
-    return tuple(step for _, step in placed), tuple(constants)
+    return _placed(_ordered(graph, split, steps)), tuple(constants)
+
+
+def _members(step: Step) -> tuple[int, ...]:
+    return step.op_indices if isinstance(step, NpuJob) else (step.op_index,)
+
+
+def _ordered(graph: Graph, split: Partition, steps: list[Step]) -> list[Step]:
+    """Steps in Vela's order, for which it planned the arena; operators that Vela dropped (they move
+    no data) as soon as what they read is there."""
+    rank = {key: position for position, key in enumerate(split.order)}
+
+    def key(step: Step) -> int:
+        return rank.get(-1 - step.job if isinstance(step, NpuJob) else step.op_index, -1)
+
+    waiting = sorted(steps, key=key)
+    made = {tensor: id(step) for step in steps for tensor in _outputs(graph, step)}
+    needs = [
+        {made[tensor] for tensor in _inputs(graph, step) if tensor in made} - {id(step)}
+        for step in waiting
+    ]
+    done: set[int] = set()
+    order: list[Step] = []
+    while len(order) < len(waiting):
+        ready = [
+            step for step, needed in zip(waiting, needs, strict=True)
+            if id(step) not in done and needed <= done
+        ]
+        if not ready:
+            raise CompileError(f"{graph.name}: Vela's jobs wait for each other")
+        order.append(ready[0])
+        done.add(id(ready[0]))
+    return order
+
+
+def _outputs(graph: Graph, step: Step) -> tuple[int, ...]:
+    return step.outputs if isinstance(step, NpuJob) else graph.ops[step.op_index].outputs
+
+
+def _inputs(graph: Graph, step: Step) -> tuple[int, ...]:
+    return step.inputs if isinstance(step, NpuJob) else graph.ops[step.op_index].inputs
+
+
+def _placed(steps: list[Step]) -> tuple[Step, ...]:
+    """Each job in the place of the last of its operators that comes before the next step's."""
+    placed: list[Step] = []
+    limit: int | None = None
+    for step in reversed(steps):
+        candidates = [index for index in _members(step) if limit is None or index < limit]
+        limit = max(candidates, default=max(_members(step)))
+        placed.append(replace(step, at=limit) if isinstance(step, NpuJob) else step)
+    return tuple(reversed(placed))
 
 
 def _reserved(split: Partition) -> tuple[int, int]:

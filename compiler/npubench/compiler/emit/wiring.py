@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from npubench.compiler.emit.context import Blob, Call, Field, Model, Params, Span
 from npubench.compiler.emit.names import c_integer, ctype, identifier
 from npubench.compiler.graph import DType, Graph
@@ -66,18 +68,15 @@ class _Wiring:
     def model(self) -> tuple[Model, bytes]:
         params: list[Params] = []
         calls: list[Call] = []
-        last_case = -1
+        self._check_order()
+        turns = {place: turn for turn, place in self._plan.turns.items()}
         for position, step in enumerate(self._plan.steps):
             call = self._call(position, step, params)
-            if call is None:
-                continue
-            if call.case <= last_case:
-                raise CompileError(
-                    f"backend {self._plan.backend} runs operator {call.case} after {last_case}"
-                )
-            last_case = call.case
-            calls.append(call)
-        op_outputs = tuple(self._op_output(index) for index in range(len(self._graph.ops)))
+            if call is not None:
+                calls.append(replace(call, case=turns[call.case]))
+        if len({call.case for call in calls}) != len(calls):
+            raise CompileError(f"backend {self._plan.backend} runs an operator twice")
+        op_outputs = tuple(self._turn_output(index) for index in range(len(self._graph.ops)))
         inputs = self._spans(self._graph.inputs)
         outputs = self._spans(self._graph.outputs)
         blobs, data = self._blobs()
@@ -93,13 +92,26 @@ class _Wiring:
         )
         return model, data
 
+    def _check_order(self) -> None:
+        """Only an NPU's compiler may change the operators' order."""
+        if any(isinstance(step, NpuJob) for step in self._plan.steps):
+            return
+        last = -1
+        for step in self._plan.steps:
+            if isinstance(step, KernelCall):
+                if step.op_index <= last:
+                    raise CompileError(
+                        f"backend {self._plan.backend} runs operator {step.op_index} after {last}"
+                    )
+                last = step.op_index
+
     def _call(self, position: int, step: Step, params: list[Params]) -> Call | None:
         if isinstance(step, Alias):
             return None
         if isinstance(step, NpuJob):
             first, last = min(step.op_indices), max(step.op_indices)
             return Call(
-                case=last,
+                case=step.place,
                 comment=f"{first} to {last}: NPU job {step.job}",
                 text=f"nb_npu_run({c_integer(step.job)}u)",
                 checked=True,
@@ -165,6 +177,13 @@ class _Wiring:
         )
         return name
 
+    def _turn_output(self, turn: int) -> Span:
+        """What can be seen after the firmware's ``turn``."""
+        if self._plan.in_order:
+            return self._op_output(turn)
+        place = self._plan.turns.get(turn)
+        return Span(source="nb_arena", size_bytes=0) if place is None else self._op_output(place)
+
     def _op_output(self, index: int) -> Span:
         outputs = self._graph.ops[index].outputs
         tensor = self._resolve(outputs[0]) if outputs else -1
@@ -177,10 +196,12 @@ class _Wiring:
         )
 
     def _hidden(self, index: int) -> bool:
-        """Whether an operator's output cannot be seen: inside a job, and not the job's last."""
+        """Whether an operator's output cannot be seen in its turn: the job that computes it keeps
+        it to itself, or runs later."""
         for step in self._plan.steps:
             if isinstance(step, NpuJob) and index in step.op_indices:
-                return index != max(step.op_indices)
+                seen = set(self._graph.ops[index].outputs) & set(step.outputs)
+                return index < step.place or not seen
         return False
 
     def _spans(self, tensors: tuple[int, ...]) -> tuple[Span, ...]:

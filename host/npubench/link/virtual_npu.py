@@ -73,11 +73,16 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
         }
         with BoardProcess(
             (sys.executable, "-P", "-m", SUPERVISOR, configuration.text()),
-            label="the model of the NPU", fds=(memory.fileno(),), cwd=folder, env=environment,
+            label="the model of the NPU",
+            fds=(memory.fileno(),),
+            cwd=folder,
+            env=environment,
         ) as process:
             yield VirtualNpu(
-                process=process, memory_fd=memory.fileno(),
-                memory_path=f"/dev/fd/{memory.fileno()}", folder=folder,
+                process=process,
+                memory_fd=memory.fileno(),
+                memory_path=f"/dev/fd/{memory.fileno()}",
+                folder=folder,
             )
 
 
@@ -100,12 +105,17 @@ def configuration_of(board: Board, *, memory_fd: int) -> Configuration:
         return value
 
     return Configuration(
-        memory_fd=memory_fd, memory_base=number("ddr_base"), memory_bytes=number("ddr_bytes"),
-        window_bytes=number("window_bytes"), registers=number("registers"),
+        memory_fd=memory_fd,
+        memory_base=number("ddr_base"),
+        memory_bytes=number("ddr_bytes"),
+        window_bytes=number("window_bytes"),
+        registers=number("registers"),
         accelerator=text("accelerator"),
         config_file=os.fspath(data_root() / "boards" / text("config_file")),
-        system_config=text("system_config"), memory_mode=text("memory_mode"),
-        deadline_s=float(table.get("deadline_s", 20.0)), fault=str(table.get("fault", "")),
+        system_config=text("system_config"),
+        memory_mode=text("memory_mode"),
+        deadline_s=float(table.get("deadline_s", 20.0)),
+        fault=str(table.get("fault", "")),
     )
 
 

@@ -1,7 +1,8 @@
-"""Renew what the README shows of the data: the table of boards.
+"""Renew what the texts show of the data: the table of boards in README.md, the matrix of boards in
+docs/boards.md.
 
 Usage: python scripts/readme.py [--check]; with --check nothing is written and the exit code is 1
-when the README is stale.
+when a text is stale.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import sys
 from pathlib import Path
 
 from npubench.boards import board_ids, load_board
+from npubench.report.board_matrix import matrix, zoo_networks
 from npubench.report.markdown import boards_table
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def with_section(text: str, name: str, body: str) -> str:
@@ -21,17 +23,25 @@ def with_section(text: str, name: str, body: str) -> str:
     head, found_begin, rest = text.partition(begin)
     _, found_end, tail = rest.partition(end)
     if not (found_begin and found_end):
-        raise SystemExit(f"README.md has no section {name}")
+        raise SystemExit(f"there is no section {name}")
     return f"{head}{begin}{body}{end}{tail}"
 
 
 def main() -> int:
-    text = README.read_text(encoding="utf-8")
-    fresh = with_section(text, "boards", boards_table([load_board(name) for name in board_ids()]))
-    if sys.argv[1:] == ["--check"]:
-        return int(fresh != text)
-    README.write_text(fresh, encoding="utf-8")
-    return 0
+    boards = [load_board(name) for name in board_ids()]
+    sections = (
+        ("README.md", "boards", boards_table(boards)),
+        ("docs/boards.md", "matrix", matrix(boards, zoo_networks(load_board("native")))),
+    )
+    stale = 0
+    for name, section, body in sections:
+        path = CHECKOUT / name
+        text = path.read_text(encoding="utf-8")
+        fresh = with_section(text, section, body)
+        stale |= fresh != text
+        if sys.argv[1:] != ["--check"]:
+            path.write_text(fresh, encoding="utf-8")
+    return int(stale) if sys.argv[1:] == ["--check"] else 0
 
 
 if __name__ == "__main__":

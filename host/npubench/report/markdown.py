@@ -27,6 +27,11 @@ def boards_table(boards: Sequence[Board]) -> str:
         )
         for board in boards
     ]
+    return table(head, rows)
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table, with a newline at its end."""
     lines = [_line(head), _line(tuple("---" for _ in head)), *(_line(row) for row in rows)]
     return "\n".join(lines) + "\n"
 

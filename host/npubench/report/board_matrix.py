@@ -1,0 +1,107 @@
+"""The matrix of boards: for each what is described, whether it builds, fits, boots, and its NPU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from npubench.boards import Board
+from npubench.compiler.backends.cpu import BACKEND, check_memory
+from npubench.compiler.graph import Graph
+from npubench.compiler.importers.tflite import load_tflite
+from npubench.compiler.plan import Plan
+from npubench.core.errors import DoesNotFit
+from npubench.core.format import NONE
+from npubench.link.board_model.description import has_model
+from npubench.report.markdown import table
+from npubench.zoo import resolve_model, zoo_ids
+
+HEAD = ("board", "described", "builds", "networks that fit", "boots here", "NPU path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network of the zoo, compiled once for all boards."""
+
+    id: str
+    graph: Graph
+    plan: Plan
+
+
+def zoo_networks(anywhere: Board) -> tuple[Network, ...]:
+    """Every network of the zoo on portable kernels; ``anywhere`` is a board without limits."""
+    networks = []
+    for name in zoo_ids():
+        data, graph = load_tflite(resolve_model(name).path)
+        networks.append(Network(id=name, graph=graph, plan=BACKEND.compile(graph, data, anywhere)))
+    return tuple(networks)
+
+
+def matrix(boards: Sequence[Board], networks: Sequence[Network]) -> str:
+    """The matrix as a Markdown table, with a newline at its end."""
+    return table(
+        HEAD,
+        [
+            (
+                f"`{board.id}`",
+                described(board),
+                builds(board),
+                fits(board, networks),
+                boots(board),
+                npu_path(board),
+            )
+            for board in boards
+        ],
+    )
+
+
+def described(board: Board) -> str:
+    """How many facts the file gives with their source, by confidence."""
+    count = Counter(fact.confidence for fact in board.facts)
+    words = [f"{count[level]} {level}" for level in ("high", "medium", "low") if count[level]]
+    return ", ".join(words) or f"{len(board.sources)} sources named" if board.sources else NONE
+
+
+def builds(board: Board) -> str:
+    """Yes, or what is missing first. The tests build every board that says yes."""
+    return "yes" if not board.status.missing else f"no: {board.status.missing[0]}"
+
+
+def fits(board: Board, networks: Sequence[Network]) -> str:
+    """The networks whose weights and arena fit the board's regions."""
+    if board.status.missing or (not board.memory and not board.hosted):
+        return NONE
+    names = []
+    for network in networks:
+        try:
+            check_memory(network.graph, network.plan, board)
+        except DoesNotFit:
+            continue
+        names.append(network.id)
+    return "all" if len(names) == len(networks) else ", ".join(names) or "none"
+
+
+def boots(board: Board) -> str:
+    """What runs the board's firmware on a computer."""
+    if board.kind == "host":
+        return "as a process"
+    if board.emulator is not None:
+        return f"QEMU {board.emulator.machine.partition(',')[0]}"
+    if has_model(board):
+        return "the very image, on a model of the board"
+    if board.status.cpu == "port-emulated":
+        return "its CPU side, on QEMU with another memory map"
+    if board.hosted and board.status.cpu == "image-verified":
+        return "the very program, on QEMU's user mode"
+    return "no"
+
+
+def npu_path(board: Board) -> str:
+    """The backend of its NPU, or what a user needs for one."""
+    npu = board.npu
+    if npu is None:
+        return "no NPU"
+    if npu.backend is not None:
+        return f"{npu.name}: backend `{npu.backend}`"
+    return f"{npu.name}: none here; vendor: {npu.install}"

@@ -189,6 +189,7 @@ def energy_record(job: Job, session: PowerSession, *, timing: Evidence) -> Energ
             session.capture.traits,
             wiring=session.choice.wiring,
             limits=session.choice.limits(
+                session.capture.traits,
                 clock_tolerance_ppm=job.board.clock_tolerance_ppm,
                 device_clock_ppm=session.device_clock_ppm,
             ),

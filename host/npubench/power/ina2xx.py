@@ -1,6 +1,7 @@
 """An INA219, INA226 or INA228 behind a bridge microcontroller, by npubench's own line protocol.
 
-The bridge reads time, sensor and marker pins in one loop and prints ``t_us,mV,uA,code`` a line;
+The bridge reads time, sensor and marker pins in one loop and prints ``t_us,mV,uA,code*crc`` a line
+(crc: CRC-8 with polynomial 7 of what is before the star, two hex digits);
 firmware/power/ina2xx_bridge.py is a CircuitPython sketch that does. The chip's averaging window is
 not bound to the pins, so that only windows much longer than a conversion are valid.
 """
@@ -14,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from npubench.core.errors import MonitorError
+from npubench.power.instrument.crc8 import crc8
 from npubench.power.instrument.driver import Driver, Options
 from npubench.power.instrument.failure import InstrumentSilent
 from npubench.power.instrument.line import Line, usb_serial
@@ -97,8 +99,11 @@ class Ina2xx:
         *lines, self._rest = (self._rest + data).split(b"\n")
         rows = []
         for line in lines:
+            body, _, check = line.strip().partition(b"*")
             try:
-                time_us, volts, amps, code = (float(word) for word in line.split(b","))
+                if int(check, 16) != crc8(body):
+                    raise ValueError("damaged")
+                time_us, volts, amps, code = (float(word) for word in body.split(b","))
                 rows.append((time_us, volts, amps, code))
             except ValueError:
                 self._bad += bool(line.strip()) and not line.startswith(b"#")
@@ -112,8 +117,9 @@ class Ina2xx:
             voltage_mv=table[:, 1],
         )
 
-    def stop(self) -> None:
+    def stop(self) -> Block | None:
         self._line.write(b"x\n")
+        return None
 
     def loss(self) -> LossReport:
         if self._resampler is None:
@@ -130,5 +136,5 @@ DRIVER = Driver(
     name="ina2xx",
     title="INA219/226/228 on a bridge microcontroller",
     open=Ina2xx,
-    notes="line protocol t_us,mV,uA,code; sketch in firmware/power/",
+    notes="line protocol t_us,mV,uA,code*crc; sketch in firmware/power/",
 )

@@ -19,6 +19,7 @@ from npubench.power.instrument.lpm01a_wire import (
     PROMPT,
     AsciiDecoder,
     BinaryDecoder,
+    join_blocks,
     parse_number,
 )
 from npubench.power.instrument.source import Block, Identity, LossReport, Setup, Traits
@@ -134,8 +135,17 @@ class Lpm01a:
             raise InstrumentGone(f"the PowerShield ended the acquisition: {decoder.ended}")
         return block
 
-    def stop(self) -> None:
-        self._line.write(b"stop\n")
+    def stop(self) -> Block | None:
+        decoder = self._running()
+        self._line.write(b"stop\r\n")
+        blocks: list[Block] = []
+        end_s = time.monotonic() + ANSWER_TIMEOUT_S
+        while not decoder.completed and time.monotonic() < end_s:
+            block = decoder.feed(self._line.read(0.1))
+            if block is not None:
+                blocks.append(block)
+        last = decoder.flush()
+        return join_blocks(blocks if last is None else [*blocks, last])
 
     def loss(self) -> LossReport:
         return LossReport() if self._decoder is None else self._decoder.loss()

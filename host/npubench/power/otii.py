@@ -155,8 +155,9 @@ class Otii:
             voltage_mv=voltage.astype(np.float32),
         )
 
-    def stop(self) -> None:
+    def stop(self) -> Block | None:
         self._ask("project_stop_recording", project_id=self._project)
+        return None
 
     def loss(self) -> LossReport:
         return LossReport(received_count=self._next, lost_count=self._lost)

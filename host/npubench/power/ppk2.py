@@ -120,8 +120,9 @@ class Ppk2:
         self._heard_s = time.monotonic()
         return self._decoder.feed(data)
 
-    def stop(self) -> None:
+    def stop(self) -> Block | None:
         self._send(STOP)
+        return None if self._decoder is None else self._decoder.flush()
 
     def loss(self) -> LossReport:
         return LossReport() if self._decoder is None else self._decoder.loss()

@@ -60,8 +60,9 @@ class Replay:
         self._received += len(block)
         return block
 
-    def stop(self) -> None:
+    def stop(self) -> Block | None:
         self._blocks = iter(())
+        return None
 
     def loss(self) -> LossReport:
         stored = self._open().loss

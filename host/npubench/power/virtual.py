@@ -84,7 +84,7 @@ class VirtualSource:
         current, levels = feed.take(count)
         return block_of(first, current.astype(np.float32), markers=levels)
 
-    def stop(self) -> None:
+    def stop(self) -> Block | None:
         return None
 
     def loss(self) -> LossReport:

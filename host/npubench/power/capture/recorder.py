@@ -6,6 +6,7 @@ is between the two is bounded, and overrunning it ends the capture instead of lo
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -17,6 +18,8 @@ from typing import Self
 from npubench.core.errors import MonitorError, NpubenchError
 from npubench.power.capture.parts import PartsWriter
 from npubench.power.instrument.source import Block, Identity, LossReport, PowerSource, Traits
+
+log = logging.getLogger(__name__)
 
 QUEUE_SAMPLES = 1 << 24
 READ_TIMEOUT_S = 0.05
@@ -88,13 +91,15 @@ class Recorder:
             self._stop.set()
             for thread in self._threads:
                 thread.join()
-            if not self._ended:
-                try:
-                    self._source.stop()
-                except MonitorError as error:
-                    self._ended = error.message
             if self._failed is not None:
                 raise self._failed
+            if not self._ended:
+                try:
+                    last = self._source.stop()
+                    if last is not None:
+                        self._writer.add(last)
+                except MonitorError as error:
+                    self._ended = f"{error.kind}: {error.message}"
             self._writer.finish(self.loss())
         return self.loss()
 
@@ -118,6 +123,11 @@ class Recorder:
         except NpubenchError as error:
             with self._changed:
                 self._ended = f"{error.kind}: {error.message}"
+                self._changed.notify_all()
+        except Exception as error:  # a driver's mistake must end the capture, not stall it
+            log.exception("the driver failed")
+            with self._changed:
+                self._ended = f"{type(error).__name__}: {error}"
                 self._changed.notify_all()
         finally:
             self._queue.put(None)

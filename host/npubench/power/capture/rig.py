@@ -55,11 +55,14 @@ class Choice:
         markers = self.instrument.markers
         return Wiring(codes=markers.codes, busy=markers.busy)
 
-    def limits(self, *, clock_tolerance_ppm: float, device_clock_ppm: float) -> Limits:
+    def limits(
+        self, traits: Traits, *, clock_tolerance_ppm: float, device_clock_ppm: float
+    ) -> Limits:
         """What the capture must keep to."""
         return Limits(
             clock_tolerance_ppm=clock_tolerance_ppm,
             device_clock_ppm=device_clock_ppm,
+            min_window_samples=traits.min_window_samples,
             idle_drift_ratio=self.instrument.idle_drift_ratio,
             voltage_tolerance_ratio=self.instrument.voltage_tolerance_ratio,
         )

@@ -50,10 +50,11 @@ class AsciiDecoder:
         self._rest = ""
         self._interval = _Interval(values=[], events=[])
         self._index = 0
-        self._started_ms: int | None = None
         self._stamped_ms = 0
+        self._carried = 0
         self._received = self._lost = self._suspect = 0
         self.ended = ""
+        self.completed = False
         self.notes: list[str] = []
 
     def feed(self, data: bytes) -> Block | None:
@@ -95,6 +96,7 @@ class AsciiDecoder:
             self._stamped_ms = now_ms
             return self._emit(missing=expected - len(self._interval.values))
         if line.startswith("Acquisition completed"):
+            self.completed = True
             return self._emit(missing=0)
         if line and not line.startswith(("ack", "TimeStamp", "end")):
             self.notes.append(line[:80])
@@ -116,8 +118,11 @@ class AsciiDecoder:
             self._lost += missing
             self._suspect += len(values) - missing
         markers = np.full(len(values), 1 << BUSY_BIT, np.uint8)
+        markers[: self._carried] = 0
+        self._carried = 0
         for at in interval.events:
             markers[at : at + EVENT_SAMPLES] = 0
+            self._carried = max(0, at + EVENT_SAMPLES - len(values))
         block = block_of(self._index, values, markers=markers, flags=flags)
         self._index += len(values)
         return block
@@ -133,6 +138,7 @@ class BinaryDecoder:
         self._index = 0
         self._received = self._lost = 0
         self.ended = ""
+        self.completed = False
         self.notes: list[str] = []
         self.voltage_mv: float | None = None
         powers = 16.0 ** -np.arange(16)
@@ -200,6 +206,8 @@ class BinaryDecoder:
                 )
                 self._index += missing
                 return block
+        elif kind == META_STOP:
+            self.completed = True
         elif kind in (META_OVERCURRENT, META_POWER_DOWN, META_ERROR):
             names = {META_OVERCURRENT: "overcurrent", META_POWER_DOWN: "power down"}
             self.ended = names.get(kind, text or "error")

@@ -134,8 +134,8 @@ class PowerSource(Protocol):
     def read(self, timeout_s: float) -> Block | None:
         """The next samples, or None when none came in time."""
 
-    def stop(self) -> None:
-        """End the stream."""
+    def stop(self) -> Block | None:
+        """End the stream; samples that were held back until now."""
 
     def loss(self) -> LossReport:
         """What was lost since ``start``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
+from npubench.power.instrument.crc8 import crc8
 from npubench.power.simulators.base import Feed, PtyPort, Simulator
 from npubench.power.simulators.catalog import Kind
 
@@ -57,13 +58,16 @@ class SimulatedIna2xx(Simulator):
         stop = len(current)
         if struck and ("silence" in self.faults or "disconnect" in self.faults):
             stop = at
-        lines = [
-            f"{(first + place) * PERIOD_US},{feed.supply_mv:.1f},"
-            f"{current[place]:.2f},{levels[place]}\n"
-            for place in range(stop)
-            if not (struck and "counter-gap" in self.faults and at <= place < at + GAP_SAMPLES)
-        ]
-        data = bytearray("".join(lines).encode("ascii"))
+        lines = []
+        for place in range(stop):
+            if struck and "counter-gap" in self.faults and at <= place < at + GAP_SAMPLES:
+                continue
+            body = (
+                f"{(first + place) * PERIOD_US},{feed.supply_mv:.1f},"
+                f"{current[place]:.2f},{levels[place]}"
+            ).encode("ascii")
+            lines.append(body + f"*{crc8(body):02x}\n".encode("ascii"))
+        data = bytearray(b"".join(lines))
         if struck and "swapped-bytes" in self.faults:
             for place in range(len(data) // 3, len(data) - 2, 61):
                 data[place], data[place + 1] = data[place + 1], data[place]

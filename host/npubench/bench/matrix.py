@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Compiled, Network, compile_network, read_network
+from npubench.bench.record import error_record
 from npubench.bench.run import failed_before_start, run_job
 from npubench.core.errors import CompileError, NpubenchError
 from npubench.core.progress import Reporter, step
@@ -23,15 +24,20 @@ from npubench.runs.store import StoredRun, check_runs_dir
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a bench command did: stored runs, in the order of the jobs."""
+    """What a bench command did: stored runs, in the order of the jobs.
+
+    ``error`` is why some jobs have no run: their results could not be stored.
+    """
 
     stored: tuple[StoredRun, ...]
     duration_s: float
-    errors: tuple[NpubenchError, ...] = field(default=())
+    error: NpubenchError | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 when every run is ok, else 1; the cause is in the runs."""
+        """0 when every run is ok and stored, else 1; the cause is in the runs, or ``error``."""
+        if self.error is not None:
+            return 1
         return 0 if all(run.record.status == "ok" for run in self.stored) else 1
 
     def documents(self) -> list[dict[str, Any]]:
@@ -39,7 +45,9 @@ class Outcome:
         return [run.document() for run in self.stored]
 
     def error_document(self) -> dict[str, str] | None:
-        """The first failed run's error, or None."""
+        """Why runs are missing, else the first failed run's error, else None."""
+        if self.error is not None:
+            return error_record(self.error).model_dump()
         for run in self.stored:
             if run.record.error is not None:
                 return run.record.error.model_dump()
@@ -48,6 +56,10 @@ class Outcome:
     def complaints(self) -> list[str]:
         """One line, and one for the hint, for each run that is not ok."""
         lines = []
+        if self.error is not None:
+            lines.append(f"npubench: {self.error.message}")
+            if self.error.hint:
+                lines.append(f"  hint: {self.error.hint}")
         for run in self.stored:
             error = run.record.error
             if error is not None:
@@ -60,6 +72,14 @@ class Outcome:
         return lines
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came while jobs ran. ``outcome`` holds the runs that were finished before."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
 def run_matrix(
     jobs: Sequence[Job], settings: Settings, *, runs_dir: Path, reporter: Reporter
 ) -> Outcome:
@@ -68,7 +88,9 @@ def run_matrix(
     Networks are parsed and compiled first: when no job can be compiled the first CompileError is
     raised and nothing is written; when only some cannot, their runs are kept as failed. Emulated
     boards run side by side on the host's processors; a physical board's jobs follow one another.
-    On Ctrl-C emulators and builds are ended, unfinished runs dropped, finished ones kept.
+    On Ctrl-C emulators and builds are ended, unfinished runs dropped, finished ones kept, and
+    Interrupted is raised. When the disk refuses a run, the others are ended likewise and the
+    outcome carries the error.
     """
     begin = time.monotonic()
     check_runs_dir(runs_dir)
@@ -78,8 +100,8 @@ def run_matrix(
     cancelled = threading.Event()
     workers = max(1, min(len(jobs), os.cpu_count() or 1))
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="bench")
+    futures: dict[Future[StoredRun], int] = {}
     try:
-        futures: dict[Future[StoredRun], int] = {}
         for index, (job, product) in enumerate(zip(jobs, compiled, strict=True)):
             lock = locks.setdefault(
                 job.board.id if job.board.kind == "physical" else f"{index}", threading.Lock()
@@ -91,18 +113,38 @@ def run_matrix(
             done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 stored[futures[future]] = future.result()
-    except BaseException:
+    except BaseException as error:
         cancelled.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        end_running_targets()
-        end_running_tools()
-        pool.shutdown(wait=True)
-        raise
+        _end_all(pool, futures)
+        for future, index in futures.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                stored[index] = future.result()
+        outcome = Outcome(
+            stored=tuple(stored[index] for index in sorted(stored)),
+            duration_s=time.monotonic() - begin,
+            error=error if isinstance(error, NpubenchError) else None,
+        )
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(outcome) from error
+        if outcome.error is None:
+            raise
+        return outcome
     pool.shutdown()
     return Outcome(
         stored=tuple(stored[index] for index in range(len(jobs))),
         duration_s=time.monotonic() - begin,
     )
+
+
+def _end_all(pool: ThreadPoolExecutor, futures: Iterable[Future[StoredRun]]) -> None:
+    """End what the jobs wait for, again and again: a job may just have been starting something."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    pending = {future for future in futures if not future.cancelled()}
+    while pending:
+        end_running_targets()
+        end_running_tools()
+        _, pending = wait(pending, timeout=0.2)
+    pool.shutdown()
 
 
 def _compile_all(

@@ -38,16 +38,26 @@ from npubench.runs.schema import (
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 
-class _Timed:
-    """A reporter that also keeps each step's duration, for ``timings_s`` and events.jsonl."""
+class Cancelled(Exception):
+    """The command was interrupted: this run is dropped."""
 
-    def __init__(self, reporter: Reporter, job: str) -> None:
+
+class _Timed:
+    """A reporter that also keeps each step's duration, for ``timings_s`` and events.jsonl.
+
+    Once ``cancelled`` is set, no further step begins: Cancelled is raised.
+    """
+
+    def __init__(self, reporter: Reporter, job: str, cancelled: threading.Event) -> None:
         self._reporter = reporter
         self._job = job
+        self._cancelled = cancelled
         self.durations_s: dict[str, float] = {}
         self.events: list[Event] = []
 
     def event(self, event: Event) -> None:
+        if event.state == "start" and self._cancelled.is_set():
+            raise Cancelled
         if event.job == self._job:
             self.events.append(event)
             if event.duration_s is not None:
@@ -58,10 +68,6 @@ class _Timed:
 
 # A full stack is an overflow: what lies below it may have been overwritten unseen.
 STACK_MARGIN_BYTES = 64
-
-
-class Cancelled(Exception):
-    """The command was interrupted: this run is dropped."""
 
 
 def run_job(
@@ -79,7 +85,7 @@ def run_job(
     comes out, and Cancelled once ``cancelled`` is set (which also ends what the run waits for).
     """
     begin = time.monotonic()
-    timed = _Timed(reporter, job.title)
+    timed = _Timed(reporter, job.title, cancelled)
     findings = Findings()
     with RunWriter(runs_dir, new_run_id(job.model.id, job.board.id, job.backend)) as writer:
         timed.event(Event(job=job.title, step="run", state="start"))

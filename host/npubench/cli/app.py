@@ -54,7 +54,9 @@ def run_words(words: list[str]) -> int:
     """Parse ``words`` and run the verb; returns the exit code. Raises UsageError for bad words."""
     command = typer.main.get_command(app)
     try:
-        result = command.main(args=words, prog_name="npubench", standalone_mode=False)
+        # Not command.main(): it swallows Ctrl-C.
+        with command.make_context("npubench", list(words)) as found:
+            result = command.invoke(found)
     except Exit as leave:
         return leave.exit_code
     except Abort as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from npubench.cli.output import JsonOption, PlainReporter, console, print_json
+from npubench.cli.output import INTERRUPTED, JsonOption, PlainReporter, console, print_json
 
 HELP = """Run networks on boards and report every stage.
 
@@ -98,8 +99,8 @@ def bench(
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
     from npubench.bench.energy import check_power
     from npubench.bench.job import DEFAULT_BOARDS, Settings, resolve_jobs
-    from npubench.bench.matrix import run_matrix
-    from npubench.core.errors import UsageError
+    from npubench.bench.matrix import Interrupted, run_matrix
+    from npubench.core.errors import NpubenchError, UsageError
     from npubench.link.faulty import parse_mishap
 
     if on_model and port is not None:
@@ -120,25 +121,43 @@ def bench(
         power_faults=tuple(power_fault or ()),
     )
     check_power([job.board for job in jobs], settings)
-    if sys.stderr.isatty() and not timings:
-        from npubench.cli.output import LiveReporter
+    code = None
+    try:
+        if sys.stderr.isatty() and not timings:
+            from npubench.cli.output import LiveReporter
 
-        with LiveReporter() as live:
-            outcome = run_matrix(jobs, settings, runs_dir=runs_dir, reporter=live)
-    else:
-        outcome = run_matrix(
-            jobs, settings, runs_dir=runs_dir, reporter=PlainReporter(timings=timings)
+            with LiveReporter() as live:
+                outcome = run_matrix(jobs, settings, runs_dir=runs_dir, reporter=live)
+        else:
+            outcome = run_matrix(
+                jobs, settings, runs_dir=runs_dir, reporter=PlainReporter(timings=timings)
+            )
+    except Interrupted as stop:
+        outcome, code = stop.outcome, INTERRUPTED
+        sys.stderr.write(
+            f"npubench: interrupted: {len(outcome.stored)} of {len(jobs)} runs are finished and "
+            "kept, nothing half-written was left behind\n"
         )
     report_path = (
         report if report is not None else (None if as_json else Path("npubench-report.html"))
     )
+    if code == INTERRUPTED:
+        report_path = None
     if report_path is not None:
         from npubench.report.html import write_report
 
-        write_report(outcome.stored, report_path)
+        try:
+            write_report(outcome.stored, report_path)
+        except NpubenchError as error:
+            # The runs are stored: they are shown all the same.
+            outcome = replace(outcome, error=outcome.error or error)
+            report_path = None
     if as_json:
-        print_json({"runs": outcome.documents(), "error": outcome.error_document()})
-    else:
+        trouble = outcome.error_document()
+        if code == INTERRUPTED:
+            trouble = {"kind": "Interrupted", "message": "the command was interrupted", "hint": ""}
+        print_json({"runs": outcome.documents(), "error": trouble})
+    elif outcome.stored:
         from npubench.report.terminal import results_table
 
         out = console()
@@ -147,9 +166,10 @@ def bench(
             from npubench.report.terminal import timings_table
 
             out.print(timings_table(outcome.stored, total_s=outcome.duration_s))
+        out.print(f"Runs:   {runs_dir.resolve()}", markup=False, soft_wrap=True)
+        if report_path is not None:
+            out.print(f"Report: {report_path.resolve()}", markup=False, soft_wrap=True)
+    if not as_json or outcome.error is not None:
         for line in outcome.complaints():
             sys.stderr.write(line + "\n")
-        if report_path is not None:
-            out.print(f"Runs:   {runs_dir.resolve()}", markup=False, soft_wrap=True)
-            out.print(f"Report: {report_path.resolve()}", markup=False, soft_wrap=True)
-    return outcome.exit_code
+    return outcome.exit_code if code is None else code

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,27 +15,45 @@ from npubench.core.errors import NpubenchError, ToolError
 INTERRUPTED = 130
 OWN_BUG = 70
 
+_ended_by: list[int] = []
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _watch_signals()
     code = run(words)
+    if _ended_by and code == INTERRUPTED:
+        code = 128 + _ended_by[0]
     _flush()
     sys.exit(code)
 
 
+def _watch_signals() -> None:
+    """Let SIGTERM and a closed terminal end the command as Ctrl-C does: emulators and compilers
+    are ended, half-written runs removed. What the caller chose to ignore (nohup) stays ignored."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    del frame
+    if not _ended_by:  # once: cleaning up is not interrupted
+        _ended_by.append(number)
+        raise KeyboardInterrupt
+
+
 def run(words: list[str]) -> int:
     """Run one command; every error becomes a message and an exit code."""
-    from npubench.cli.app import run_words
-
     as_json = "--json" in words
     try:
+        from npubench.cli.app import run_words
+
         return run_words(words)
     except KeyboardInterrupt:
-        _tell(
-            "interrupted: nothing half-written was left behind", as_json=as_json, kind="Interrupted"
-        )
-        return INTERRUPTED
+        return _interrupted(as_json=as_json)
     except NpubenchError as error:
         detail = f"\n{error.tail.rstrip()}" if isinstance(error, ToolError) and error.tail else ""
         _tell(error.message + detail, hint=error.hint, as_json=as_json, kind=error.kind)
@@ -43,6 +63,8 @@ def run(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if _ended_by:  # an import that is interrupted fails with an error of its own
+            return _interrupted(as_json=as_json)
         _tell(
             f"internal error: {type(error).__name__}: {error}",
             hint=f"please report it with this file: {_save_traceback()}",
@@ -52,14 +74,21 @@ def run(words: list[str]) -> int:
         return OWN_BUG
 
 
+def _interrupted(*, as_json: bool) -> int:
+    _tell("interrupted: nothing half-written was left behind", as_json=as_json, kind="Interrupted")
+    return INTERRUPTED
+
+
 def _tell(message: str, *, kind: str, as_json: bool, hint: str = "") -> None:
     """Say on stderr what happened; with --json also as the document on stdout."""
-    sys.stderr.write(f"npubench: {message}\n")
-    if hint:
-        sys.stderr.write(f"  hint: {hint}\n")
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        sys.stderr.write(f"npubench: {message}\n")
+        if hint:
+            sys.stderr.write(f"  hint: {hint}\n")
     if as_json:
         document = {"runs": [], "error": {"kind": kind, "message": message, "hint": hint}}
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        with contextlib.suppress(OSError):
+            sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def _save_traceback() -> str:
@@ -80,5 +109,6 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
-            continue
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError):  # nor may the interpreter stumble over it at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from npubench.core.errors import ToolMissing
 from npubench.link.failure import DeviceEnded
@@ -21,7 +21,14 @@ from npubench.link.transport import Transport
 STDERR_CHARS = 2000
 EXIT_WAIT_S = 2.0
 
-_live: set[BoardProcess] = set()
+
+class Killable(Protocol):
+    """What ``end_running_targets`` ends."""
+
+    def kill(self) -> None: ...
+
+
+_live: set[Killable] = set()
 _live_lock = threading.Lock()
 
 
@@ -72,8 +79,7 @@ class BoardProcess:
             raise ToolMissing(
                 f"{self._label} cannot be started: {error}", argv=self._argv
             ) from error
-        with _live_lock:
-            _live.add(self)
+        note_running(self)
         return self
 
     def __exit__(
@@ -83,8 +89,7 @@ class BoardProcess:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
-        with _live_lock:
-            _live.discard(self)
+        forget_running(self)
         if self._stderr is not None:
             self._stderr.close()
 
@@ -189,9 +194,21 @@ class ProcessTransport:
         return self._inner.describe()
 
 
+def note_running(target: Killable) -> None:
+    """``end_running_targets`` shall end this, too."""
+    with _live_lock:
+        _live.add(target)
+
+
+def forget_running(target: Killable) -> None:
+    """It has ended."""
+    with _live_lock:
+        _live.discard(target)
+
+
 def end_running_targets() -> None:
-    """Kill every process that plays a board, in any thread: for Ctrl-C. Their readers then see
-    DeviceEnded."""
+    """Kill every process that plays a board and every open port, in any thread: for Ctrl-C. Their
+    readers then see DeviceEnded."""
     with _live_lock:
         running = tuple(_live)
     for process in running:

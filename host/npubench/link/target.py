@@ -20,6 +20,7 @@ from npubench.link.conversation import Timeouts, timeouts_for
 from npubench.link.device import Device
 from npubench.link.faulty import FaultyTransport, Mishap
 from npubench.link.fd import FdTransport
+from npubench.link.interrupt import InterruptibleTransport
 from npubench.link.process import (
     BoardProcess,
     ProcessTransport,
@@ -28,6 +29,8 @@ from npubench.link.process import (
 )
 from npubench.link.serial_port import SerialTransport
 from npubench.link.socket_port import SCHEME, SocketTransport, TcpTransport
+from npubench.link.ssh import SCHEME as SSH_SCHEME
+from npubench.link.ssh import SshTransport
 from npubench.link.transport import SessionLog, Transport
 from npubench.link.virtual_npu import NpuTransport, fill_in, needs_virtual_npu, virtual_npu
 
@@ -100,7 +103,8 @@ def open_target(
 ) -> Iterator[Target]:
     """Boot or open a board and hand it out when it answers; end and close it on leaving.
 
-    With a ``port`` (a device, or ``socket://host:port``) that is opened, whatever the board's kind.
+    With a ``port`` (a device, ``socket://host:port`` or ``ssh://user@host``) that is opened,
+    whatever the board's kind.
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
     ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
     ``mishaps`` happen on the line, on order: the rehearsal of a bad cable or a bad board.
@@ -174,7 +178,9 @@ def _start_emulator(
             fds.append(npu.memory_fd)
         process = stack.enter_context(
             BoardProcess(
-                (program, *arguments), label=f"the emulator {emulator.program}", fds=fds,
+                (program, *arguments),
+                label=f"the emulator {emulator.program}",
+                fds=fds,
                 cwd=None if npu is None else npu.folder,
             )
         )
@@ -223,6 +229,11 @@ def _start_process(stack: ExitStack, elf: Path) -> tuple[Transport, BoardProcess
 def _enter_port(stack: ExitStack, port: str, board: Board) -> Transport:
     if not port:
         raise UsageError("the port's name is empty", hint="name it: --port /dev/ttyACM0")
+    line: Transport
     if port.startswith(SCHEME):
-        return stack.enter_context(TcpTransport(port))
-    return stack.enter_context(SerialTransport(port, baud=board.console.baud))
+        line = TcpTransport(port)
+    elif port.startswith(SSH_SCHEME):
+        line = SshTransport(port)
+    else:
+        line = SerialTransport(port, baud=board.console.baud)
+    return stack.enter_context(InterruptibleTransport(line))

@@ -166,7 +166,12 @@ def measure_power(
     if capture is not None:
         reasons += instrument_reasons(capture)
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"marks": [asdict(mark) for mark in marks], "stage_us": stage_us}, indent=1)
+    document = {
+        "marks": [asdict(mark) for mark in marks],
+        "wiring": {"codes": choice.wiring.codes, "busy": choice.wiring.busy},
+        "stage_us": stage_us,
+    }
+    text = json.dumps(document, indent=1)
     (folder / "marks.json").write_text(text + "\n", encoding="utf-8")
     return PowerSession(
         choice=choice,

@@ -1,0 +1,251 @@
+"""`npubench power`: the instruments: list, show, capture, calibrate, view."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from npubench.cli.output import JsonOption, console, print_json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Power instruments: list, show, capture, calibrate, view.\n\nExample: npubench power list",
+)
+
+FaultOption = Annotated[
+    list[str] | None,
+    typer.Option("--power-fault", help="Make a simulated instrument misbehave; repeatable."),
+]
+
+
+@app.command(
+    "list",
+    help="List the instruments of bench.toml, the drivers, the simulated instruments and what is "
+    "plugged in.\n\nExample: npubench power list --faults",
+)
+def list_instruments(
+    faults: Annotated[
+        bool, typer.Option("--faults", help="The ways in which simulators can misbehave.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What there is."""
+    from npubench.power.instrument.benchfile import bench_path, read_bench
+    from npubench.power.instrument.registry import driver_names, load_driver
+    from npubench.power.simulators.catalog import kinds
+    from npubench.power.simulators.faults import FAULTS
+
+    simulated = kinds()
+    if faults:
+        rows = [
+            {
+                "name": name,
+                "what": what,
+                "simulators": [kind.name for kind in simulated.values() if name in kind.faults],
+            }
+            for name, what in FAULTS.items()
+        ]
+        if as_json:
+            print_json({"faults": rows})
+            return
+        out = console()
+        for row in rows:
+            out.print(f"{row['name']:18} {row['what']}", markup=False, soft_wrap=True)
+            out.print(f"{'':18} {', '.join(row['simulators'])}", markup=False, soft_wrap=True)
+        return
+    bench = read_bench()
+    drivers = [load_driver(name) for name in driver_names()]
+    found = [item for driver in drivers for item in driver.detect()]
+    if as_json:
+        print_json(
+            {
+                "bench_file": None if bench_path() is None else str(bench_path()),
+                "instruments": {
+                    name: item.model_dump(mode="json") for name, item in bench.power.items()
+                },
+                "drivers": [
+                    {"name": d.name, "title": d.title, "extra": d.extra, "notes": d.notes}
+                    for d in drivers
+                ],
+                "simulators": [
+                    {
+                        "name": kind.name,
+                        "title": kind.title,
+                        "rate_hz": kind.rate_hz,
+                        "faults": list(kind.faults),
+                    }
+                    for kind in simulated.values()
+                ],
+                "plugged_in": [asdict(item) for item in found],
+            }
+        )
+        return
+    out = console()
+
+    def section(title: str, lines: list[str]) -> None:
+        out.print(title, style="bold")
+        for line in lines or ["none"]:
+            out.print("  " + line, markup=False, soft_wrap=True)
+
+    section(
+        f"Instruments of {bench_path() or 'bench.toml (there is none)'}",
+        [
+            f"{name:16} {item.driver} {item.serial or item.port}"
+            for name, item in bench.power.items()
+        ],
+    )
+    section("Plugged in", [f"{item.driver:16} {item.port} serial {item.serial}" for item in found])
+    section(
+        "Simulated (--power NAME)",
+        [f"{kind.name:16} {kind.title}" for kind in simulated.values()]
+        + [f"{'virtual':16} the board's power model, without a wire"],
+    )
+    section(
+        "Drivers",
+        [f"{d.name:16} {d.title}" + (f" (extra: {d.extra})" if d.extra else "") for d in drivers],
+    )
+
+
+@app.command(
+    "show",
+    help="Open an instrument and show who answers and what it delivers.\n\n"
+    "Example: npubench power show ppk2-sim",
+)
+def show(name: str, power_fault: FaultOption = None, as_json: JsonOption = False) -> None:
+    """One instrument."""
+    from npubench.power.capture.rig import Playback, choose_power, open_power
+    from npubench.power.simulators.trace import Piece, Trace
+
+    choice = choose_power(name, tuple(power_fault or ()))
+    playback = None
+    if choice.simulated:
+        playback = Playback(trace=Trace([Piece(seconds=1.0, current_ua=5000.0)]), trouble_s=0.5)
+    with open_power(choice, playback) as opened:
+        identity, traits = asdict(opened.identity), opened.traits
+    document: dict[str, Any] = {
+        "name": name,
+        **identity,
+        "rate_hz": traits.rate_hz,
+        "marker_bits": traits.marker_bits,
+        "edges": traits.edges,
+        "voltage": traits.voltage,
+        "voltage_mv": traits.voltage_mv,
+        "accuracy": traits.accuracy.model_dump(mode="json"),
+    }
+    if as_json:
+        print_json({"instrument": document})
+        return
+    out = console()
+    for key, value in document.items():
+        if key != "accuracy":
+            out.print(f"{key:12} {value}", markup=False, soft_wrap=True)
+    source = traits.accuracy.source or "none: energies have no interval, verdict unqualified"
+    out.print(f"{'accuracy':12} {source}", markup=False, soft_wrap=True)
+
+
+@app.command(
+    "capture",
+    help="Capture without a board, into a folder.\n\n"
+    "Example: npubench power capture ppk2-sim --seconds 2 --output my-capture",
+)
+def capture(
+    name: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
+    seconds: Annotated[float, typer.Option(min=0.01, help="How long.")] = 10.0,
+    power_fault: FaultOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Capture and sum up."""
+    from npubench.power.capture.free import capture_for, totals
+    from npubench.power.capture.rig import choose_power
+
+    stored = capture_for(choose_power(name, tuple(power_fault or ())), output, seconds=seconds)
+    found = totals(stored)
+    ended = "" if stored.loss is None else stored.loss.ended
+    if as_json:
+        print_json({"folder": str(output), "totals": asdict(found), "ended": ended})
+    else:
+        out = console()
+        out.print(
+            f"{found.samples} samples, {found.seconds:.3f} s, mean {found.mean_ua:.2f} uA, "
+            f"{found.low_ua:.2f} to {found.high_ua:.2f} uA, {found.lost} lost"
+        )
+        if ended:
+            out.print(f"ended early: {ended}", markup=False, soft_wrap=True)
+    return 1 if ended or found.lost else 0
+
+
+@app.command(
+    "calibrate",
+    help="Compare an instrument with a known current; prints what to write into bench.toml.\n\n"
+    "Example: npubench power calibrate lab-ppk2 --reference-ua 5000 --reference-ratio 0.001",
+)
+def calibrate(
+    name: str,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder for the capture.")],
+    reference_ua: Annotated[float, typer.Option(help="The known current, in microamperes.")],
+    reference_ratio: Annotated[
+        float, typer.Option(min=0.0, help="How well it is known, relative, k = 2.")
+    ],
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long.")] = 5.0,
+    as_json: JsonOption = False,
+) -> None:
+    """A calibration against one point."""
+    from npubench.power.capture.free import calibrate as compare
+    from npubench.power.capture.free import capture_for
+    from npubench.power.capture.rig import choose_power
+
+    stored = capture_for(choose_power(name), output, seconds=seconds)
+    found = compare(stored, reference_ua=reference_ua, reference_ratio=reference_ratio)
+    if as_json:
+        print_json({"calibration": asdict(found)})
+        return
+    out = console()
+    out.print(
+        f"mean {found.mean_ua:.3f} uA for {reference_ua:.3f} uA: {100 * found.error_ratio:+.3f} %"
+    )
+    out.print("for bench.toml:")
+    out.print(
+        f"[power.{name}.accuracy]\n"
+        f"ranges = [{{ gain_ratio = {found.gain_ratio:.5f} }}]\n"
+        f'source = "calibrated at {reference_ua:g} uA known to {reference_ratio:g} (k = 2)"',
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(
+    "view",
+    help="Draw a capture (or a run's) as PNG, stages shaded.\n\n"
+    "Example: npubench power view runs/RUN --png trace.png",
+)
+def view(
+    folder: Annotated[Path, typer.Argument(help="A capture's folder, or a run's.")],
+    png: Annotated[Path, typer.Option("--png", help="The file to write.")],
+    begin_s: Annotated[float, typer.Option("--begin", help="From this second on.")] = 0.0,
+    end_s: Annotated[float | None, typer.Option("--end", help="Up to this second.")] = None,
+    width: Annotated[int, typer.Option(min=100, max=8000, help="Columns.")] = 1400,
+) -> None:
+    """A picture of a capture."""
+    from npubench.core.errors import StorageError
+    from npubench.power.capture.parts import read_capture
+    from npubench.power.plot.envelope import envelope
+    from npubench.power.plot.marked import shades_of
+    from npubench.power.plot.png import trace_png
+
+    inner = folder / "power"
+    stored = read_capture(inner if inner.is_dir() else folder)
+    rate_hz = stored.traits.rate_hz
+    total = sum(len(block) for block in stored.blocks())
+    first = max(0, int(begin_s * rate_hz))
+    stop = min(total, int(end_s * rate_hz) if end_s is not None else total)
+    drawn = envelope(stored.blocks(), first=first, stop=max(stop, first + 1), columns=width)
+    picture = trace_png(drawn, shades_of(stored), rate_hz=rate_hz, title=stored.identity.model)
+    try:
+        png.write_bytes(picture)
+    except OSError as error:
+        raise StorageError(f"{png}: {error.strerror}", hint="choose another file") from error
+    console().print(f"{png}: {stop - first} samples", markup=False)

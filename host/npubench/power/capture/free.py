@@ -1,0 +1,110 @@
+"""Captures without a board: for looking at a supply, and for calibrating an instrument."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from npubench.power.capture.parts import Capture, read_capture
+from npubench.power.capture.recorder import Recorder
+from npubench.power.capture.rig import Choice, Playback, open_power
+from npubench.power.simulators.trace import Piece, Trace
+
+DEMO_CURRENT_UA = 5_000.0
+
+
+def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
+    """Capture for a while. A simulated instrument shows a constant current of 5 mA.
+
+    A failing instrument ends the capture early; ``loss.ended`` says why. Raises MonitorError when
+    it cannot be opened.
+    """
+    playback = None
+    if choice.simulated:
+        pieces = [Piece(seconds=seconds, current_ua=DEMO_CURRENT_UA)]
+        playback = Playback(trace=Trace(pieces), trouble_s=seconds / 2)
+    with (
+        open_power(choice, playback) as opened,
+        Recorder(opened.source, folder, identity=opened.identity, traits=opened.traits) as recorder,
+    ):
+        wanted = int(seconds * opened.traits.rate_hz)
+        end_s = time.monotonic() + seconds + 2.0
+        while time.monotonic() < end_s and not recorder.loss().ended:
+            if recorder.wait_samples(wanted - 64, timeout_s=0.2):
+                break
+            if opened.feed is not None and opened.feed.next >= opened.feed.count:
+                recorder.wait_samples(wanted, timeout_s=0.3)
+                break
+        recorder.stop()
+    return read_capture(folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """A capture in a few numbers."""
+
+    samples: int
+    seconds: float
+    mean_ua: float
+    low_ua: float
+    high_ua: float
+    std_ua: float
+    lost: int
+
+
+def totals(capture: Capture) -> Totals:
+    """Mean, extremes and spread of a capture, in one pass."""
+    count = lost = 0
+    total = squares = 0.0
+    low, high = np.inf, -np.inf
+    for block in capture.blocks():
+        values = block.current_ua[np.isfinite(block.current_ua)].astype(np.float64)
+        lost += len(block) - len(values)
+        if not len(values):
+            continue
+        count += len(values)
+        total += float(values.sum())
+        squares += float(values @ values)
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    mean = total / count if count else 0.0
+    return Totals(
+        samples=count + lost,
+        seconds=(count + lost) / capture.traits.rate_hz,
+        mean_ua=mean,
+        low_ua=float(low) if count else 0.0,
+        high_ua=float(high) if count else 0.0,
+        std_ua=float(max(squares / count - mean * mean, 0.0) ** 0.5) if count else 0.0,
+        lost=lost,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What a known current told of an instrument; ``gain_error_ratio`` needs a current of its own.
+
+    ``gain_ratio`` (k = 2) is the accuracy that may be claimed after it: the reference's own and the
+    scatter of the mean.
+    """
+
+    reference_ua: float
+    mean_ua: float
+    error_ratio: float
+    gain_ratio: float
+    samples: int
+
+
+def calibrate(capture: Capture, *, reference_ua: float, reference_ratio: float) -> Calibration:
+    """Compare a capture of a known, constant current with its value (k = 2 relative)."""
+    found = totals(capture)
+    scatter = 2 * found.std_ua / max(found.samples, 1) ** 0.5 / max(abs(reference_ua), 1e-9)
+    error = found.mean_ua / reference_ua - 1
+    return Calibration(
+        reference_ua=reference_ua,
+        mean_ua=found.mean_ua,
+        error_ratio=error,
+        gain_ratio=float((reference_ratio**2 + scatter**2 + error**2) ** 0.5),
+        samples=found.samples,
+    )

@@ -1,0 +1,1 @@
+"""Traces as pictures: decimated to what a pixel can show, without a plotting library."""

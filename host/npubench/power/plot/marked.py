@@ -1,0 +1,57 @@
+"""The windows of a stored capture, from the marks beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from npubench.core.errors import ResultError
+from npubench.power.capture.parts import Capture
+from npubench.power.energy.clockfit import device_edges, fit_clocks
+from npubench.power.energy.edges import EdgeFinder, Wiring
+from npubench.power.energy.marks import PAUSE, STAGE_OF_CODE, Mark
+from npubench.power.energy.reason import Reason
+from npubench.power.plot.png import Shade
+
+MARKS_FILE = "marks.json"
+
+
+def read_marks(folder: Path) -> tuple[tuple[Mark, ...], Wiring]:
+    """The marks beside a capture and how they were wired; none for a capture without a board."""
+    path = folder / MARKS_FILE
+    if not path.exists():
+        return (), Wiring()
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        marks = tuple(Mark(**mark) for mark in document["marks"])
+        wiring = document["wiring"]
+        return marks, Wiring(codes=tuple(wiring["codes"]), busy=wiring["busy"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultError(f"{path} cannot be read: {error}") from error
+
+
+def shades_of(capture: Capture) -> tuple[Shade, ...]:
+    """Where the stages lie in a capture; none when its marks do not match."""
+    marks, wiring = read_marks(capture.folder)
+    if not marks:
+        return ()
+    finder = EdgeFinder(wiring)
+    for block in capture.blocks():
+        finder.feed(block)
+    fit = fit_clocks(
+        device_edges(marks, knows_codes=wiring.knows_codes),
+        finder.edges(),
+        rate_hz=capture.traits.rate_hz,
+        falling_only=capture.traits.edges == "falling",
+    )
+    if isinstance(fit, Reason):
+        return ()
+    shades = []
+    segment = 0
+    for mark in marks:
+        begin = fit.place(mark.begin_s, segment)
+        segment += mark.slept
+        end = fit.place(mark.end_s, segment)
+        if mark.code != PAUSE:
+            shades.append(Shade(stage=STAGE_OF_CODE[mark.code], begin=begin, end=end))
+    return tuple(shades)

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from npubench.cli import bench, boards, build, compare, doctor, models, npu, report, runs
+from npubench.cli import (
+    bench,
+    boards,
+    build,
+    compare,
+    conformance,
+    doctor,
+    models,
+    npu,
+    power,
+    report,
+    runs,
+)
 from npubench.core.errors import UsageError
 from npubench.core.version import VERSION, git_state
 
@@ -42,11 +54,13 @@ def root(
 bench.register(app)
 build.register(app)
 compare.register(app)
+conformance.register(app)
 doctor.register(app)
 report.register(app)
 app.add_typer(boards.app, name="boards")
 app.add_typer(models.app, name="models")
 app.add_typer(npu.app, name="npu")
+app.add_typer(power.app, name="power")
 app.add_typer(runs.app, name="runs")
 
 

@@ -17,7 +17,7 @@ platform = env.PioPlatform()
 board = env.BoardConfig()
 
 sys.path.insert(0, str(Path(platform.get_dir()) / "builder"))
-from upload import run_upload, upload_command  # noqa: E402
+from upload import run_steps, upload_steps  # noqa: E402
 
 prefix = board.get("build.toolchain_prefix", "")
 hosted = bool(board.get("build.hosted", False))
@@ -146,7 +146,7 @@ def upload(target, source, env):
         "custom_probe_serial", ""
     )
     try:
-        command = upload_command(
+        steps = upload_steps(
             env.subst("$UPLOAD_PROTOCOL"),
             [*board.get("upload.arguments", []), *env.get("UPLOAD_FLAGS", [])],
             image,
@@ -156,7 +156,7 @@ def upload(target, source, env):
     except ValueError as error:
         sys.stderr.write(f"Error: {error}\n")
         Exit(1)
-    return run_upload(command)
+    return run_steps(steps)
 
 
 env.AddPlatformTarget("upload", program, [env.VerboseAction(upload, "Uploading")], "Upload")

@@ -70,6 +70,8 @@ def find_port(board: Board, *, port: str | None, probe_serial: str | None) -> De
     """
     if port is not None:
         return port
+    if board.flash is not None and board.flash.protocol == "ssh":
+        return f"ssh://{board.flash.arguments[-1]}"
     candidates = [device for device in detect_boards() if board.id in device.boards]
     if probe_serial is not None:
         candidates = [device for device in candidates if device.serial_number == probe_serial]

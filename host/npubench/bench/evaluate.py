@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from npubench.bench.counts import Scale
 from npubench.bench.prepare import Compiled
@@ -37,8 +38,8 @@ def timing_evidence(board: Board, port: str | None) -> Evidence:
 
 
 def _is_played(port: str) -> bool:
-    if port.startswith("socket://"):
-        host = port.removeprefix("socket://").rpartition(":")[0].strip("[]")
+    if port.startswith(("socket://", "ssh://")):
+        host = urlsplit(port).hostname or ""
         return host in ("localhost", "::1") or host.startswith("127.")
     return str(Path(port).resolve()).startswith("/dev/pts/")
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict, dataclass
 
-from npubench.bench.detect import Detected, find_port
+from npubench.bench.detect import Detected, detect_boards, find_port
 from npubench.bench.job import Job
 from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
-from npubench.core.errors import DeviceError, UsageError
-from npubench.core.progress import Reporter, step
+from npubench.boards import Board
+from npubench.core.errors import DeviceError, ToolError, ToolMissing, UsageError
+from npubench.core.progress import Event, Reporter, step
 from npubench.flash.upload import upload
+from npubench.link.conversation import Timeouts
 from npubench.link.device import expect_firmware
+from npubench.link.failure import (
+    DeviceBabble,
+    DeviceEnded,
+    DeviceLate,
+    DeviceSilent,
+    RecordBroken,
+    RecordLost,
+)
 from npubench.link.target import open_target
+
+ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +83,63 @@ def flash_board(
 def flash_and_check(
     job: Job, prepared: Prepared, *, port: str, probe_serial: str | None, reporter: Reporter
 ) -> None:
-    """Upload an image and check by ``caps`` that it is the one that answers."""
-    with step(reporter, job.title, "flash"):
-        upload(prepared.firmware, job.board, probe_serial=probe_serial, port=port)
-    with (
-        step(reporter, job.title, "identify"),
-        open_target(job.board, None, port=port, reporter=reporter, job=job.title) as target,
-    ):
-        expect_firmware(
-            target.device.caps(), artifact_sha256=prepared.compiled.plan.artifact_sha256
+    """Upload an image, check by ``caps`` that it is the one that answers, and reset the board.
+
+    Refuses a board that is another one, by the port's USB id and by what its present firmware says
+    of itself. What fails is tried once more: a probe or a boot loader may have been busy.
+    """
+    check_port(job.board, port)
+    with step(reporter, job.title, "check the board"):
+        _refuse_other_board(job, port, reporter)
+    for attempt in (1, ATTEMPTS):
+        try:
+            with step(reporter, job.title, "flash"):
+                upload(prepared.firmware, job.board, probe_serial=probe_serial, port=port)
+            with (
+                step(reporter, job.title, "identify"),
+                open_target(job.board, None, port=port, reporter=reporter, job=job.title) as target,
+            ):
+                expect_firmware(
+                    target.device.caps(), artifact_sha256=prepared.compiled.plan.artifact_sha256
+                )
+                target.device.reset()
+            return
+        except (ToolMissing, UsageError):
+            raise
+        except (DeviceError, ToolError) as error:
+            if attempt == ATTEMPTS:
+                raise
+            reporter.event(
+                Event(job=job.title, step="flash", state="note", detail=f"again: {error.message}")
+            )
+
+
+def check_port(board: Board, port: str) -> None:
+    """Raise DeviceError when the USB id of ``port`` belongs to other boards that we know."""
+    for device in detect_boards():
+        if device.port == port and board.id not in device.boards:
+            raise DeviceError(
+                f"{port} is USB {device.usb}: that is {' or '.join(device.boards)}, not {board.id}",
+                hint="name the port of the board: npubench boards detect lists them",
+            )
+
+
+def _refuse_other_board(job: Job, port: str, reporter: Reporter) -> None:
+    """A board that runs our firmware says which it is; one that says nothing may be new."""
+    quick = Timeouts(
+        short_silence_s=0.5, short_deadline_s=2.0, boot_silence_s=1.0, boot_deadline_s=3.0
+    )
+    try:
+        with open_target(
+            job.board, None, port=port, reporter=reporter, job=job.title, timeouts=quick
+        ) as target:
+            caps = target.device.caps()
+    except (DeviceSilent, DeviceBabble, DeviceEnded, DeviceLate, RecordBroken, RecordLost):
+        return
+    if caps.proto and caps.board and caps.board != job.board.id:
+        raise DeviceError(
+            f"the board at {port} says it is {caps.board}, not {job.board.id}",
+            hint="name the right port; if the firmware on it is wrong, erase the board first",
         )
 
 

@@ -10,8 +10,14 @@ from pathlib import Path
 from npubench.boards import Board, Flash
 from npubench.build.firmware import Firmware
 from npubench.build.platformio import run_platformio
-from npubench.core.errors import DeviceError, NpubenchError, ToolError, UsageError
-from npubench.core.tool import TAIL_CHARS, ToolResult, find_tool
+from npubench.core.errors import (
+    DeviceError,
+    NpubenchError,
+    ToolError,
+    ToolMissing,
+    UsageError,
+)
+from npubench.core.tool import TAIL_CHARS, ToolResult
 
 UPLOAD_TIMEOUT_S = 180.0
 IMAGE_DIR = "image"
@@ -21,10 +27,18 @@ _FORBIDDEN = re.compile(
 )
 _ABSENT = re.compile(
     r"open failed|no device found|unable to find|No such device|LIBUSB_ERROR_NO_DEVICE|"
-    r"unable to open|could not find|not found on port|init mode failed|no cmsis-dap",
+    r"unable to open|could not find|not found on port|init mode failed|no cmsis-dap|"
+    # pyOCD, J-Link, picotool, esptool, kflash, LinkServer, STM32CubeProgrammer, ssh, XMODEM
+    r"no available debug probes|no connected debug probes|cannot connect to j-link|"
+    r"no accessible rp|failed to connect to esp|could not open|failed to connect to device|"
+    r"no probes? (?:detected|found)|no debug probe detected|no stm32 target found|"
+    r"could not resolve hostname|connection refused|no route to host|connection timed out|"
+    r"no receiver called|no serial port is named",
     re.IGNORECASE,
 )
-_REASON = re.compile(r"^(?:Error|Warn|\*\*).*$", re.MULTILINE)
+_MISSING = re.compile(r"^Error: (\S+) is not installed: (.+)$", re.MULTILINE)
+_REASON = re.compile(r"^(?:Error|Warn|\*\*|ssh:|.*\bERROR\b).*$", re.MULTILINE)
+_DEBIAN = re.compile(r"[a-z0-9][a-z0-9.+-]*(?: [a-z0-9][a-z0-9.+-]*)*")
 
 
 def upload(firmware: Firmware, board: Board, *, probe_serial: str | None, port: str | None) -> None:
@@ -41,7 +55,7 @@ def upload(firmware: Firmware, board: Board, *, probe_serial: str | None, port: 
             f"not a probe's serial number: {probe_serial!r}",
             hint="npubench boards detect lists what is attached",
         )
-    find_tool(board.flash.tool, package=board.flash.package)
+    find_upload_tool(board.flash)
     with tempfile.TemporaryDirectory(prefix="npubench-upload-") as scratch:
         project = Path(scratch) / "project"
         shutil.copytree(firmware.project_dir, project)
@@ -67,6 +81,19 @@ def upload(firmware: Firmware, board: Board, *, probe_serial: str | None, port: 
         raise _failure(result, firmware, board, board.flash, probe_serial)
 
 
+def find_upload_tool(flash: Flash) -> Path:
+    """The upload tool's path. Raises ToolMissing, saying how this one is obtained."""
+    found = shutil.which(flash.tool)
+    if found is not None:
+        return Path(found)
+    by_apt = _DEBIAN.fullmatch(flash.package) is not None
+    raise ToolMissing(
+        f"{flash.tool} is not installed",
+        argv=(flash.tool,),
+        hint=f"install it: apt-get install {flash.package}" if by_apt else f"get {flash.package}",
+    )
+
+
 def _failure(
     result: ToolResult, firmware: Firmware, board: Board, flash: Flash, probe_serial: str | None
 ) -> NpubenchError:
@@ -77,6 +104,11 @@ def _failure(
     probe = f"USB {', '.join(flash.probe_usb) or 'any probe'}"
     if probe_serial:
         probe += f", serial {probe_serial}"
+    missing = _MISSING.search(output)
+    if missing is not None:
+        return ToolMissing(
+            f"{missing[1]} is not installed", argv=(missing[1],), hint=f"get it: {missing[2]}"
+        )
     if _FORBIDDEN.search(output):
         return DeviceError(
             f"no permission for the debug probe of {board.id} ({probe})",

@@ -67,9 +67,9 @@ class Block(_Part):
     ``reset``: offset to value after reset, else 0. ``reads``: rules ``FIELD = FIELD``,
     ``FIELD = NUMBER``, ``FIELD = one-hot FIELD`` or ``FIELD = not FIELD``. ``set``, ``clear``,
     ``toggle``: offset whose written ones do that to the register at the other offset;
-    ``set_clear``: low half sets, high half clears. ``aliases``: ``toggle-set-clear`` repeats the block at +0x1000, +0x2000, +0x3000
-    for these three. ``needs``: conditions (clock gates) without which the block reads 0 and takes
-    nothing.
+    ``set_clear``: low half sets, high half clears. ``aliases``: ``toggle-set-clear`` repeats the
+    block at +0x1000, +0x2000, +0x3000 for these three. ``needs``: conditions (clock gates) without
+    which the block reads 0 and takes nothing.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

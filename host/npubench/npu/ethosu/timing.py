@@ -211,8 +211,10 @@ def _mac_cycles(
     ifm_depth = _ifm_block(op)[2]
     if op.kind is OpKind.CONV or (op.kind is OpKind.POOL and op.mode == Pooling.REDUCE_SUM):
         per_block *= _divide_up(op.ifm.shape[2], ifm_depth)
-    # Blocks at the edges are cheaper in proportion: a fraction of a block counts as one.
-    blocks = _elements(op.ofm.shape) / _elements(block)
+    # A block that is cut at an edge costs its share, in whole micro-blocks.
+    blocks = 1.0
+    for size, part, unit in zip(op.ofm.shape, block, ublock, strict=True):
+        blocks *= _divide_up(size, unit) / _divide_up(part, unit)
     element = _output_cycles(op, accelerator)
     output_block = int(element * _elements(block))
     written = output_block

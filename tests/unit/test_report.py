@@ -239,6 +239,7 @@ def test_pages_are_found_by_their_module_and_each_stands_alone(matrix: list[Stor
         "overview",
         "stages",
         "layers",
+        "energy",
         "memory",
         "correctness",
         "provenance",

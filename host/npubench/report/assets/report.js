@@ -35,3 +35,32 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   opened.forEach((part) => { part.open = false; });
 });
+
+// Traces: the wheel zooms about the pointer, dragging moves, a double click shows all.
+for (const trace of document.querySelectorAll("svg.trace")) {
+  const whole = trace.viewBox.baseVal.width;
+  const height = trace.viewBox.baseVal.height;
+  let left = 0, width = whole, drag = null;
+  const show = () => {
+    width = Math.min(whole, Math.max(whole / 200, width));
+    left = Math.min(whole - width, Math.max(0, left));
+    trace.setAttribute("viewBox", `${left} 0 ${width} ${height}`);
+  };
+  trace.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const at = event.offsetX / trace.clientWidth;
+    const next = width * Math.exp(event.deltaY / 500);
+    left += (width - Math.min(whole, next)) * at;
+    width = next;
+    show();
+  }, { passive: false });
+  trace.addEventListener("pointerdown", (event) => { drag = event.clientX; trace.setPointerCapture(event.pointerId); });
+  trace.addEventListener("pointermove", (event) => {
+    if (drag === null) return;
+    left -= (event.clientX - drag) * width / trace.clientWidth;
+    drag = event.clientX;
+    show();
+  });
+  trace.addEventListener("pointerup", () => { drag = null; });
+  trace.addEventListener("dblclick", () => { left = 0; width = whole; show(); });
+}

@@ -56,19 +56,23 @@ def show(board: str, as_json: JsonOption = False) -> None:
 
 @app.command(
     "detect",
-    help="Find boards that are plugged in, by their USB identity.\n\n"
+    help="Find boards and instruments that are plugged in, by their USB identity, and print a "
+    "bench.toml for them.\n\n"
     "Example: npubench boards detect",
 )
 def detect(as_json: JsonOption = False) -> None:
     """Serial ports whose USB ids belong to a known board or probe."""
-    from npubench.bench.detect import detect_boards
+    from npubench.bench.detect import bench_text, detect_boards
+    from npubench.power.instrument.registry import driver_names, load_driver
 
     found = detect_boards()
+    instruments = [item for name in driver_names() for item in load_driver(name).detect()]
+    text = bench_text(found, instruments)
     if as_json:
-        print_json({"devices": [device.document() for device in found]})
+        print_json({"devices": [device.document() for device in found], "bench_toml": text})
         return
     out = console()
-    if not found:
+    if not found and not instruments:
         out.print("No known board is plugged in.")
         out.print(
             "A board that is not listed by your system is often a cable without data lines, "
@@ -77,3 +81,5 @@ def detect(as_json: JsonOption = False) -> None:
         return
     for device in found:
         out.print(device.line(), markup=False, soft_wrap=True)
+    out.print("\nA bench.toml for it, to be kept in this folder:\n")
+    out.print(text, markup=False, soft_wrap=True, end="")

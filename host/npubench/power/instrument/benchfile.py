@@ -1,4 +1,5 @@
-"""``bench.toml``: the instruments of this bench, by the names that ``--power`` takes.
+"""``bench.toml``: the boards of this bench by their ids, its instruments by the names that
+``--power`` takes.
 
 Strict: an unknown key is an error, all errors are shown at once. docs/power.md has an example.
 """
@@ -63,10 +64,25 @@ class Instrument(_Part):
         return self
 
 
+class Seat(_Part):
+    """Where a board of this bench is found. ``serial``: serial number of its console's USB device,
+    which tells it from others of its kind; ``port`` replaces the search."""
+
+    serial: str = ""
+    port: str = ""
+
+    @model_validator(mode="after")
+    def _findable(self) -> Seat:
+        if not self.serial and not self.port:
+            raise ValueError("give the serial number of the board's console (or its port)")
+        return self
+
+
 class BenchFile(_Part):
     """The whole file."""
 
     schema_version: Literal[1] = Field(alias="schema")
+    boards: dict[str, Seat] = Field(default_factory=dict)
     power: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], Instrument] = Field(
         default_factory=dict
     )

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from npubench.bench.detect import Detected, bench_text, detect_boards, find_port
+from npubench.bench.detect import Detected, bench_text, detect_boards, find_port, probe_of
 from npubench.boards import load_board
 from npubench.cli.main import run
 from npubench.core.errors import ConfigError, DeviceError, UsageError
@@ -95,6 +95,7 @@ def test_two_boards_of_a_kind_are_told_apart_by_the_bench_file(
     found = find_port(board, port=None, probe_serial=None)
     assert isinstance(found, Detected)
     assert found.port == "/dev/ttyACM1"
+    assert probe_of(board, found, None) == "B"
     other = find_port(board, port=None, probe_serial="A")
     assert isinstance(other, Detected)
     assert other.port == "/dev/ttyACM0"
@@ -117,6 +118,8 @@ def test_a_console_of_its_own_goes_before_the_probe(monkeypatch: pytest.MonkeyPa
     found = find_port(board, port=None, probe_serial=None)
     assert isinstance(found, Detected)
     assert found.port == "/dev/ttyUSB0"
+    assert probe_of(board, found, None) is None, "the bridge's serial number is not the probe's"
+    assert probe_of(board, found, "0416") == "0416"
 
 
 def test_nothing_attached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

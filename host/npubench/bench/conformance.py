@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.bench.counts import check_selftest, scale_of
-from npubench.bench.detect import Detected, find_port
+from npubench.bench.detect import Detected, find_port, probe_of
 from npubench.bench.energy import energy_record, measure_power
 from npubench.bench.flashing import flash_and_check
 from npubench.bench.job import Job, Settings
@@ -129,7 +129,7 @@ def run_conformance(
 def _flashed(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
     found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
     port = found.port if isinstance(found, Detected) else found
-    probe = found.serial_number if isinstance(found, Detected) else settings.probe_serial
+    probe = probe_of(job.board, found, settings.probe_serial)
     if settings.flash:
         flash_and_check(job, prepared, port=port, probe_serial=probe, reporter=reporter)
     return port

@@ -104,6 +104,14 @@ def find_port(board: Board, *, port: str | None, probe_serial: str | None) -> De
     return candidates[0]
 
 
+def probe_of(board: Board, found: Detected | str, given: str | None) -> str | None:
+    """The serial number by which the flash tool finds the board's probe: the one that was given,
+    else the console's where console and probe are one USB device; None: the only probe there is."""
+    if given is not None or not isinstance(found, Detected) or board.flash is None:
+        return given
+    return found.serial_number if found.usb in board.flash.probe_usb else None
+
+
 def bench_text(devices: Sequence[Detected], instruments: Sequence[Found]) -> str:
     """A bench.toml of what is plugged in, ready to be kept.
 

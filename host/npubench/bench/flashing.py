@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict, dataclass
 
-from npubench.bench.detect import Detected, detect_boards, find_port
+from npubench.bench.detect import Detected, detect_boards, find_port, probe_of
 from npubench.bench.job import Job
 from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
 from npubench.boards import Board
@@ -65,7 +65,7 @@ def flash_board(
             error.message,
             hint=f"{error.hint}; the image is ready: {prepared.firmware.elf}",
         ) from error
-    probe = found.serial_number if isinstance(found, Detected) else probe_serial
+    probe = probe_of(job.board, found, probe_serial)
     console = found.port if isinstance(found, Detected) else found
     flash_and_check(job, prepared, port=console, probe_serial=probe, reporter=reporter)
     caps_build = prepared.compiled.project.sha256[:16]

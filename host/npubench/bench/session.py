@@ -123,12 +123,12 @@ def explain_engine(error: EngineFailed, compiled: Compiled, remarks: str = "") -
 
 def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
     """Find the board's one port and, unless told not to, flash it."""
-    from npubench.bench.detect import Detected, find_port
+    from npubench.bench.detect import Detected, find_port, probe_of
     from npubench.bench.flashing import flash_and_check
 
     found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
     port = found.port if isinstance(found, Detected) else found
-    probe = found.serial_number if isinstance(found, Detected) else settings.probe_serial
+    probe = probe_of(job.board, found, settings.probe_serial)
     if settings.flash:
         flash_and_check(job, prepared, port=port, probe_serial=probe, reporter=reporter)
     return port

@@ -90,6 +90,7 @@ def build(
     from dataclasses import asdict
 
     from npubench.bench.prepare import build_image, write_source
+    from npubench.core.errors import StorageError
 
     job, compiled = _compiled(model, board, backend)
     if output is not None and job.board.status.missing:
@@ -98,9 +99,15 @@ def build(
     image = prepared.firmware.elf
     project = prepared.firmware.project_dir
     if output is not None:
-        shutil.copytree(project, output / "project", dirs_exist_ok=True)
-        image = Path(shutil.copy2(prepared.firmware.elf, output / "firmware.elf"))
-        shutil.copy2(prepared.firmware.map, output / "firmware.map")
+        try:
+            shutil.copytree(project, output / "project", dirs_exist_ok=True)
+            image = Path(shutil.copy2(prepared.firmware.elf, output / "firmware.elf"))
+            shutil.copy2(prepared.firmware.map, output / "firmware.map")
+        except OSError as error:  # shutil.Error, too
+            raise StorageError(
+                f"{output}: cannot be written: {error.strerror or error}",
+                hint=f"choose another folder with --output; the image is ready: {image}",
+            ) from error
         project = output / "project"
     document = {
         "board": board,

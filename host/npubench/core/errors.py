@@ -6,6 +6,10 @@ The exit code belongs to the class: the command line does nothing but print and 
 
 from __future__ import annotations
 
+MODEL_FORMAT_HINT = (
+    "the file is damaged, or not what TensorFlow Lite's converter writes; export the model again"
+)
+
 
 class NpubenchError(Exception):
     """Base of every error that a user may see.
@@ -46,6 +50,9 @@ class CompileError(NpubenchError):
 
 class ModelFormatError(CompileError):
     """A model file is not an int8 .tflite that can be read: truncated, hostile, float, dynamic."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint or MODEL_FORMAT_HINT)
 
 
 class UnsupportedOp(CompileError):

@@ -126,11 +126,14 @@ def _stage_value(stage: StageRecord | None) -> str:
 def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableType:
     """Host time of each step of each run, and of the whole command."""
     steps = list(dict.fromkeys(step for stored in runs for step in stored.record.timings_s))
+    if "run" in steps and "total" in steps:
+        steps.remove("run")  # the same but for the storing
     table = new_table()
-    table.add_column("Model")
-    table.add_column("Target")
+    table.add_column("Model", min_width=5)
+    table.add_column("Target", min_width=8)
     for step in steps:
-        table.add_column(printable(step, 20), justify="right", no_wrap=True)
+        header = printable(step, 20).replace(" ", "\n")
+        table.add_column(header, justify="right", no_wrap=True)
     for stored in runs:
         run = stored.record
         table.add_row(

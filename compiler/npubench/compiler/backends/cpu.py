@@ -68,19 +68,25 @@ def check_memory(graph: Graph, plan: Plan, board: Board) -> None:
             needed_bytes=needed_bytes,
             free_bytes=region.size_bytes,
             region=f"{region.name} of {board.id}",
-            what=f"{graph.name}: its weights",
+            what=f"{graph.name}: its weight data",
         )
     region = board.region("arena")
     free_bytes = region.size_bytes
+    beside = ""
     if region == board.region("ram"):
         borders = {*graph.inputs, *graph.outputs}
-        free_bytes -= board.stack_bytes + sum(graph.tensor(index).size_bytes for index in borders)
+        border_bytes = sum(graph.tensor(index).size_bytes for index in borders)
+        free_bytes -= board.stack_bytes + border_bytes
+        beside = (
+            f" (beside {border_bytes} bytes of uploaded input and output and "
+            f"{board.stack_bytes} of stack)"
+        )
     if plan.arena.size_bytes > free_bytes:
         raise DoesNotFit(
             needed_bytes=plan.arena.size_bytes,
             free_bytes=max(free_bytes, 0),
             region=f"{region.name} of {board.id}",
-            what=f"{graph.name}: its arena of activations",
+            what=f"{graph.name}: its arena of activations{beside}",
         )
 
 

@@ -1,0 +1,56 @@
+"""The promise that a refusal says what to do, whatever it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from npubench.boards import load_board
+from npubench.compiler.backends import load_backend
+from npubench.compiler.importers.tflite import read_tflite
+from npubench.core.errors import DoesNotFit, ModelFormatError, StorageError
+from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec(ops=(OpSpec(inputs=(99,)),)),
+        ModelSpec(tensors=(TensorSpec(shape=(1, 60_000, 30_000)), TensorSpec())),
+        ModelSpec(version=9),
+        ModelSpec(subgraphs=0),
+    ],
+    ids=["wild index", "too large", "version", "no subgraph"],
+)
+def test_every_refused_file_comes_with_a_hint(spec: ModelSpec) -> None:
+    with pytest.raises(ModelFormatError) as caught:
+        read_tflite(write_model(spec), name="bad")
+    assert caught.value.hint
+
+
+def test_what_takes_the_memory_beside_the_arena_is_named() -> None:
+    big = TensorSpec(shape=(1, 3000, 1000))
+    data = write_model(ModelSpec(tensors=(big, big)))
+    with pytest.raises(DoesNotFit) as caught:
+        load_backend("cpu").compile(read_tflite(data, name="big"), data, load_board("qemu-m4"))
+    assert "beside 6000000 bytes of uploaded input and output" in caught.value.message
+    assert (caught.value.needed_bytes, caught.value.free_bytes) == (6_000_000, 0)
+
+
+def test_a_folder_that_cannot_be_written_does_not_lose_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    from npubench.bench import prepare
+    from npubench.cli.build import build
+
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "project").mkdir()
+    image = tmp_path / "firmware.elf"
+    firmware = SimpleNamespace(elf=image, map=image, project_dir=tmp_path / "project")
+    monkeypatch.setattr(prepare, "build_image", lambda *_: SimpleNamespace(firmware=firmware))
+    with pytest.raises(StorageError) as caught:
+        build("kws", "qemu-m4", None, tmp_path / "file" / "out", False)
+    assert str(image) in caught.value.hint

@@ -21,13 +21,15 @@ from npubench.npu.ethosu.payload import parse_payload
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "boards" / "qemu-m55-u55" / "vela.ini"
-SYSTEMS = {
-    "Shared_Sram": "Mps3_U55", "Sram_Only": "Mps3_U55", "Dedicated_Sram": "Mps3_U55_Dram"
-}
+SYSTEMS = {"Shared_Sram": "Mps3_U55", "Sram_Only": "Mps3_U55", "Dedicated_Sram": "Mps3_U55_Dram"}
 
 
 def compile_network(
-    model: Path, folder: Path, *, accelerator: str = "ethos-u55-128", mode: str = "Shared_Sram",
+    model: Path,
+    folder: Path,
+    *,
+    accelerator: str = "ethos-u55-128",
+    mode: str = "Shared_Sram",
     debug: bool = False,
 ) -> Path:
     """Vela's .tflite for a network; the debug database lies beside it as ``*_debug.xml``."""
@@ -35,8 +37,17 @@ def compile_network(
     copy = folder / model.name
     shutil.copyfile(model, copy)
     words = [
-        str(copy), "--accelerator-config", accelerator, "--config", str(CONFIG),
-        "--system-config", SYSTEMS[mode], "--memory-mode", mode, "--output-dir", str(folder),
+        str(copy),
+        "--accelerator-config",
+        accelerator,
+        "--config",
+        str(CONFIG),
+        "--system-config",
+        SYSTEMS[mode],
+        "--memory-mode",
+        mode,
+        "--output-dir",
+        str(folder),
         *(["--enable-debug-db"] if debug else []),
     ]
     said = io.StringIO()
@@ -118,8 +129,7 @@ class Reference:
 def differing(
     network: Path, folder: Path, *, accelerator: str, mode: str = "Shared_Sram", seeds: int = 2
 ) -> int | None:
-    """Output bytes in which NPU and TFLM differ; None when the NPU does not run the network alone.
-    """
+    """Output bytes in which NPU and TFLM differ; None when the NPU does not run the network alone."""
     compiled = compile_network(network, folder, accelerator=accelerator, mode=mode)
     model = read_vela(compiled.read_bytes(), name=network.stem)
     if not model.ops or not all(op.is_job for op in model.ops):

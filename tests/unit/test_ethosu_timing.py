@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from support.vela_in_process import CHECKOUT, CONFIG, compile_network
 
 from npubench.compiler.estimate import debug_tables, operators_by_offset
 from npubench.compiler.importers.vela import job_tensors, read_vela
@@ -16,6 +15,7 @@ from npubench.npu.ethosu.memory_system import MemorySystem, read_memory_system
 from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, OpKind, WaitOp, operations
 from npubench.npu.ethosu.payload import parse_payload
 from npubench.npu.ethosu.timing import operation_time, program_time
+from support.vela_in_process import CHECKOUT, CONFIG, compile_network
 
 U55_128 = accelerator("ethos-u55-128")
 
@@ -56,9 +56,7 @@ def test_mac_cycles_agree_with_velas_database_within_a_hundredth(
     tables = debug_tables((tmp_path / f"{name}_debug.xml").read_text(encoding="utf-8"))
     scheduled = {int(row["offset"]): row["scheduled_id"] for row in tables["queue"]}
     expected = {
-        row["id"]: int(row["mac_cycles"])
-        for row in tables["perf_debug_main"]
-        if row["mac_cycles"]
+        row["id"]: int(row["mac_cycles"]) for row in tables["perf_debug_main"] if row["mac_cycles"]
     }
     whole: dict[str, BlockOp] = {}
     for op in program_of(compiled):

@@ -64,8 +64,11 @@ class _Sum:
 
 
 def job_estimates(
-    tensors: JobTensors, operators: Mapping[int, int], members: Sequence[int],
-    accelerator: Accelerator, system: MemorySystem,
+    tensors: JobTensors,
+    operators: Mapping[int, int],
+    members: Sequence[int],
+    accelerator: Accelerator,
+    system: MemorySystem,
 ) -> tuple[Estimate, ...]:
     """Estimates of the operators ``members`` that one job runs.
 
@@ -101,7 +104,9 @@ def job_estimates(
         waiting.clear()
     return tuple(
         Estimate(
-            op_index=index, cycles=total.cycles, port_bytes=tuple(total.port_bytes),
+            op_index=index,
+            cycles=total.cycles,
+            port_bytes=tuple(total.port_bytes),
             bound_by_memory=max(total.cycles, *total.port_cycles) > total.npu_cycles,
         )
         for index, total in sorted(sums.items())

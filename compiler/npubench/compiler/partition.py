@@ -55,9 +55,7 @@ def partition(graph: Graph, vela: VelaModel) -> Partition:
     taken: dict[int, int] = {}
     for op in vela.ops:
         if not op.is_job:
-            order.append(
-                producers[_find(graph, vela.tensors[op.outputs[0]], known)].index
-            )
+            order.append(producers[_find(graph, vela.tensors[op.outputs[0]], known)].index)
             continue
         order.append(-1 - len(segments))
         tensors = job_tensors(vela, op)
@@ -112,7 +110,10 @@ def _find(graph: Graph, tensor: VelaTensor, known: Mapping[int, int]) -> int:
 
 
 def _members(
-    graph: Graph, producers: Mapping[int, Op], inputs: tuple[int, ...], outputs: tuple[int, ...],
+    graph: Graph,
+    producers: Mapping[int, Op],
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
     cpu: set[int],
 ) -> tuple[int, ...]:
     """Operators between a job's outputs and its inputs."""

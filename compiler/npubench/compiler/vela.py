@@ -93,8 +93,13 @@ def compile_with_vela(model: bytes, settings: VelaSettings) -> VelaResult:
 def _key(model: bytes, config: bytes, settings: VelaSettings) -> str:
     digest = hashlib.sha256()
     for part in (
-        str(_CACHE_FORMAT).encode(), VERSION.encode(), settings.accelerator.encode(),
-        settings.system_config.encode(), settings.memory_mode.encode(), config, model,
+        str(_CACHE_FORMAT).encode(),
+        VERSION.encode(),
+        settings.accelerator.encode(),
+        settings.system_config.encode(),
+        settings.memory_mode.encode(),
+        config,
+        model,
     ):
         digest.update(f"{len(part)}\0".encode())
         digest.update(part)
@@ -107,14 +112,27 @@ def _run(model: bytes, settings: VelaSettings) -> VelaResult:
         (folder / "network.tflite").write_bytes(model)
         result = run_tool(
             (
-                sys.executable, "-m", "ethosu.vela", "network.tflite",
-                "--accelerator-config", settings.accelerator,
-                "--config", settings.config_file.resolve(),
-                "--system-config", settings.system_config,
-                "--memory-mode", settings.memory_mode,
-                "--output-dir", ".", "--output-format", "tflite", "--enable-debug-db",
+                sys.executable,
+                "-m",
+                "ethosu.vela",
+                "network.tflite",
+                "--accelerator-config",
+                settings.accelerator,
+                "--config",
+                settings.config_file.resolve(),
+                "--system-config",
+                settings.system_config,
+                "--memory-mode",
+                settings.memory_mode,
+                "--output-dir",
+                ".",
+                "--output-format",
+                "tflite",
+                "--enable-debug-db",
             ),
-            cwd=folder, timeout_s=_TIMEOUT_S, check=False,
+            cwd=folder,
+            timeout_s=_TIMEOUT_S,
+            check=False,
         )
         if result.code != 0:
             raise _failure(result)
@@ -126,7 +144,8 @@ def _run(model: bytes, settings: VelaSettings) -> VelaResult:
             )
         debug = folder / "network_debug.xml"
         return VelaResult(
-            model=output.read_bytes(), reasons=read_reasons(result.stdout + result.stderr),
+            model=output.read_bytes(),
+            reasons=read_reasons(result.stdout + result.stderr),
             debug=debug.read_text(encoding="utf-8", errors="replace") if debug.is_file() else "",
         )
 
@@ -142,8 +161,11 @@ def _failure(result: ToolResult) -> NpubenchError:
             hint="repair the network, or compile it for the CPU: --backend cpu",
         )
     return ToolError(
-        f"Vela ended with exit code {result.code}", argv=result.argv, code=result.code,
-        tail=text[-TAIL_CHARS:], hint="compile it for the CPU: --backend cpu",
+        f"Vela ended with exit code {result.code}",
+        argv=result.argv,
+        code=result.code,
+        tail=text[-TAIL_CHARS:],
+        hint="compile it for the CPU: --backend cpu",
     )
 
 

@@ -41,9 +41,7 @@ def head(net: Net, source: int, count: int, scale: float = 0.05, zero: int = 3) 
     reshape = schema.ReshapeOptionsT()
     reshape.newShape = [1, count]
     net.op("RESHAPE", [source, shape], [flat], reshape)
-    weights = net.tensor(
-        [10, count], 0.01, dtype="int8", data=rng.integers(-127, 128, (10, count))
-    )
+    weights = net.tensor([10, count], 0.01, dtype="int8", data=rng.integers(-127, 128, (10, count)))
     bias = net.tensor([10], 0.0005, dtype="int32", data=rng.integers(-4000, 4000, 10))
     scores = net.tensor([1, 10], 0.08, -4)
     dense = schema.FullyConnectedOptionsT()
@@ -98,15 +96,18 @@ def float_end() -> bytes:
     pooled = net.tensor([1, 4, 3, 4], 0.05, 3)
     pool("MAX_POOL_2D", net, source, pooled, 3, 1, SAME)
     scores = head(net, pooled, 48)
-    net.op("DEQUANTIZE", [scores], [net.output([1, 10], dtype="float32")],
-           schema.DequantizeOptionsT())
+    net.op(
+        "DEQUANTIZE", [scores], [net.output([1, 10], dtype="float32")], schema.DequantizeOptionsT()
+    )
     return net.bytes()
 
 
 def main() -> None:
     """Write every network."""
     for name, data in (
-        ("sandwich", sandwich()), ("branches", branches()), ("float_end", float_end())
+        ("sandwich", sandwich()),
+        ("branches", branches()),
+        ("float_end", float_end()),
     ):
         (FOLDER / f"{name}.tflite").write_bytes(data)
 

@@ -112,7 +112,9 @@ def _steps(graph: Graph, split: Partition) -> tuple[tuple[Step, ...], tuple[Cons
     """Jobs and kernel calls, in an order in which each finds what it reads."""
     steps: list[Step] = [
         NpuJob(
-            op_indices=segment.op_indices, job=number, inputs=segment.inputs,
+            op_indices=segment.op_indices,
+            job=number,
+            inputs=segment.inputs,
             outputs=segment.outputs,
         )
         for number, segment in enumerate(split.segments)
@@ -147,7 +149,8 @@ def _ordered(graph: Graph, split: Partition, steps: list[Step]) -> list[Step]:
     order: list[Step] = []
     while len(order) < len(waiting):
         ready = [
-            step for step, needed in zip(waiting, needs, strict=True)
+            step
+            for step, needed in zip(waiting, needs, strict=True)
             if id(step) not in done and needed <= done
         ]
         if not ready:
@@ -205,9 +208,7 @@ def _job_constants(split: Partition) -> tuple[Constant, ...]:
     return tuple(found.values())
 
 
-def _files(
-    split: Partition, fast_offset_bytes: int, settings: VelaSettings
-) -> dict[str, str]:
+def _files(split: Partition, fast_offset_bytes: int, settings: VelaSettings) -> dict[str, str]:
     from npubench.compiler.emit.context import Header, Macro
     from npubench.compiler.emit.render import render
     from npubench.npu.ethosu.driver_errors import driver_errors
@@ -217,13 +218,13 @@ def _files(
         constants=tuple(constant.name for constant in _job_constants(split)),
         jobs=tuple(_job(segment, fast_offset_bytes) for segment in split.segments),
         queue_port=system.region_port(0) * 2,
-        region_ports=sum(
-            (system.region_port(region) * 2) << (2 * region) for region in range(3)
-        ),
+        region_ports=sum((system.region_port(region) * 2) << (2 * region) for region in range(3)),
     )
     errors = Header(
-        file="nb_ethosu_errors.h", purpose="errors of the Ethos-U's driver",
-        guard="NB_ETHOSU_ERRORS_H", includes=(),
+        file="nb_ethosu_errors.h",
+        purpose="errors of the Ethos-U's driver",
+        guard="NB_ETHOSU_ERRORS_H",
+        includes=(),
         macros=tuple(
             Macro(name=f"NB_ETHOSU_E_{name.upper().replace('-', '_')}", value=str(number))
             for name, (number, _) in driver_errors().items()
@@ -255,7 +256,8 @@ def _job(segment: Segment, fast_offset_bytes: int) -> JobContext:
 def _fallbacks(graph: Graph, split: Partition, result: VelaResult) -> tuple[Fallback, ...]:
     return tuple(
         Fallback(
-            op_index=index, op=graph.ops[index].kind,
+            op_index=index,
+            op=graph.ops[index].kind,
             reason=result.reasons.get(
                 graph.tensor(graph.ops[index].outputs[0]).name, UNKNOWN_REASON
             ),
@@ -277,8 +279,11 @@ def _estimates(
         estimate
         for number, segment in enumerate(split.segments)
         for estimate in job_estimates(
-            segment.tensors, streams[number] if number < len(streams) else {}, segment.op_indices,
-            accelerator(settings.accelerator), system,
+            segment.tensors,
+            streams[number] if number < len(streams) else {},
+            segment.op_indices,
+            accelerator(settings.accelerator),
+            system,
         )
     )
 
@@ -288,7 +293,8 @@ def memory_system_of(settings: VelaSettings) -> MemorySystem:
     from npubench.npu.ethosu.memory_system import read_memory_system
 
     return read_memory_system(
-        settings.config_file, system_config=settings.system_config,
+        settings.config_file,
+        system_config=settings.system_config,
         memory_mode=settings.memory_mode,
     )
 
@@ -324,4 +330,3 @@ def _record(
 
 
 BACKEND = EthosUBackend()
-

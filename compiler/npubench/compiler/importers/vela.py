@@ -87,8 +87,12 @@ def job_tensors(model: VelaModel, op: VelaOp) -> JobTensors:
     if len(operands) < 4 or operands[0].data is None:
         raise ModelFormatError("an ethos-u operator lacks its command stream or its memories")
     return JobTensors(
-        stream=operands[0], constants=operands[1], scratch=operands[2], fast_scratch=operands[3],
-        inputs=operands[4:], outputs=tuple(model.tensors[index] for index in op.outputs),
+        stream=operands[0],
+        constants=operands[1],
+        scratch=operands[2],
+        fast_scratch=operands[3],
+        inputs=operands[4:],
+        outputs=tuple(model.tensors[index] for index in op.outputs),
     )
 
 
@@ -114,15 +118,14 @@ def read_vela(data: bytes, *, name: str) -> VelaModel:
         for table in subgraphs[0].tables(3, _COUNT_LIMIT, "operator")
     )
     return VelaModel(
-        tensors=tensors, ops=ops,
+        tensors=tensors,
+        ops=ops,
         inputs=subgraphs[0].integers(1, "i", _OPERAND_LIMIT, "graph inputs"),
         outputs=subgraphs[0].integers(2, "i", _OPERAND_LIMIT, "graph outputs"),
     )
 
 
-def _offsets(
-    model: Table, buffers: tuple[Table, ...], tensors: int, name: str
-) -> dict[int, int]:
+def _offsets(model: Table, buffers: tuple[Table, ...], tensors: int, name: str) -> dict[int, int]:
     """Arena offset of each planned tensor: int32 version, subgraphs, tensors, then the offsets."""
     for entry in model.tables(6, _COUNT_LIMIT, "metadata"):
         if entry.text(0, _NAME_LIMIT_BYTES, "name of metadata") != PLAN_METADATA:
@@ -146,7 +149,8 @@ def _tensor(
 ) -> VelaTensor:
     title = table.text(3, _NAME_LIMIT_BYTES, f"name of tensor {index}")
     return VelaTensor(
-        index=index, name=title,
+        index=index,
+        name=title,
         shape=table.integers(0, "i", _RANK_LIMIT, f"shape of tensor {index}"),
         element_bytes=_ELEMENT_BYTES.get(table.integer(1, "b", 0, f"type of tensor {index}"), 0),
         data=_buffer(buffers, table.integer(2, "I", 0, f"buffer of tensor {index}"), name),
@@ -170,9 +174,7 @@ def _kind(code: Table) -> tuple[str, str]:
     return (BUILTIN_OPERATORS[number] if known else f"BUILTIN_{number}"), custom
 
 
-def _operator(
-    table: Table, kinds: tuple[tuple[str, str], ...], tensors: int, name: str
-) -> VelaOp:
+def _operator(table: Table, kinds: tuple[tuple[str, str], ...], tensors: int, name: str) -> VelaOp:
     code = table.integer(0, "I", 0, "opcode_index")
     inputs = table.integers(1, "i", _OPERAND_LIMIT, "inputs of an operator")
     outputs = table.integers(2, "i", _OPERAND_LIMIT, "outputs of an operator")

@@ -195,7 +195,8 @@ class Device:
         from npubench.npu.ethosu.isa import StreamError, StreamFault
 
         faults = {
-            StreamFault.PARSE: Status.PARSE, StreamFault.BUS: Status.BUS,
+            StreamFault.PARSE: Status.PARSE,
+            StreamFault.BUS: Status.BUS,
             StreamFault.WEIGHTS: Status.WEIGHTS,
         }
         try:

@@ -7,6 +7,7 @@ float32 and below 2**53 in float64.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ from npubench.npu.ethosu.weights import WeightStore, decode_scales
 Values = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 
+MAP_LIMIT_ELEMENTS = 1 << 24
+WINDOW_LIMIT_ELEMENTS = 1 << 26
+"""Far above what a network for this NPU holds; a broken stream can ask for any size."""
 LUT_BYTES = 2048
 LUT_SLOT_BYTES = 256
 
@@ -52,11 +56,17 @@ class FunctionalCore:
             self.execute(operation, regions)
 
     def execute(self, operation: Operation, regions: Regions) -> None:
-        """Run one operation; waits and the stop compute nothing."""
-        if isinstance(operation, BlockOp):
-            self._block(operation, regions)
-        elif isinstance(operation, DmaOp):
-            self._dma(operation, regions)
+        """Run one operation; waits and the stop compute nothing. Raises StreamError."""
+        try:
+            if isinstance(operation, BlockOp):
+                self._block(operation, regions)
+            elif isinstance(operation, DmaOp):
+                self._dma(operation, regions)
+        except (ValueError, IndexError, OverflowError, MemoryError) as error:
+            # Shapes and sizes that do not go together in a way that no check above names.
+            raise StreamError(
+                f"cannot be computed: {error}", offset_bytes=operation.offset_bytes
+            ) from error
 
     def _dma(self, op: DmaOp, regions: Regions) -> None:
         source = read_range(regions, op.source, "DMA source", op.offset_bytes)
@@ -70,6 +80,7 @@ class FunctionalCore:
             target[:] = source.copy()
 
     def _block(self, op: BlockOp, regions: Regions) -> None:
+        _check_size(op)
         if op.kind is OpKind.ELEMENTWISE:
             values = self._elementwise(op, regions)
         else:
@@ -79,6 +90,11 @@ class FunctionalCore:
             else:
                 values = self._convolution(op, ifm, regions)
         values = self._activate(op, values)
+        if values.shape != op.ofm.shape:
+            raise StreamError(
+                f"computes {values.shape} for an OFM of {op.ofm.shape}",
+                offset_bytes=op.offset_bytes,
+            )
         write_map(regions, op.ofm, values, "OFM", op.offset_bytes)
 
     # --- convolutions ----------------------------------------------------------------------------
@@ -136,8 +152,10 @@ class FunctionalCore:
         if op.lut is not None:
             return self._lookup(op, values)
         if op.activation in (3, 4):
-            raise StreamError("TANH and SIGMOID activations (16-bit) are not modelled",
-                              offset_bytes=op.offset_bytes)
+            raise StreamError(
+                "TANH and SIGMOID activations (16-bit) are not modelled",
+                offset_bytes=op.offset_bytes,
+            )
         limits = _limits(op.ofm)
         return np.clip(values, *limits)
 
@@ -152,10 +170,27 @@ class FunctionalCore:
         elif op.ofm.bits == 32 and table.size >= 1024:
             entries = table[:1024].view("<i4").astype(np.int64)
         else:
-            raise StreamError(f"a table for {op.ofm.bits}-bit output at slot {op.lut}",
-                              offset_bytes=op.offset_bytes)
+            raise StreamError(
+                f"a table for {op.ofm.bits}-bit output at slot {op.lut}",
+                offset_bytes=op.offset_bytes,
+            )
         offset = 128 if op.ofm.signed else 0
         return entries[np.clip(values + offset, 0, 255)]
+
+
+def _check_size(op: BlockOp) -> None:
+    """Raise StreamError for an operation that would take memory or time without end."""
+    for what, fmap in (("IFM", op.ifm), ("IFM2", op.ifm2), ("OFM", op.ofm)):
+        if fmap is not None and prod(fmap.shape) > MAP_LIMIT_ELEMENTS:
+            raise StreamError(f"{what} of {fmap.shape} elements", offset_bytes=op.offset_bytes)
+    if op.kind is OpKind.ELEMENTWISE:
+        return
+    kernel = ((op.kernel[0] - 1) // op.dilation[0] + 1) * ((op.kernel[1] - 1) // op.dilation[1] + 1)
+    window = op.ofm.shape[0] * op.ofm.shape[1] * kernel * op.ifm.shape[2]
+    if window > WINDOW_LIMIT_ELEMENTS or window * op.ofm.shape[2] > WINDOW_LIMIT_ELEMENTS << 10:
+        raise StreamError(
+            f"a kernel of {op.kernel} over {op.ofm.shape}", offset_bytes=op.offset_bytes
+        )
 
 
 def _lookup16(table: npt.NDArray[np.uint8], values: Values, offset_bytes: int) -> Values:
@@ -200,9 +235,7 @@ def _upscaled(op: BlockOp, values: Floats) -> Floats:
     return spread
 
 
-def _windows(
-    op: BlockOp, values: Floats, fill: float = 0.0
-) -> Floats:
+def _windows(op: BlockOp, values: Floats, fill: float = 0.0) -> Floats:
     """Kernel windows, shape (oh, ow, kh, kw, depth), padded with ``fill``; a view."""
     values = _upscaled(op, values)
     top, left, bottom, right = op.pad
@@ -211,16 +244,20 @@ def _windows(
     need_w = (ow - 1) * op.stride[1] + op.kernel[1]
     bottom = max(bottom, need_h - top - values.shape[0])
     right = max(right, need_w - left - values.shape[1])
-    padded = np.pad(
-        values, ((top, bottom), (left, right), (0, 0)), constant_values=fill
-    )
+    padded = np.pad(values, ((top, bottom), (left, right), (0, 0)), constant_values=fill)
     sy, sx, sc = padded.strides
     kernel_h = (op.kernel[0] - 1) // op.dilation[0] + 1
     kernel_w = (op.kernel[1] - 1) // op.dilation[1] + 1
     return np.lib.stride_tricks.as_strided(
-        padded, shape=(oh, ow, kernel_h, kernel_w, padded.shape[2]),
-        strides=(sy * op.stride[0], sx * op.stride[1], sy * op.dilation[0], sx * op.dilation[1],
-                 sc),
+        padded,
+        shape=(oh, ow, kernel_h, kernel_w, padded.shape[2]),
+        strides=(
+            sy * op.stride[0],
+            sx * op.stride[1],
+            sy * op.dilation[0],
+            sx * op.dilation[1],
+            sc,
+        ),
         writeable=False,
     )
 

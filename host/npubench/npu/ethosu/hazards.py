@@ -33,8 +33,10 @@ class _Access:
 
     def collides(self, other: _Access) -> bool:
         return (
-            self.region == other.region and (self.writes or other.writes)
-            and self.begin < other.end and other.begin < self.end
+            self.region == other.region
+            and (self.writes or other.writes)
+            and self.begin < other.end
+            and other.begin < self.end
         )
 
 

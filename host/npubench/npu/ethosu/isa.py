@@ -28,12 +28,17 @@ class StreamError(NpubenchError):
     exit_code = 2
 
     def __init__(
-        self, message: str, *, offset_bytes: int | None = None,
+        self,
+        message: str,
+        *,
+        offset_bytes: int | None = None,
         fault: StreamFault = StreamFault.PARSE,
     ) -> None:
         where = "" if offset_bytes is None else f"at {offset_bytes:#x}: "
-        super().__init__(f"command stream: {where}{message}",
-                         hint="compile the network again for this accelerator")
+        super().__init__(
+            f"command stream: {where}{message}",
+            hint="compile the network again for this accelerator",
+        )
         self.offset_bytes = offset_bytes
         self.fault = fault
 
@@ -142,9 +147,7 @@ class Cmd1(IntEnum):
 
 
 OPERATIONS = frozenset(code for code in Cmd0 if code < 0x100)
-BLOCK_OPERATIONS = frozenset(
-    {Cmd0.OP_CONV, Cmd0.OP_DEPTHWISE, Cmd0.OP_POOL, Cmd0.OP_ELEMENTWISE}
-)
+BLOCK_OPERATIONS = frozenset({Cmd0.OP_CONV, Cmd0.OP_DEPTHWISE, Cmd0.OP_POOL, Cmd0.OP_ELEMENTWISE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,14 +179,14 @@ def decode(words: Sequence[int]) -> Iterator[Command]:
             raise StreamError(f"reserved bits set in {word:#010x}", offset_bytes=offset)
         try:
             if mode == 0:
-                command = Command(
-                    offset_bytes=offset, code=Cmd0(opcode), param=param, payload=None
-                )
+                command = Command(offset_bytes=offset, code=Cmd0(opcode), param=param, payload=None)
             elif mode == 1:
                 if position + 1 >= len(words):
                     raise StreamError("the payload is cut off", offset_bytes=offset)
                 command = Command(
-                    offset_bytes=offset, code=Cmd1(opcode), param=param,
+                    offset_bytes=offset,
+                    code=Cmd1(opcode),
+                    param=param,
                     payload=words[position + 1],
                 )
                 position += 1

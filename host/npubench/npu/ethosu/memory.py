@@ -21,8 +21,12 @@ Regions = Mapping[int, Bytes]
 
 BRICK_CHANNELS = 16
 _DTYPES: dict[tuple[int, bool], Any] = {
-    (8, True): np.int8, (8, False): np.uint8, (16, True): np.int16, (16, False): np.uint16,
-    (32, True): np.int32, (32, False): np.int32,
+    (8, True): np.int8,
+    (8, False): np.uint8,
+    (16, True): np.int16,
+    (16, False): np.uint16,
+    (32, True): np.int32,
+    (32, False): np.int32,
 }
 
 
@@ -31,7 +35,8 @@ def region_of(regions: Regions, index: int, what: str, offset_bytes: int) -> Byt
     memory = regions.get(index)
     if memory is None:
         raise StreamError(
-            f"{what} is in region {index}, which is not set", offset_bytes=offset_bytes,
+            f"{what} is in region {index}, which is not set",
+            offset_bytes=offset_bytes,
             fault=StreamFault.BUS,
         )
     return memory
@@ -44,7 +49,9 @@ def read_range(regions: Regions, where: Range, what: str, offset_bytes: int) -> 
     if end > memory.size:
         raise StreamError(
             f"{what} {where.offset:#x}..{end:#x} leaves region {where.region} of "
-            f"{memory.size:#x} bytes", offset_bytes=offset_bytes, fault=StreamFault.BUS,
+            f"{memory.size:#x} bytes",
+            offset_bytes=offset_bytes,
+            fault=StreamFault.BUS,
         )
     return memory[where.offset : end]
 
@@ -107,7 +114,11 @@ def _tiles(
 
 
 def _view(
-    memory: Bytes, fmap: FeatureMap, tile: int, extent: tuple[int, int], what: str,
+    memory: Bytes,
+    fmap: FeatureMap,
+    tile: int,
+    extent: tuple[int, int],
+    what: str,
     offset_bytes: int,
 ) -> npt.NDArray[Any]:
     dtype = np.dtype(_DTYPES[fmap.bits, fmap.signed])
@@ -127,7 +138,8 @@ def _view(
     if base % alignment or any(stride % dtype.itemsize for stride in strides):
         raise StreamError(
             f"{what} tile {tile} at {base:#x} or its strides {strides} are not aligned to "
-            f"{alignment}", offset_bytes=offset_bytes,
+            f"{alignment}",
+            offset_bytes=offset_bytes,
         )
     last = base + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if fmap.brick:
@@ -136,19 +148,28 @@ def _view(
     if last + dtype.itemsize > memory.size:
         raise StreamError(
             f"{what} tile {tile} ends at {last + dtype.itemsize:#x}, its region {fmap.region} has "
-            f"{memory.size:#x} bytes", offset_bytes=offset_bytes, fault=StreamFault.BUS,
-        )
-    if fmap.brick and (depth % BRICK_CHANNELS) and (
-        base + sum((s - 1) * t for s, t in zip(shape, strides, strict=True)) + dtype.itemsize
-        > memory.size
-    ):
-        raise StreamError(
-            f"{what} tile {tile}: its last brick leaves the region", offset_bytes=offset_bytes,
+            f"{memory.size:#x} bytes",
+            offset_bytes=offset_bytes,
             fault=StreamFault.BUS,
         )
-    flat = np.ndarray(
-        shape=(memory.size // dtype.itemsize,), dtype=dtype, buffer=memory.data
-    ) if memory.flags.c_contiguous else np.frombuffer(memory, dtype=dtype)
+    if (
+        fmap.brick
+        and (depth % BRICK_CHANNELS)
+        and (
+            base + sum((s - 1) * t for s, t in zip(shape, strides, strict=True)) + dtype.itemsize
+            > memory.size
+        )
+    ):
+        raise StreamError(
+            f"{what} tile {tile}: its last brick leaves the region",
+            offset_bytes=offset_bytes,
+            fault=StreamFault.BUS,
+        )
+    flat = (
+        np.ndarray(shape=(memory.size // dtype.itemsize,), dtype=dtype, buffer=memory.data)
+        if memory.flags.c_contiguous
+        else np.frombuffer(memory, dtype=dtype)
+    )
     return np.lib.stride_tricks.as_strided(
         flat[base // dtype.itemsize :], shape=shape, strides=strides, writeable=True
     )

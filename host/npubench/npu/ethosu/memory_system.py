@@ -58,7 +58,9 @@ class MemorySystem:
     def sha256(self, accelerator: Accelerator) -> str:
         """Names a timing configuration: model version, accelerator, memories."""
         document = {
-            "model": MODEL_VERSION, "accelerator": asdict(accelerator), "system": asdict(self)
+            "model": MODEL_VERSION,
+            "accelerator": asdict(accelerator),
+            "system": asdict(self),
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -76,7 +78,8 @@ def read_memory_system(path: Path, *, system_config: str, memory_mode: str) -> M
             clock_hz=float(system["core_clock"]),
             ports=(_memory(system, names[0]), _memory(system, names[1])),
             region_ports=(
-                _port(mode["const_mem_area"]), _port(mode["arena_mem_area"]),
+                _port(mode["const_mem_area"]),
+                _port(mode["arena_mem_area"]),
                 _port(mode["cache_mem_area"]),
             ),
         )

@@ -220,7 +220,8 @@ def operations(words: Sequence[int]) -> Iterator[Operation]:
             yield _dma(registers, command.offset_bytes)
         elif code in (Cmd0.OP_DMA_WAIT, Cmd0.OP_KERNEL_WAIT):
             yield WaitOp(
-                offset_bytes=command.offset_bytes, dma=code is Cmd0.OP_DMA_WAIT,
+                offset_bytes=command.offset_bytes,
+                dma=code is Cmd0.OP_DMA_WAIT,
                 outstanding=command.param & 0xF,
             )
         elif code is Cmd0.OP_STOP:
@@ -259,13 +260,9 @@ def _precision(value: int, *, shift: int, offset: int) -> tuple[int, bool, bool]
     return _IFM_BITS[code], bool(value & 1), bool(value & 0x40)
 
 
-def _map(
-    registers: Registers, prefix: str, shape: tuple[int, int, int], offset: int
-) -> FeatureMap:
+def _map(registers: Registers, prefix: str, shape: tuple[int, int, int], offset: int) -> FeatureMap:
     precision = registers.get(Cmd0[f"{prefix}_PRECISION"])
-    bits, signed, brick = _precision(
-        precision, shift=1 if prefix == "OFM" else 2, offset=offset
-    )
+    bits, signed, brick = _precision(precision, shift=1 if prefix == "OFM" else 2, offset=offset)
     bases = tuple(registers.address(Cmd1[f"{prefix}_BASE{tile}"]) for tile in range(4))
     zero_point = registers.signed16(Cmd0[f"{prefix}_ZERO_POINT"])
     if bits == 8 and not signed:
@@ -280,7 +277,10 @@ def _map(
         stride_y=registers.address(Cmd1[f"{prefix}_STRIDE_Y"]),
         stride_x=registers.address(Cmd1[f"{prefix}_STRIDE_X"]),
         stride_c=registers.address(Cmd1[f"{prefix}_STRIDE_C"]),
-        bits=bits, signed=signed, brick=brick, zero_point=zero_point,
+        bits=bits,
+        signed=signed,
+        brick=brick,
+        zero_point=zero_point,
     )
 
 
@@ -323,9 +323,7 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
         pad = (0, 0, 0, 0)
     else:
         bits = registers.get(Cmd0.KERNEL_STRIDE)
-        kernel = (
-            registers.get(Cmd0.KERNEL_HEIGHT_M1) + 1, registers.get(Cmd0.KERNEL_WIDTH_M1) + 1
-        )
+        kernel = (registers.get(Cmd0.KERNEL_HEIGHT_M1) + 1, registers.get(Cmd0.KERNEL_WIDTH_M1) + 1)
         stride = (
             1 + ((bits >> 1) & 1 | ((bits >> 9) & 7) << 1),
             1 + (bits & 1 | ((bits >> 6) & 7) << 1),
@@ -333,16 +331,19 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
         dilation = (1 + ((bits >> 4) & 1), 1 + ((bits >> 3) & 1))
         part_kernel = bool(bits & 4)
         pad = (
-            registers.get(Cmd0.IFM_PAD_TOP), registers.get(Cmd0.IFM_PAD_LEFT),
-            registers.get(Cmd0.IFM_PAD_BOTTOM), registers.get(Cmd0.IFM_PAD_RIGHT),
+            registers.get(Cmd0.IFM_PAD_TOP),
+            registers.get(Cmd0.IFM_PAD_LEFT),
+            registers.get(Cmd0.IFM_PAD_BOTTOM),
+            registers.get(Cmd0.IFM_PAD_RIGHT),
         )
     upscale = registers.get(Cmd0.IFM_UPSCALE, 0)
     if upscale > 2:
         raise StreamError(f"unknown upscaling {upscale}", offset_bytes=offset)
     ifm_depth = registers.get(Cmd0.IFM_DEPTH_M1) + 1
     height, width = (
-        _input_extent(ofm_shape[axis], stride[axis], kernel[axis], pad[axis], pad[axis + 2],
-                      upscale)
+        _input_extent(
+            ofm_shape[axis], stride[axis], kernel[axis], pad[axis], pad[axis + 2], upscale
+        )
         for axis in (0, 1)
     )
     if height < 1 or width < 1:
@@ -356,7 +357,8 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
             scalar = _scalar(registers, offset)
         else:
             ifm2 = _map(
-                registers, "IFM2",
+                registers,
+                "IFM2",
                 (
                     1 if broadcast & 1 else ofm_shape[0],
                     1 if broadcast & 2 else ofm_shape[1],
@@ -379,25 +381,38 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
     activation = registers.get(Cmd0.ACTIVATION, 0)
     function = activation & 0x1F
     return BlockOp(
-        offset_bytes=offset, kind=kind, mode=mode,
+        offset_bytes=offset,
+        kind=kind,
+        mode=mode,
         ifm=_map(registers, "IFM", (height, width, ifm_depth), offset),
-        ifm2=ifm2, ifm2_scalar=scalar, ifm2_broadcast=broadcast,
+        ifm2=ifm2,
+        ifm2_scalar=scalar,
+        ifm2_broadcast=broadcast,
         ofm=_map(registers, "OFM", ofm_shape, offset),
-        kernel=kernel, dilation=dilation, stride=stride, part_kernel=part_kernel, pad=pad,
-        upscale=upscale, weights=weights, scales=scales,
+        kernel=kernel,
+        dilation=dilation,
+        stride=stride,
+        part_kernel=part_kernel,
+        pad=pad,
+        upscale=upscale,
+        weights=weights,
+        scales=scales,
         ofm_scale=_scale(registers, Cmd1.OFM_SCALE),
         opa_scale=_scale(registers, Cmd1.OPA_SCALE),
         opb_scale=registers.get(Cmd1.OPB_SCALE, 0) & 0xFFFFFFFF,
         scale_mode=(ifm_precision >> 8) & 3,
-        global_scale=bool(ofm_precision & 0x100), rounding=Rounding(rounding),
+        global_scale=bool(ofm_precision & 0x100),
+        rounding=Rounding(rounding),
         activation=function,
         activation_range=(
-            registers.signed16(Cmd0.ACTIVATION_MIN), registers.signed16(Cmd0.ACTIVATION_MAX)
+            registers.signed16(Cmd0.ACTIVATION_MIN),
+            registers.signed16(Cmd0.ACTIVATION_MAX),
         ),
         force_int8=(activation >> 12) & 3 == 3,
         lut=function - 16 if 16 <= function <= 23 else None,
         block=(
-            registers.get(Cmd0.OFM_BLK_HEIGHT_M1) + 1, registers.get(Cmd0.OFM_BLK_WIDTH_M1) + 1,
+            registers.get(Cmd0.OFM_BLK_HEIGHT_M1) + 1,
+            registers.get(Cmd0.OFM_BLK_WIDTH_M1) + 1,
             registers.get(Cmd0.OFM_BLK_DEPTH_M1) + 1,
         ),
         acc_format=registers.get(Cmd0.ACC_FORMAT, 0),

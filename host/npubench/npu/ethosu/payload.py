@@ -64,7 +64,9 @@ def parse_payload(data: bytes) -> Payload:
                     f"the stream of {length} words is cut off", offset_bytes=begin * 4
                 )
             return Payload(
-                config=config, identity=identity, words=words[begin : begin + length],
+                config=config,
+                identity=identity,
+                words=words[begin : begin + length],
                 offset_bytes=begin * 4,
             )
         else:

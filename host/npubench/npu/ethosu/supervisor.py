@@ -132,7 +132,8 @@ def _device(configuration: Configuration) -> Callable[[int], None]:
     device = Device(
         accelerator(configuration.accelerator),
         read_memory_system(
-            Path(configuration.config_file), system_config=configuration.system_config,
+            Path(configuration.config_file),
+            system_config=configuration.system_config,
             memory_mode=configuration.memory_mode,
         ),
         page=memoryview(memory)[page : page + PAGE_BYTES],
@@ -169,7 +170,8 @@ def _die_with_parent() -> None:
 def supervise(configuration: Configuration) -> None:
     """Answer doorbells until killed. The FIFOs are in the working directory."""
     page = mmap.mmap(
-        configuration.memory_fd, GONE_PAGE_BYTES,
+        configuration.memory_fd,
+        GONE_PAGE_BYTES,
         offset=configuration.registers - configuration.memory_base,
     )
     # Both ends of each: opening never waits for the guest, and the guest's end sees the end of file

@@ -39,7 +39,10 @@ _OUTPUT_CYCLES: Final = {
 }
 # Cycles per element of an activation: table or curve, clamp, none.
 _ACTIVATION_CYCLES: Final = {
-    32: (1.0, 1.0, 0.0), 64: (1.0, 1.0, 0.0), 128: (1.0, 0.5, 0.0), 256: (1.0, 0.25, 0.0),
+    32: (1.0, 1.0, 0.0),
+    64: (1.0, 1.0, 0.0),
+    128: (1.0, 0.5, 0.0),
+    256: (1.0, 0.25, 0.0),
 }
 
 Blocks = tuple[int, int, int]
@@ -106,14 +109,24 @@ def operation_time(
         units = _mac_cycles(op, accelerator, system)
     transfers = _transfers(op, accelerator, system)
     return _finish(
-        op.offset_bytes, transfers, system, macs=_macs(op), units=units,
+        op.offset_bytes,
+        transfers,
+        system,
+        macs=_macs(op),
+        units=units,
         weight_bytes=sum(part.length for part in (op.weights, op.scales) if part is not None),
     )
 
 
 def _finish(
-    offset_bytes: int, transfers: Sequence[_Transfer], system: MemorySystem, *, macs: int = 0,
-    units: _Units, weight_bytes: int = 0, latency_cycles: tuple[int, int] = (0, 0),
+    offset_bytes: int,
+    transfers: Sequence[_Transfer],
+    system: MemorySystem,
+    *,
+    macs: int = 0,
+    units: _Units,
+    weight_bytes: int = 0,
+    latency_cycles: tuple[int, int] = (0, 0),
 ) -> OperationTime:
     read, write, cycles = [0, 0], [0, 0], [0.0, 0.0]
     for transfer in transfers:
@@ -122,12 +135,16 @@ def _finish(
         side[port] += transfer.size_bytes
         cycles[port] += transfer.size_bytes / system.ports[port].bytes_per_cycle
     return OperationTime(
-        offset_bytes=offset_bytes, macs=macs, mac_cycles=units.mac, drain_cycles=units.drain,
-        output_cycles=units.output, issue_cycles=units.issue, npu_cycles=units.total,
-        read_bytes=(read[0], read[1]), write_bytes=(write[0], write[1]),
-        port_cycles=(
-            int(cycles[0]) + latency_cycles[0], int(cycles[1]) + latency_cycles[1]
-        ),
+        offset_bytes=offset_bytes,
+        macs=macs,
+        mac_cycles=units.mac,
+        drain_cycles=units.drain,
+        output_cycles=units.output,
+        issue_cycles=units.issue,
+        npu_cycles=units.total,
+        read_bytes=(read[0], read[1]),
+        write_bytes=(write[0], write[1]),
+        port_cycles=(int(cycles[0]) + latency_cycles[0], int(cycles[1]) + latency_cycles[1]),
         weight_bytes=weight_bytes,
     )
 
@@ -142,7 +159,10 @@ def _dma_time(op: DmaOp, system: MemorySystem) -> OperationTime:
     port = system.region_port(op.source.region)
     latency_cycles[port] = system.ports[port].read_latency_cycles
     return _finish(
-        op.offset_bytes, transfers, system, units=_Units(),
+        op.offset_bytes,
+        transfers,
+        system,
+        units=_Units(),
         latency_cycles=(latency_cycles[0], latency_cycles[1]),
     )
 
@@ -160,9 +180,7 @@ def _macs(op: BlockOp) -> int:
 
 def _kernel(op: BlockOp) -> tuple[int, int]:
     """Kernel height and width in elements."""
-    return (
-        (op.kernel[0] - 1) // op.dilation[0] + 1, (op.kernel[1] - 1) // op.dilation[1] + 1
-    )
+    return ((op.kernel[0] - 1) // op.dilation[0] + 1, (op.kernel[1] - 1) // op.dilation[1] + 1)
 
 
 def _divide_up(value: int, by: int) -> int:
@@ -185,20 +203,22 @@ def _ifm_block(op: BlockOp) -> Blocks:
 
 def _ofm_block(op: BlockOp) -> Blocks:
     return (
-        min(op.block[0], op.ofm.shape[0]), min(op.block[1], op.ofm.shape[1]),
+        min(op.block[0], op.ofm.shape[0]),
+        min(op.block[1], op.ofm.shape[1]),
         min(op.block[2], op.ofm.shape[2]),
     )
 
 
-def _mac_cycles(
-    op: BlockOp, accelerator: Accelerator, system: MemorySystem
-) -> _Units:
+def _mac_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> _Units:
     """Convolution, depthwise and pooling."""
     block = _ofm_block(op)
     ublock = accelerator.ublock
     if (
-        ublock[0] == 2 and op.kind is OpKind.CONV and op.ofm.shape[0] == 1
-        and op.ofm.shape[1] % 2 == 0 and _kernel(op)[0] == 1
+        ublock[0] == 2
+        and op.kind is OpKind.CONV
+        and op.ofm.shape[0] == 1
+        and op.ofm.shape[1] % 2 == 0
+        and _kernel(op)[0] == 1
     ):
         ublock = (1, 4, ublock[2])
         block = (1, block[1], block[2])
@@ -226,8 +246,10 @@ def _mac_cycles(
     if longer <= shorter:
         longer, shorter = shorter, longer
     return _Units(
-        mac=int(per_block * blocks), drain=written,
-        output=int(output_block * blocks) + per_block, issue=int(issue_block * blocks),
+        mac=int(per_block * blocks),
+        drain=written,
+        output=int(output_block * blocks) + per_block,
+        issue=int(issue_block * blocks),
         total=int(longer * blocks) + shorter,
     )
 
@@ -243,8 +265,13 @@ def _sub_kernels(op: BlockOp) -> list[int]:
 
 
 def _sub_kernel_cycles(
-    op: BlockOp, accelerator: Accelerator, elements: int, ublock_depth: int, ublocks_hw: int,
-    ublocks_z: int, block: Blocks,
+    op: BlockOp,
+    accelerator: Accelerator,
+    elements: int,
+    ublock_depth: int,
+    ublocks_hw: int,
+    ublocks_z: int,
+    block: Blocks,
 ) -> int:
     """Cycles of one output block and one piece of the kernel."""
     weights_floor = 32 * ublock_depth // 8
@@ -269,7 +296,11 @@ def _sub_kernel_cycles(
 
 
 def _delay(
-    accelerator: Accelerator, op: BlockOp, steps: int, ublocks_hw: int, ublocks_z: int,
+    accelerator: Accelerator,
+    op: BlockOp,
+    steps: int,
+    ublocks_hw: int,
+    ublocks_z: int,
     block: Blocks,
 ) -> int:
     """Cycles that blocks of a single micro-block lose in the pipeline."""
@@ -316,9 +347,7 @@ def _output_cycles(op: BlockOp, accelerator: Accelerator) -> float:
     return max(row[index], activation)
 
 
-def _elementwise_cycles(
-    op: BlockOp, accelerator: Accelerator, system: MemorySystem
-) -> _Units:
+def _elementwise_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> _Units:
     height, width, depth = op.ofm.shape
     if op.ofm.brick:
         depth = _divide_up(depth, BRICK) * BRICK
@@ -326,7 +355,8 @@ def _elementwise_cycles(
     element = _output_cycles(op, accelerator)
     issue = (_first_and_last(op, system) / _elements(op.block) + element) / 4
     return _Units(
-        output=int(element * count), issue=int(issue * count),
+        output=int(element * count),
+        issue=int(issue * count),
         total=int(max(element, issue) * count),
     )
 
@@ -338,16 +368,15 @@ def _first_and_last(op: BlockOp, system: MemorySystem) -> int:
     for fmap in (op.ifm, op.ifm2):
         if fmap is not None:
             present = (
-                min(block[0], fmap.shape[0]), min(block[1], fmap.shape[1]),
+                min(block[0], fmap.shape[0]),
+                min(block[1], fmap.shape[1]),
                 min(block[2], fmap.shape[2]),
             )
             memory = system.memory(fmap.region)
             moved = _burst(
                 fmap, block, _elements(present) * fmap.element_bytes, memory, is_read=True
             )
-            fetched = max(
-                fetched, memory.read_latency_cycles + int(moved / memory.bytes_per_cycle)
-            )
+            fetched = max(fetched, memory.read_latency_cycles + int(moved / memory.bytes_per_cycle))
     memory = system.memory(op.ofm.region)
     block = _ofm_block(op)
     moved = _burst(op.ofm, block, _elements(block) * op.ofm.element_bytes, memory, is_read=False)
@@ -382,7 +411,10 @@ def _transfers(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> l
 
     def move(fmap: FeatureMap, block: Blocks, elements: int, *, is_read: bool) -> None:
         moved = _burst(
-            fmap, block, elements * fmap.element_bytes, system.memory(fmap.region),
+            fmap,
+            block,
+            elements * fmap.element_bytes,
+            system.memory(fmap.region),
             is_read=is_read,
         )
         found.append(_Transfer(region=fmap.region, size_bytes=moved, is_read=is_read))
@@ -489,6 +521,7 @@ def program_time(
             if last > 0:
                 now = max(now, engine[last - 1])
     return ProgramTime(
-        cycles=max([now, *kernels[-1:], *copies[-1:]]), operations=tuple(times),
+        cycles=max([now, *kernels[-1:], *copies[-1:]]),
+        operations=tuple(times),
         spans=tuple(spans),
     )

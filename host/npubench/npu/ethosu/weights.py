@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npubench.core.errors import ToolMissing
+from npubench.npu.ethosu.codec import SHARED, BrokenStream
 from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.isa import StreamError, StreamFault
 from npubench.npu.ethosu.operation import BlockOp, OpKind
@@ -24,8 +24,14 @@ SCALE_BYTES = 10
 
 @lru_cache(maxsize=1024)
 def _order(
-    accelerator: Accelerator, shape: tuple[int, int, int, int], *, depthwise: bool,
-    part_kernel: bool, block_depth: int, ifm_bits: int, dilation: tuple[int, int],
+    accelerator: Accelerator,
+    shape: tuple[int, int, int, int],
+    *,
+    depthwise: bool,
+    part_kernel: bool,
+    block_depth: int,
+    ifm_bits: int,
+    dilation: tuple[int, int],
 ) -> npt.NDArray[np.int64]:
     """Flat index into (ofm, ky, kx, ifm) for each weight of the stream; -1 where it is padding."""
     ofm_depth, kernel_h, kernel_w, ifm_depth = shape
@@ -41,16 +47,22 @@ def _order(
             # Depth first fills the last IFM block; part-kernel first stops at its last micro-block.
             count = min(ifm_block, ifm_depth - ifm_block_z) if part_kernel else ifm_block
             ifm = (
-                np.array([[0]], dtype=np.int64) if depthwise
+                np.array([[0]], dtype=np.int64)
+                if depthwise
                 else _lanes(ifm_block_z, count, ifm_step)
             )
             for sub_y in range(0, kernel_h, sub_h_max):
                 for sub_x in range(0, kernel_w, sub_w_max):
                     parts.append(
                         _subkernel(
-                            shape, ofm, ifm, (sub_y, min(sub_h_max, kernel_h - sub_y)),
+                            shape,
+                            ofm,
+                            ifm,
+                            (sub_y, min(sub_h_max, kernel_h - sub_y)),
                             (sub_x, min(sub_w_max, kernel_w - sub_x)),
-                            depthwise=depthwise, part_kernel=part_kernel, ifm_bits=ifm_bits,
+                            depthwise=depthwise,
+                            part_kernel=part_kernel,
+                            ifm_bits=ifm_bits,
                         )
                     )
     return np.concatenate(parts)
@@ -63,8 +75,14 @@ def _lanes(first: int, count: int, step: int) -> npt.NDArray[np.int64]:
 
 
 def _subkernel(
-    shape: tuple[int, int, int, int], ofm: npt.NDArray[np.int64], ifm: npt.NDArray[np.int64],
-    rows: tuple[int, int], columns: tuple[int, int], *, depthwise: bool, part_kernel: bool,
+    shape: tuple[int, int, int, int],
+    ofm: npt.NDArray[np.int64],
+    ifm: npt.NDArray[np.int64],
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    *,
+    depthwise: bool,
+    part_kernel: bool,
     ifm_bits: int,
 ) -> npt.NDArray[np.int64]:
     ofm_depth, kernel_h, kernel_w, ifm_depth = shape
@@ -110,14 +128,20 @@ class WeightStore:
         found = self._weights.get(key)
         if found is None:
             order = _order(
-                self._accelerator, shape, depthwise=depthwise, part_kernel=op.part_kernel,
-                block_depth=op.block[2], ifm_bits=op.ifm.bits, dilation=op.dilation,
+                self._accelerator,
+                shape,
+                depthwise=depthwise,
+                part_kernel=op.part_kernel,
+                block_depth=op.block[2],
+                ifm_bits=op.ifm.bits,
+                dilation=op.dilation,
             )
             decoded = decode_stream(stream, op.offset_bytes)
             if decoded.size < order.size:
                 raise StreamError(
                     f"{decoded.size} weights decoded, {order.size} needed",
-                    offset_bytes=op.offset_bytes, fault=StreamFault.WEIGHTS,
+                    offset_bytes=op.offset_bytes,
+                    fault=StreamFault.WEIGHTS,
                 )
             flat = np.zeros(int(np.prod(shape)), dtype=np.float64)
             valid = order >= 0
@@ -136,19 +160,14 @@ def _narrowed(weights: Weights, ifm_bits: int) -> Weights:
 def decode_stream(stream: bytes, offset_bytes: int) -> npt.NDArray[np.int64]:
     """Decode a compressed weight stream. Raises StreamError when it is not one."""
     try:
-        from ethosu import mlw_codec
-    except ImportError as error:
-        raise ToolMissing(
-            "decoding the NPU's weights needs Vela, which is not installed",
-            hint="pip install 'npubench[ethos-u]'",
-        ) from error
-    try:
-        return np.asarray(mlw_codec.decode(bytearray(stream)), dtype=np.int64)
-    except Exception as error:
+        raw = SHARED.decode(stream)
+    except BrokenStream as error:
         raise StreamError(
-            f"the weight stream cannot be decoded: {error}", offset_bytes=offset_bytes,
+            f"the weight stream cannot be decoded: {error}",
+            offset_bytes=offset_bytes,
             fault=StreamFault.WEIGHTS,
         ) from error
+    return np.frombuffer(raw, dtype="<i2").astype(np.int64)
 
 
 def decode_scales(

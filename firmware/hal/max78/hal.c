@@ -106,8 +106,9 @@ static void pins_init(void)
  * the full clock, so its microseconds are scaled. */
 void nb_hal_init(void)
 {
-    WDT0_CTRL &= ~WDT_CTRL_EN;
-    WDT1_CTRL &= ~WDT_CTRL_EN;
+    if ((GCR_PCLKDIS1 & PCLKDIS1_WDT0) == 0) { /* without its clock it neither bites nor answers */
+        WDT0_CTRL &= ~WDT_CTRL_EN;
+    }
     (void)nb_core_init();
     nb_hal_wait_us(PROBE_WINDOW_US / ((uint32_t)NB_CPU_HZ / 1000000u) * ISO_MHZ);
     clock_init();

@@ -23,9 +23,10 @@
 #define LPGCR_PCLKDIS NB_REGISTER(0x4008000Cu)
 #define LPGCR_PCLKDIS_GPIO2 (1u << 0)
 
-/* Watchdogs: off after reset as far as known; the bit costs nothing */
+#define GCR_PCLKDIS1 NB_REGISTER(0x40000048u)
+#define PCLKDIS1_WDT0 (1u << 27)
+
 #define WDT0_CTRL NB_REGISTER(0x40003000u)
-#define WDT1_CTRL NB_REGISTER(0x40080800u)
 #define WDT_CTRL_EN (1u << 8)
 
 /* Instruction cache of the Cortex-M4 */

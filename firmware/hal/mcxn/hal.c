@@ -27,9 +27,11 @@
 _Static_assert(NB_CPU_HZ == 150000000, "the clock that clock_init sets up");
 _Static_assert(NB_EARLY_STORE == SYSCON_ECC_ENABLE_CTRL, "the RAM's ECC");
 
+/* The supply's glitch detector goes off first: it takes a change of level for an attack. */
 static void supply_init(void)
 {
     (void)nb_core_poll(&SPC0_SC, SPC_SC_BUSY, 0, ROUNDS);
+    SPC0_ACTIVE_CFG |= ACTIVE_GLITCH_DETECT_OFF;
     SPC0_ACTIVE_CFG = (SPC0_ACTIVE_CFG & ~ACTIVE_DCDC_DS) | ACTIVE_DCDC_DS_NORMAL | ACTIVE_DCDC_LVL;
     (void)nb_core_poll(&SPC0_SC, SPC_SC_BUSY, 0, ROUNDS);
     SPC0_ACTIVE_CFG |= ACTIVE_CORELDO_DS_NORMAL; /* before the level may change */

@@ -42,6 +42,7 @@
 #define ACTIVE_CORELDO_DS_NORMAL (1u << 0)
 #define ACTIVE_CORELDO_LVL (3u << 2) /* 3 = 1.2 V */
 #define ACTIVE_DCDC_DS (3u << 8)
+#define ACTIVE_GLITCH_DETECT_OFF (1u << 12)
 #define ACTIVE_DCDC_DS_NORMAL (2u << 8)
 #define ACTIVE_DCDC_LVL (3u << 10) /* 3 = 1.2 V */
 

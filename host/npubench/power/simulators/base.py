@@ -126,7 +126,7 @@ class Feed:
     ) -> NDArray[np.uint8]:
         if "marker-glitch" in self.faults:
             glitch = np.abs(index - self.trouble) < 12
-            levels = np.where(glitch, levels ^ np.uint8(7), levels)
+            levels = np.where(glitch, np.where(levels != 0, 0, 7), levels).astype(np.uint8)
         if "marker-lost" in self.faults:
             # The window around the trouble never shows.
             edges = self.trace.edges_s * self.true_rate_hz

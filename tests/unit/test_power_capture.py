@@ -1,0 +1,240 @@
+"""What arrives is kept, whatever happens next; and the PPK2's words are read right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npubench.core.errors import ConfigError, MonitorError, ResultError, StorageError
+from npubench.power.capture.free import calibrate, capture_for, totals
+from npubench.power.capture.parts import PartsWriter, read_capture
+from npubench.power.capture.rig import choose_power, open_power
+from npubench.power.instrument.benchfile import read_bench
+from npubench.power.instrument.failure import InstrumentUncalibrated
+from npubench.power.instrument.ppk2_wire import WordDecoder, parse_metadata
+from npubench.power.instrument.registry import driver_names, load_driver
+from npubench.power.instrument.source import Block, Flag, Identity, LossReport, Traits, block_of
+from npubench.power.plot.envelope import envelope
+from npubench.power.plot.png import Shade, trace_png
+from npubench.power.simulators.ppk2 import CALIBRATION
+
+TABLE = CALIBRATION.table()
+IDENTITY = Identity(driver="virtual", model="test", serial="")
+
+
+def words(count: int, *, start: int = 0, adc: int = 5000, number: int = 2) -> bytes:
+    counters = (start + np.arange(count, dtype=np.uint32)) & 63
+    raw = np.uint32(adc) | np.uint32(number << 14) | (counters << np.uint32(18))
+    raw |= (np.arange(count, dtype=np.uint32) // 10 % 8) << np.uint32(24)
+    return raw.astype("<u4").tobytes()
+
+
+def decode(*pieces: bytes) -> tuple[Block, LossReport]:
+    decoder = WordDecoder(TABLE)
+    blocks = [block for piece in pieces if (block := decoder.feed(piece)) is not None]
+    last = decoder.flush()
+    blocks += [] if last is None else [last]
+    joined = Block(
+        first=0,
+        current_ua=np.concatenate([block.current_ua for block in blocks]),
+        markers=np.concatenate([block.markers for block in blocks]),
+        ranges=np.concatenate([block.ranges for block in blocks]),
+        flags=np.concatenate([block.flags for block in blocks]),
+    )
+    return joined, decoder.loss()
+
+
+@settings(max_examples=60, deadline=None)
+@given(cuts=st.lists(st.integers(0, 4000), max_size=12), start=st.integers(0, 63))
+def test_pieces_of_any_size_give_the_same_samples(cuts: list[int], start: int) -> None:
+    data = words(1000, start=start)
+    places = [0, *sorted(cuts), len(data)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
+    whole, _ = decode(data)
+    joined, loss = decode(*pieces)
+    assert np.array_equal(whole.current_ua, joined.current_ua)
+    assert np.array_equal(whole.markers, joined.markers)
+    assert (loss.received_count, loss.lost_count) == (1000, 0)
+
+
+def test_the_current_follows_the_calibration() -> None:
+    block, _ = decode(words(100, adc=1234, number=3))
+    expected = CALIBRATION.current_ua(3, np.array([1234.0]))[0]
+    assert block.current_ua == pytest.approx(expected, rel=1e-6)
+    assert set(block.ranges.tolist()) == {3}
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(40, 900), lost=st.integers(1, 63))
+def test_a_gap_in_the_counter_becomes_lost_samples_in_its_place(at: int, lost: int) -> None:
+    data = words(1000)
+    block, loss = decode(data[: 4 * at] + data[4 * (at + lost) :])
+    assert len(block) == 1000
+    assert loss.lost_count == lost
+    assert np.flatnonzero(block.flags & Flag.LOST).tolist() == list(range(at, at + lost))
+    assert np.isnan(block.current_ua[at])
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(100, 3000), count=st.integers(1, 40))
+def test_bytes_that_are_lost_cost_their_samples_and_no_more(at: int, count: int) -> None:
+    data = words(1000)
+    block, loss = decode(data[:at] + data[at + count :])
+    assert len(block) == 1000
+    assert 1 <= loss.lost_count <= count // 4 + 2
+    kept = block.flags == 0
+    assert np.unique(block.current_ua[kept]).size == 1
+
+
+def test_garbage_never_becomes_samples_that_look_right() -> None:
+    generator = np.random.default_rng(3)
+    garbage = generator.integers(0, 256, 400, np.uint8).tobytes()
+    block, loss = decode(words(200) + garbage + words(300, start=44))
+    believed = block.current_ua[block.flags == 0]
+    assert np.unique(believed).size == 1
+    assert loss.lost_count >= 1
+
+
+def test_a_lone_sample_in_another_range_is_doubted_and_switches_are_filtered() -> None:
+    raw = np.frombuffer(words(200), "<u4").copy()
+    raw[50] = (raw[50] & ~np.uint32(7 << 14)) | np.uint32(4 << 14)
+    raw[100:] = (raw[100:] & ~np.uint32(7 << 14)) | np.uint32(3 << 14)
+    raw[100] ^= np.uint32(0x1000)
+    block, loss = decode(raw.tobytes())
+    assert block.flags[50] & Flag.SUSPECT
+    assert loss.suspect_count == 1
+    assert [int(flag) for flag in block.flags[100:104]] == [Flag.FILTERED] * 3 + [0]
+    assert np.unique(block.current_ua[100:]).size == 1
+
+
+@pytest.mark.parametrize("text", ["R0: -nan", "R0: 0", ""])
+def test_a_calibration_that_cannot_be_used_is_an_error(text: str) -> None:
+    with pytest.raises(InstrumentUncalibrated, match="R0"):
+        parse_metadata(f"Calibrated: 1\n{text}\nEND\n")
+
+
+def test_a_capture_is_read_back_as_it_was(tmp_path: Path) -> None:
+    traits = Traits(rate_hz=1000.0, marker_bits=3)
+    values = np.arange(5000, dtype=np.float32)
+    with PartsWriter(tmp_path / "c", identity=IDENTITY, traits=traits) as writer:
+        for start in range(0, 5000, 700):
+            writer.add(block_of(start, values[start : start + 700]))
+        writer.finish(LossReport(received_count=5000))
+    capture = read_capture(tmp_path / "c")
+    assert np.concatenate([block.current_ua for block in capture.blocks()]).tolist() == list(values)
+    assert capture.traits == traits
+    assert capture.loss == LossReport(received_count=5000)
+    assert len(capture.parts) >= 2
+
+
+def test_a_capture_is_never_written_over(tmp_path: Path) -> None:
+    writer = PartsWriter(tmp_path, identity=IDENTITY, traits=Traits(rate_hz=10.0, marker_bits=0))
+    with writer:
+        writer.add(block_of(0, np.zeros(50, np.float32)))
+    with pytest.raises(StorageError, match="already"):
+        writer.__enter__()
+    with pytest.raises(ResultError, match="no capture"):
+        read_capture(tmp_path / "absent")
+
+
+_CHILD = """
+import sys, numpy as np
+from pathlib import Path
+from npubench.power.capture.parts import PartsWriter
+from npubench.power.instrument.source import Identity, Traits, block_of
+traits = Traits(rate_hz=100_000.0, marker_bits=3)
+writer = PartsWriter(Path(sys.argv[1]), identity=Identity(driver="t", model="t", serial=""),
+                     traits=traits)
+writer.__enter__()
+first = 0
+while True:
+    writer.add(block_of(first, np.arange(first, first + 10_000, dtype=np.float32)))
+    first += 10_000
+"""
+
+
+def test_a_killed_process_leaves_its_finished_samples(tmp_path: Path, checkout: Path) -> None:
+    folder = tmp_path / "c"
+    environment = {**os.environ, "PYTHONPATH": f"{checkout / 'compiler'}:{checkout / 'host'}"}
+    child = subprocess.Popen([sys.executable, "-c", _CHILD, str(folder)], env=environment)
+    try:
+        end = time.monotonic() + 60
+        while len(list(folder.glob("part-*.parquet"))) < 3 and time.monotonic() < end:
+            os.sched_yield()
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    capture = read_capture(folder)
+    assert capture.loss is None
+    samples = np.concatenate([block.current_ua for block in capture.blocks()])
+    assert len(samples) >= 600_000
+    assert np.array_equal(samples, np.arange(len(samples), dtype=np.float32))
+
+
+def test_a_stored_capture_can_be_replayed(tmp_path: Path) -> None:
+    stored = capture_for(choose_power("ppk2-sim"), tmp_path / "a", seconds=0.3)
+    bench = tmp_path / "bench.toml"
+    bench.write_text(f'schema = 1\n[power.again]\ndriver = "replay"\nport = "{tmp_path / "a"}"\n')
+    choice = choose_power("again", bench=bench)
+    again = capture_for(choice, tmp_path / "b", seconds=0.3)
+    assert totals(again).mean_ua == totals(stored).mean_ua
+    assert not again.identity.is_physical
+
+
+def test_calibration_states_what_may_be_claimed(tmp_path: Path) -> None:
+    stored = capture_for(choose_power("virtual"), tmp_path / "a", seconds=0.2)
+    found = calibrate(stored, reference_ua=5000.0, reference_ratio=0.001)
+    assert found.error_ratio == pytest.approx(0.0, abs=1e-6)
+    assert found.gain_ratio == pytest.approx(0.001, rel=1e-3)
+
+
+def test_a_mistake_in_bench_toml_is_shown_with_its_key(tmp_path: Path) -> None:
+    bench = tmp_path / "bench.toml"
+    bench.write_text('schema = 1\n[power.a]\ndriver = "ppk2"\nvolts = 3\n')
+    with pytest.raises(ConfigError) as caught:
+        read_bench(bench)
+    assert "power.a.volts" in caught.value.message
+    bench.write_text('schema = 1\n[power.a]\ndriver = "ppk2"\n')
+    with pytest.raises(ConfigError, match="serial number"):
+        read_bench(bench)
+
+
+def test_an_instrument_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
+    bench = tmp_path / "bench.toml"
+    bench.write_text('schema = 1\n[power.a]\ndriver = "ppk2"\nserial = "C0FFEE"\n')
+    with pytest.raises(MonitorError, match="C0FFEE"), open_power(choose_power("a", bench=bench)):
+        raise AssertionError("opened something")
+
+
+@pytest.mark.parametrize("name", driver_names())
+def test_every_driver_module_is_a_driver(name: str) -> None:
+    driver = load_driver(name)
+    assert driver.name == name
+    assert driver.title
+
+
+def test_an_envelope_keeps_every_peak_and_draws_it() -> None:
+    values = np.zeros(100_000, np.float32)
+    values[54_321] = 77.0
+    blocks = [block_of(start, values[start : start + 7777]) for start in range(0, 100_000, 7777)]
+    found = envelope(blocks, first=0, stop=100_000, columns=1000)
+    assert found.high_ua[543] == 77.0
+    assert found.high_ua.max() == 77.0
+    assert np.delete(found.high_ua, 543).max() == 0.0
+    picture = trace_png(
+        found, [Shade(stage="infer", begin=100, end=500)], rate_hz=1e5, title="test"
+    )
+    assert picture.startswith(b"\x89PNG")
+    identity = replace(IDENTITY, serial="1")
+    assert identity.is_physical

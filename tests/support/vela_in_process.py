@@ -129,7 +129,7 @@ class Reference:
 def differing(
     network: Path, folder: Path, *, accelerator: str, mode: str = "Shared_Sram", seeds: int = 2
 ) -> int | None:
-    """Output bytes in which NPU and TFLM differ; None when the NPU does not run the network alone."""
+    """Output bytes in which NPU and TFLM differ; None where the NPU does not run all of it."""
     compiled = compile_network(network, folder, accelerator=accelerator, mode=mode)
     model = read_vela(compiled.read_bytes(), name=network.stem)
     if not model.ops or not all(op.is_job for op in model.ops):

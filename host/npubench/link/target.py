@@ -76,6 +76,11 @@ class Target:
         self._reporter.event(Event(job=self._job, step="board", state="note", detail=text))
 
     @property
+    def npu_pid(self) -> int | None:
+        """Process id of the supervisor of the board's modelled NPU, None where there is none."""
+        return None if self._npu is None else self._npu.pid
+
+    @property
     def npu_remarks(self) -> str:
         """What the model of the board's NPU has complained about so far, or how it ended."""
         if self._npu is None:

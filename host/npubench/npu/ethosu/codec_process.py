@@ -1,8 +1,8 @@
 """Vela's weight codec in a process of its own: on a broken stream it ends the process it runs in.
 
-Run by path, reads and writes frames: four bytes of length (little-endian), then the bytes. A request
-is a compressed stream, its answer the decoded weights as int16; a stream that the codec refuses with
-an exception is answered by a frame of length 0xFFFFFFFF.
+Run by path, reads and writes frames: four bytes of length (little-endian), then the bytes. A
+request is a compressed stream, its answer the decoded weights as int16; a stream that the codec
+refuses with an exception is answered by a frame of length 0xFFFFFFFF.
 """
 
 from __future__ import annotations

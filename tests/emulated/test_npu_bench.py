@@ -1,0 +1,264 @@
+"""The promise of the modelled NPU: one command, CPU and NPU, equal answers; and every way in which
+the NPU can fail ends in a decoded error, in time, with nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from npubench.bench.job import Job, Settings, resolve_jobs
+from npubench.bench.prepare import (
+    Compiled,
+    build_image,
+    compile_network,
+    identity_of,
+    read_network,
+)
+from npubench.bench.session import collect
+from npubench.boards import Board
+from npubench.compiler.emit.project import render_project
+from npubench.core.errors import DeviceError
+from npubench.core.progress import Silent
+from npubench.link.failure import DeviceEnded, EngineFailed
+from npubench.link.target import Target, open_target
+
+pytest.importorskip("ethosu.vela", reason="Vela is not installed")
+pytestmark = [
+    pytest.mark.emulated,
+    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is not installed"),
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="the Arm compiler is not installed"
+    ),
+]
+
+BOARD = "qemu-m55-u55"
+ZOO = ("ad", "ic", "kws", "vww")
+SPLIT = ("sandwich", "branches", "float_end")
+
+Bench = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def bench(checkout: Path, tmp_path: Path) -> Bench:
+    """Run `npubench bench ... --board qemu-m55-u55 --json`; its document."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(checkout / root) for root in ("compiler", "host")),
+    }
+
+    def run(*words: str) -> dict[str, Any]:
+        program = [sys.executable, "-c", "from npubench.cli.main import main; main()"]
+        where = ["--board", BOARD, "--runs-dir", str(tmp_path / "runs"), "--json"]
+        result = subprocess.run(
+            [*program, "bench", *words, *where],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+            check=False,
+        )  # fmt: skip
+        document: dict[str, Any] = json.loads(result.stdout)
+        return document
+
+    return run
+
+
+def test_the_zoo_on_npu_and_cpu_gives_tflms_answers_and_a_range_of_time(bench: Bench) -> None:
+    runs = bench(*ZOO, "--backend", "ethos-u", "--backend", "cpu")["runs"]
+    assert len(runs) == 2 * len(ZOO)
+    infer: dict[tuple[str, str], Any] = {}
+    for run in runs:
+        assert run["status"] == "ok", run["error"]
+        assert run["golden"]["status"] == "match"
+        assert run["evidence"] == "modelled"
+        stages = run["stages"]
+        for name in ("init_cold", "init_warm", "load", "infer", "unload", "post", "end_to_end"):
+            assert stages[name]["unit"] == "us_modelled"
+            assert stages[name]["evidence"] == "modelled"
+            assert stages[name]["low"] <= stages[name]["median"] <= stages[name]["high"]
+            assert stages[name]["cpu_instructions"] > 0
+        assert stages["load"]["npu_cycles"] == 0
+        infer[run["model"]["name"], run["backend"]] = stages["infer"]
+        if run["backend"] == "cpu":
+            assert run["npu"] is None
+            assert stages["infer"]["npu_cycles"] == 0
+            continue
+        assert run["npu"]["macs_share"] == 1.0
+        assert 0 < run["npu"]["mac_utilization_ratio"] < 1
+        assert len(run["npu"]["config_sha256"]) == 64
+        assert stages["infer"]["npu_cycles"] == run["npu"]["details"]["cycles"]
+        assert (Path(run["run_dir"]) / "artifact.tflite").is_file()
+    for name in ZOO:
+        assert infer[name, "ethos-u"]["high"] < infer[name, "cpu"]["low"]
+
+
+def test_repeated_runs_give_equal_instructions_and_equal_cycles(bench: Bench) -> None:
+    seen = set()
+    for _ in range(2):
+        (run,) = bench("digits")["runs"]
+        assert run["stages"]["infer"]["deterministic"]
+        seen.add(
+            tuple(
+                (
+                    stage,
+                    run["stages"][stage]["cpu_instructions"],
+                    run["stages"][stage]["npu_cycles"],
+                )
+                for stage in ("init_warm", "load", "infer", "unload", "post", "end_to_end")
+            )
+        )
+    assert len(seen) == 1
+
+
+def test_networks_split_between_npu_and_cpu_match_tensor_by_tensor(
+    bench: Bench, checkout: Path
+) -> None:
+    """Also where Vela runs the CPU's operators in another order than the network."""
+    models = [str(checkout / "tests" / "data" / "npu" / f"{name}.tflite") for name in SPLIT]
+    for run in bench(*models, "--verify-layers")["runs"]:
+        assert run["status"] == "ok", run["error"]
+        assert run["golden"]["tensors"] > 1
+        assert run["npu"]["fallbacks"]
+        engines = {layer["engine"] for layer in run["layers"]}
+        assert engines == {"cpu", "npu"}
+        on_npu = [layer for layer in run["layers"] if layer["engine"] == "npu"]
+        assert sum(layer["npu_cycles"] or 0 for layer in on_npu) == pytest.approx(
+            run["stages"]["infer"]["npu_cycles"], rel=0.01
+        )
+
+
+# --- what can go wrong -----------------------------------------------------------------------------
+
+
+def board_with(board: Board, **changes: str | float) -> Board:
+    """The board with other entries in its NPU's table."""
+    assert board.npu is not None
+    npu = board.npu.model_copy(update={"config": {**board.npu.config, **changes}})
+    return board.model_copy(update={"npu": npu})
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Job, Compiled]:
+    (job,) = resolve_jobs(["digits"], [BOARD])
+    return job, compile_network(read_network(job.model), job)
+
+
+def run_on(job: Job, compiled: Compiled, board: Board) -> None:
+    """Build for the job's board and run on ``board``, as the bench does."""
+    prepared = build_image(compiled, job, Silent())
+    collect(
+        Job(model=job.model, board=board, backend=job.backend), prepared, Settings(),
+        log=io.BytesIO(), sent_log=io.StringIO(), reporter=Silent(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "deadline_s"), [("die@2", 20.0), ("hang@2", 0.5), ("die@0", 20.0), ("hang@0", 0.5)]
+)
+def test_a_model_that_dies_or_hangs_is_a_decoded_error(
+    digits: tuple[Job, Compiled], fault: str, deadline_s: float
+) -> None:
+    job, compiled = digits
+    board = board_with(job.board, fault=fault, deadline_s=deadline_s)
+    with pytest.raises(EngineFailed, match="does not answer") as caught:
+        run_on(job, compiled, board)
+    assert caught.value.code == -1
+    assert "died or did not answer in time" in caught.value.message
+
+
+def test_a_supervisor_that_dies_ends_the_conversation(digits: tuple[Job, Compiled]) -> None:
+    job, compiled = digits
+    with pytest.raises((EngineFailed, DeviceEnded), match="ended with exit code 9"):
+        run_on(job, compiled, board_with(job.board, fault="supervisor@2"))
+
+
+def ask_until_it_fails(target: Target) -> None:
+    while True:
+        target.device.mem()
+
+
+def test_a_supervisor_that_is_killed_takes_the_emulator_with_it(
+    digits: tuple[Job, Compiled],
+) -> None:
+    job, compiled = digits
+    prepared = build_image(compiled, job, Silent())
+    with open_target(
+        job.board, prepared.firmware.elf, port=None, reporter=Silent(), job="test"
+    ) as target:
+        target.device.caps()
+        assert target.npu_pid is not None
+        os.kill(target.npu_pid, signal.SIGKILL)
+        with pytest.raises(DeviceError, match="SIGKILL"):
+            ask_until_it_fails(target)
+
+
+def alive_in_group(group: int) -> list[str]:
+    """Processes of a group that still run; the dead that nobody has reaped yet do not."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(path.parent.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_nothing_is_left_behind(digits: tuple[Job, Compiled]) -> None:
+    job, compiled = digits
+    prepared = build_image(compiled, job, Silent())
+    with open_target(
+        job.board, prepared.firmware.elf, port=None, reporter=Silent(), job="test"
+    ) as target:
+        target.device.bench(1, 0)
+        pid = target.npu_pid
+        assert pid is not None
+        group = os.getpgid(pid)
+    assert alive_in_group(group) == []
+
+
+def test_a_stream_for_another_accelerator_is_refused_by_the_driver(
+    digits: tuple[Job, Compiled],
+) -> None:
+    job, compiled = digits
+    with pytest.raises(EngineFailed, match="another configuration") as caught:
+        run_on(job, compiled, board_with(job.board, accelerator="ethos-u55-256"))
+    assert caught.value.code == -5
+
+
+def test_a_corrupt_stream_is_a_parse_error(digits: tuple[Job, Compiled]) -> None:
+    job, compiled = digits
+    stream, *rest = compiled.plan.constants
+    damaged = bytearray(stream.data)
+    damaged[-4:] = (0x3FF).to_bytes(4, "little")
+    plan = dataclasses.replace(
+        compiled.plan, constants=(dataclasses.replace(stream, data=bytes(damaged)), *rest)
+    )
+    broken = dataclasses.replace(
+        compiled,
+        plan=plan,
+        project=render_project(
+            compiled.network.graph, plan, job.board, identity_of(compiled.network.resolved)
+        ),
+    )
+    with pytest.raises(EngineFailed, match="cannot parse") as caught:
+        run_on(job, broken, job.board)
+    assert caught.value.code == -9
+
+
+def test_an_input_file_goes_through_the_npu_too(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "input.bin"
+    path.write_bytes(bytes(range(64)))
+    (run,) = bench("digits", "--input", str(path))["runs"]
+    assert run["status"] == "ok"
+    assert run["golden"]["status"] == "match"

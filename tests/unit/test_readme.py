@@ -28,7 +28,7 @@ def commands(text: str, program: str) -> list[list[str]]:
     ]
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_links_lead_somewhere(path: Path) -> None:
     dead = [
         target
@@ -38,7 +38,7 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert not dead
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_make_targets_exist(path: Path) -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     known = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))

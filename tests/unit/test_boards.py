@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from npubench.bench.flashing import flash_board
 from npubench.bench.job import Job, resolve_jobs
 from npubench.bench.prepare import Compiled, compile_network, read_network
 from npubench.boards import Board, board_ids, load_board, read_board
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.image import check_image, read_image
 from npubench.compiler.backends import backend_names
-from npubench.core.errors import ConfigError, ToolMissing
+from npubench.core.errors import ConfigError, DeviceError, ToolMissing
 from npubench.core.paths import data_root
 from npubench.core.progress import Silent
 from npubench.core.tool import find_tool
@@ -170,6 +171,21 @@ def test_code_is_not_much_larger_than_elsewhere(board: Board) -> None:
         if section.executable or section.name == ".rodata"
     )
     assert code < 16 * 1024
+
+
+@each(BARE)
+def test_flashing_without_a_board_ends_with_the_image(
+    board: Board, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    build(board)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda *_, **__: [])
+    (job,) = resolve_jobs([MODEL], [board.id], ["cpu"])
+    with pytest.raises(DeviceError) as error:
+        flash_board(job, port=None, probe_serial=None, reporter=Silent())
+    assert error.value.exit_code == 4
+    assert board.id in error.value.message
+    assert "firmware.elf" in error.value.hint
 
 
 def test_the_boot_rom_of_the_pico2_finds_its_block() -> None:

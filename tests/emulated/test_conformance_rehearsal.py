@@ -1,0 +1,63 @@
+"""The rehearsal of conformance on every board that has a model, and with a simulated instrument."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+
+import pytest
+
+from npubench.bench.conformance import Conformance, run_conformance
+from npubench.bench.job import Settings, resolve_jobs
+from npubench.boards import board_ids, load_board
+from npubench.core.progress import Silent
+from npubench.link.board_model.description import has_model
+
+pytestmark = [
+    pytest.mark.emulated,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="the Arm compiler is not installed"
+    ),
+]
+MODELLED = tuple(name for name in board_ids() if has_model(load_board(name)))
+
+
+def rehearse(board: str, *, model: bool, power: str | None = None) -> Conformance:
+    """All checks of a board, without one."""
+    (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=model)
+    settings = Settings(power=power)
+    return run_conformance(job, settings, reporter=Silent(), wire_bytes=3000)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("unicorn") is None or shutil.which("cc") is None,
+    reason="Unicorn or the host's C compiler is not installed",
+)
+@pytest.mark.parametrize("board", MODELLED)
+def test_a_board_passes_on_its_model_and_nothing_is_proven(board: str) -> None:
+    result = rehearse(board, model=True)
+    verdicts = {check.name: check.verdict for check in result.checks}
+    assert result.passed, result.checks
+    assert result.rehearsal
+    for name in ("identity", "right answer", "stack", "counter", "console without an error"):
+        assert verdicts[name] == "ok", name
+    assert verdicts["fault and restart"] == "ok"
+    assert verdicts["clock against the host"] == "not applicable"
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is not installed")
+def test_edges_and_sleep_are_seen_by_an_instrument() -> None:
+    result = rehearse("qemu-m4", model=False, power="ppk2-sim")
+    seen = {check.name: check.seen for check in result.checks if check.verdict == "ok"}
+    assert "edges matched" in seen["marker edges at the instrument"]
+    assert "uW" in seen["sleep current"]
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is not installed")
+def test_a_capture_that_cannot_be_trusted_fails() -> None:
+    (job,) = resolve_jobs(["digits"], ["qemu-m4"], ["cpu"])
+    settings = Settings(power="ppk2-sim", power_faults=("marker-lost",))
+    result = run_conformance(job, settings, reporter=Silent(), wire_bytes=3000)
+    verdicts = {check.name: check.verdict for check in result.checks}
+    assert verdicts["marker edges at the instrument"] == "failed"
+    assert not result.passed

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from npubench.boards import load_board
+from npubench.boards import board_ids, load_board
+from npubench.cli import app
+from npubench.cli.main import run
 from npubench.compiler.backends import load_backend
 from npubench.compiler.importers.tflite import read_tflite
 from npubench.core.errors import DoesNotFit, ModelFormatError, StorageError
+from npubench.report.catalog import boards_table
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
 
@@ -54,3 +61,25 @@ def test_a_folder_that_cannot_be_written_does_not_lose_the_image(
     with pytest.raises(StorageError) as caught:
         build("kws", "qemu-m4", None, tmp_path / "file" / "out", False)
     assert str(image) in caught.value.hint
+
+
+def test_a_full_disk_is_no_bug_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(words: list[str]) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+
+    monkeypatch.setattr(app, "run_words", full)
+    assert run(["boards", "list", "--json"]) == StorageError.exit_code
+    said = capsys.readouterr()
+    assert "some/file: cannot be written: No space left on device" in said.err
+    assert json.loads(said.out)["error"]["kind"] == "StorageError"
+
+
+def test_the_list_of_boards_breaks_no_word_at_80_columns() -> None:
+    boards = [load_board(name) for name in board_ids()]
+    out = io.StringIO()
+    Console(file=out, width=80).print(boards_table(boards))
+    words = set(out.getvalue().split())
+    for board in boards:
+        assert {board.id, *board.status.cpu.split("-")} <= words

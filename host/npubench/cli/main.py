@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,10 +11,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from npubench.core.errors import NpubenchError, ToolError
+from npubench.core.errors import NpubenchError, StorageError, ToolError
 
 INTERRUPTED = 130
 OWN_BUG = 70
+
+_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 _ended_by: list[int] = []
 
@@ -63,6 +66,15 @@ def run(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
+            place = f"{error.filename}: " if error.filename else "the output or a file "
+            _tell(
+                f"{place}cannot be written: {error.strerror}",
+                hint="free some space, or choose another place (--runs-dir, NPUBENCH_CACHE)",
+                as_json=as_json,
+                kind=StorageError.__name__,
+            )
+            return StorageError.exit_code
         if _ended_by:  # an import that is interrupted fails with an error of its own
             return _interrupted(as_json=as_json)
         _tell(

@@ -52,7 +52,7 @@ def doctor_table(checks: Sequence[CheckLike]) -> RenderableType:
 
 def boards_table(boards: Sequence[Board]) -> Table:
     """One line per board; the NPU's column says what is verified of it."""
-    table = new_table()
+    table = new_table(tight=True)
     for title in ("Board", "Core", "Clock", "Code", "RAM", "CPU", "NPU"):
         table.add_column(title, no_wrap=title not in ("CPU", "NPU"))
     for board in boards:
@@ -62,10 +62,15 @@ def boards_table(boards: Sequence[Board]) -> Table:
             number(fmt.si(board.cpu.hz, "Hz")),
             number(memory_size(board, "code")),
             number(memory_size(board, "ram")),
-            cell(board.status.cpu),
-            cell(fmt.NONE if board.npu is None else board.status.npu),
+            _words(board.status.cpu),
+            _words(fmt.NONE if board.npu is None else board.status.npu),
         )
     return table
+
+
+def _words(status: str) -> Text:
+    """A status that breaks between its words: a dash would not do."""
+    return cell(status.replace("-", " "))
 
 
 def memory_size(board: Board, role: str) -> str:

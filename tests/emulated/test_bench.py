@@ -41,7 +41,12 @@ def command(checkout: Path) -> tuple[list[str], dict[str, str]]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(checkout / root) for root in ("compiler", "host")),
     }
-    return [sys.executable, "-c", "from npubench.cli.main import main; main()"], environment
+    # A job in the background inherits SIGINT ignored, and Python then leaves it so.
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from npubench.cli.main import main; main()"
+    )
+    return [sys.executable, "-c", start], environment
 
 
 @pytest.fixture

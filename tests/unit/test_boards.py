@@ -17,7 +17,7 @@ from npubench.boards import Board, board_ids, load_board, read_board
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.image import check_image, read_image
 from npubench.compiler.backends import backend_names
-from npubench.core.errors import ConfigError, DeviceError, ToolMissing
+from npubench.core.errors import ConfigError, DeviceError, NpubenchError, ToolMissing
 from npubench.core.paths import data_root
 from npubench.core.progress import Silent
 from npubench.core.tool import find_tool
@@ -247,6 +247,18 @@ def test_an_npu_without_its_tool_names_the_way_out(monkeypatch: pytest.MonkeyPat
         )
     assert "pip install vendorc" in error.value.hint
     assert "--backend cpu" in error.value.hint
+
+
+@each(BOARDS)
+def test_the_default_backend_compiles_or_says_in_one_line_what_to_do(board: Board) -> None:
+    try:
+        compiled(board, board.default_backend)
+    except NpubenchError as error:
+        assert error.exit_code in (2, 3)
+        assert "\n" not in error.message
+        assert error.hint
+        if isinstance(error, ToolMissing):
+            assert "--backend cpu" in error.hint
 
 
 def board_file(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:

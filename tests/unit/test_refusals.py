@@ -15,7 +15,7 @@ from npubench.cli import app
 from npubench.cli.main import run
 from npubench.compiler.backends import load_backend
 from npubench.compiler.importers.tflite import read_tflite
-from npubench.core.errors import DoesNotFit, ModelFormatError, StorageError
+from npubench.core.errors import DoesNotFit, ModelFormatError, StorageError, UsageError
 from npubench.report.catalog import boards_table
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
@@ -67,6 +67,7 @@ def test_a_full_disk_is_no_bug_of_ours(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(words: list[str]) -> int:
+        del words
         raise OSError(errno.ENOSPC, "No space left on device", "some/file")
 
     monkeypatch.setattr(app, "run_words", full)
@@ -83,3 +84,9 @@ def test_the_list_of_boards_breaks_no_word_at_80_columns() -> None:
     words = set(out.getvalue().split())
     for board in boards:
         assert {board.id, *board.status.cpu.split("-")} <= words
+
+
+def test_an_input_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    words = ["bench", "kws", "--runs-dir", str(tmp_path / "runs")]
+    assert run([*words, "--input", str(tmp_path / "none.bin")]) == UsageError.exit_code
+    assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,10 @@ def bench(
         list[str], typer.Argument(metavar="MODEL...", help="Zoo ids or .tflite paths.")
     ],
     board: Annotated[
-        list[str] | None, typer.Option("--board", "-b", help="Board id; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            "--board", "-b", help="Board id; repeat for several (default: qemu-m4 qemu-m55)."
+        ),
     ] = None,
     backend: Annotated[
         list[str] | None,
@@ -53,7 +56,13 @@ def bench(
     ] = 1,
     input_path: Annotated[
         Path | None,
-        typer.Option("--input", help="Raw input bytes or .npy instead of a generated input."),
+        typer.Option(
+            "--input",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="Raw input bytes or .npy instead of a generated input.",
+        ),
     ] = None,
     verify_layers: Annotated[
         bool, typer.Option("--verify-layers", help="Compare every tensor with the golden one.")
@@ -158,10 +167,13 @@ def bench(
             trouble = {"kind": "Interrupted", "message": "the command was interrupted", "hint": ""}
         print_json({"runs": outcome.documents(), "error": trouble})
     elif outcome.stored:
-        from npubench.report.terminal import results_table
+        from npubench.report.terminal import npu_table, results_table
 
         out = console()
         out.print(results_table(outcome.stored))
+        npu = npu_table(outcome.stored)
+        if npu is not None:
+            out.print(npu)
         if timings:
             from npubench.report.terminal import timings_table
 

@@ -251,14 +251,17 @@ def test_an_npu_without_its_tool_names_the_way_out(monkeypatch: pytest.MonkeyPat
 
 @each(BOARDS)
 def test_the_default_backend_compiles_or_says_in_one_line_what_to_do(board: Board) -> None:
+    refusal: NpubenchError | None = None
     try:
         compiled(board, board.default_backend)
     except NpubenchError as error:
-        assert error.exit_code in (2, 3)
-        assert "\n" not in error.message
-        assert error.hint
-        if isinstance(error, ToolMissing):
-            assert "--backend cpu" in error.hint
+        refusal = error
+    if refusal is not None:
+        assert refusal.exit_code in (2, 3)
+        assert "\n" not in refusal.message
+        assert refusal.hint
+    if isinstance(refusal, ToolMissing):
+        assert "--backend cpu" in refusal.hint
 
 
 def board_file(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:

@@ -7,11 +7,13 @@ import dataclasses
 import io
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -200,31 +202,36 @@ def test_a_supervisor_that_is_killed_takes_the_emulator_with_it(
             ask_until_it_fails(target)
 
 
-def alive_in_group(group: int) -> list[str]:
-    """Processes of a group that still run; the dead that nobody has reaped yet do not."""
+def members_of(group: int) -> list[int]:
+    """Processes of a process group, by Linux's /proc."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            found.append(path.parent.name)
+        if int(fields[2]) == group:
+            found.append(int(path.parent.name))
     return found
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux's pidfd_open")
 def test_nothing_is_left_behind(digits: tuple[Job, Compiled]) -> None:
+    """Supervisor, model and codec end with the target."""
     job, compiled = digits
     prepared = build_image(compiled, job, Silent())
-    with open_target(
-        job.board, prepared.firmware.elf, port=None, reporter=Silent(), job="test"
-    ) as target:
-        target.device.bench(1, 0)
-        pid = target.npu_pid
-        assert pid is not None
-        group = os.getpgid(pid)
-    assert alive_in_group(group) == []
+    with ExitStack() as stack:
+        with open_target(
+            job.board, prepared.firmware.elf, port=None, reporter=Silent(), job="test"
+        ) as target:
+            target.device.bench(1, 0)
+            assert target.npu_pid is not None
+            handles = [os.pidfd_open(pid) for pid in members_of(os.getpgid(target.npu_pid))]
+            for handle in handles:
+                stack.callback(os.close, handle)
+        assert len(handles) == 3
+        for handle in handles:
+            assert select.select([handle], [], [], 30.0)[0], "a process of the NPU still runs"
 
 
 def test_a_stream_for_another_accelerator_is_refused_by_the_driver(

@@ -21,7 +21,8 @@ from npubench.report.catalog import (
     models_table,
 )
 from npubench.report.comparison import compare_view
-from npubench.report.selection import failure, infer_per_mac, is_valid, target
+from npubench.report.selection import by_network, failure, infer_per_mac, is_valid, target
+from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
 from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
 from npubench.runs.store import StoredRun
@@ -35,6 +36,7 @@ __all__ = [
     "doctor_table",
     "layers_table",
     "models_table",
+    "npu_table",
     "results_table",
     "run_view",
     "timings_table",
@@ -67,6 +69,36 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
         if not is_valid(run):
             lines.append(_reason(run))
     return Group(table, *lines) if reasons and lines else table
+
+
+def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
+    """NPU against CPU, a line per network and board; None when no run used an NPU."""
+    pairs = npu_pairs(by_network(runs))
+    if not pairs:
+        return None
+    table = new_table(tight=True)
+    table.add_column("Model", no_wrap=True)
+    table.add_column("Board", overflow="fold", min_width=10)
+    table.add_column("The NPU is", overflow="fold")
+    for title in ("NPU cycles", "MAC use", "op/s", "of"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for pair in pairs:
+        npu = pair.npu.npu
+        table.add_row(
+            name(pair.network, 20),
+            cell(pair.npu.board),
+            cell(pair.speedup.words),
+            number(fmt.count(detail(pair.npu, "cycles"))),
+            number(fmt.percent(None if npu is None else npu.mac_utilization_ratio)),
+            number(fmt.si(detail(pair.npu, "effective_ops_per_s"), "")),
+            number(fmt.si(detail(pair.npu, "peak_ops_per_s"), "")),
+        )
+    note = Text(
+        "Modelled, end to end: counted instructions and modelled NPU cycles, with the board's "
+        "clocks and its range of cycles per instruction.",
+        style="dim",
+    )
+    return Group(heading("NPU against CPU"), table, note)
 
 
 def result_words(run: RunRecord) -> Text:

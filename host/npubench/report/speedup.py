@@ -1,0 +1,115 @@
+"""NPU against CPU on one board: what may be said of it, and what may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from npubench.core import format as fmt
+from npubench.core.stages import Stage
+from npubench.report.selection import NetworkRuns, is_valid
+from npubench.runs.schema import RunRecord, StageRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speedup:
+    """How much faster the NPU is, end to end: at least ``low`` times, at most ``high`` times.
+
+    Both are None when the runs cannot be set against each other; ``reason`` says why.
+    """
+
+    low: float | None
+    high: float | None
+    reason: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the range lies wholly on one side of 1."""
+        return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
+
+    @property
+    def words(self) -> str:
+        """The claim in words, or why there is none."""
+        if self.low is None or self.high is None:
+            return f"no claim: {self.reason}"
+        if not self.holds:
+            return f"no claim: between {fmt.ratio(self.low)} and {fmt.ratio(self.high)}"
+        if self.low > 1:
+            return f"{fmt.ratio(self.low)} to {fmt.ratio(self.high)} faster"
+        return f"{fmt.ratio(1 / self.high)} to {fmt.ratio(1 / self.low)} slower"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NpuPair:
+    """A network on a board's NPU, and on the CPU of the same board where that was run as well."""
+
+    network: str
+    npu: RunRecord
+    cpu: RunRecord | None
+    speedup: Speedup
+
+
+def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
+    """Every valid run that used an NPU, with its counterpart on the CPU."""
+    pairs = []
+    for network in networks:
+        on_cpu = {run.board: run for run in network.runs if run.backend == "cpu"}
+        for run in network.runs:
+            if run.npu is None or run.backend == "cpu" or not is_valid(run):
+                continue
+            cpu = on_cpu.get(run.board)
+            pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))
+    return tuple(pairs)
+
+
+def speedup(npu: RunRecord, cpu: RunRecord | None) -> Speedup:
+    """The range of the NPU's speed-up end to end, from the ranges of both runs.
+
+    The worst of one against the best of the other: what both share makes the true range narrower.
+    """
+    if cpu is None:
+        return Speedup(low=None, high=None, reason="the CPU was not run")
+    if not is_valid(cpu):
+        return Speedup(low=None, high=None, reason="the CPU's run is not valid")
+    if npu.stage_contract != cpu.stage_contract:
+        return Speedup(low=None, high=None, reason="the runs keep to different stage contracts")
+    ours, theirs = npu.stages.get(Stage.END_TO_END), cpu.stages.get(Stage.END_TO_END)
+    mine, other = _bounds(ours), _bounds(theirs)
+    if ours is None or theirs is None or mine is None or other is None:
+        return Speedup(low=None, high=None, reason="a run has no end-to-end time")
+    if ours.unit != theirs.unit or ours.evidence is not theirs.evidence:
+        return Speedup(low=None, high=None, reason="the runs differ in unit or evidence")
+    return Speedup(low=other[0] / mine[1], high=other[1] / mine[0])
+
+
+def _bounds(stage: StageRecord | None) -> tuple[float, float] | None:
+    if stage is None or not stage.median:
+        return None
+    low = stage.median if stage.low is None else stage.low
+    high = stage.median if stage.high is None else stage.high
+    return (float(low), float(high)) if low > 0 else None
+
+
+def detail(run: RunRecord, key: str) -> float | None:
+    """A number that the NPU's driver counted or its backend stated."""
+    value = None if run.npu is None else run.npu.details.get(key)
+    return None if value is None or isinstance(value, str) else float(value)
+
+
+def where_time_goes(run: RunRecord) -> tuple[tuple[str, float], ...]:
+    """Shares of the NPU's cycles of one inference, each with its name; they add up to 1.
+
+    Multiplying, held up by constants or by activations in memory, and all else: elementwise work,
+    output, start and end of blocks.
+    """
+    cycles = detail(run, "cycles")
+    if not cycles:
+        return ()
+    named = [
+        ("multiplying", detail(run, "mac_active_cycles") or 0.0),
+        ("waiting for constants", detail(run, "mac_stalled_by_weights") or 0.0),
+        ("waiting for activations", detail(run, "mac_stalled_by_input") or 0.0),
+    ]
+    shares = [(name, min(1.0, value / cycles)) for name, value in named]
+    rest = max(0.0, 1.0 - sum(share for _, share in shares))
+    return (*shares, ("all else", rest))

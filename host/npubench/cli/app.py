@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from npubench.cli import (
+    audit,
     bench,
     boards,
     build,
@@ -51,6 +52,7 @@ def root(
         raise typer.Exit
 
 
+audit.register(app)
 bench.register(app)
 build.register(app)
 compare.register(app)

@@ -1,0 +1,1 @@
+"""Results of MLPerf Tiny submissions, computed again from their raw data."""

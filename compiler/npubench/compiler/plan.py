@@ -151,6 +151,20 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAnswer:
+    """What a vendor's tool says that its artifact answers, where the scheme is not the network's.
+
+    ``output``: all outputs for the input that is generated from ``seed``, as the network's own
+    tensors; None when operators after the vendor's part have the last word. ``version`` names the
+    tool.
+    """
+
+    version: str
+    seed: int
+    output: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that a backend decides about a network on a board.
 
@@ -158,6 +172,7 @@ class Plan:
     compiler's output for an NPU); its SHA-256 is ``artifact_sha256``. ``extra_files`` maps a path
     in the emitted project to text of the backend's own (NPU tables). ``defines`` are C macros of
     the build. ``npu`` is what the record says of the NPU (JSON values only), or empty.
+    ``known_answer`` takes the place of the golden reference where the artifact's scheme differs.
     """
 
     backend: str
@@ -172,6 +187,7 @@ class Plan:
     extra_files: dict[str, str] = field(default_factory=dict)
     defines: dict[str, str] = field(default_factory=dict)
     npu: dict[str, object] = field(default_factory=dict)
+    known_answer: KnownAnswer | None = None
 
     @property
     def turns(self) -> dict[int, int]:

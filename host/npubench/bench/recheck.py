@@ -62,7 +62,14 @@ def recheck_run(stored: StoredRun) -> Recheck:
         else:
             device.wait_boot()
         session = converse(job, compiled, settings, device, own_input, Silent())
-    golden, reason = reference_answer(network, own_input, settings, job=job, reporter=Silent())
+    golden, reason = reference_answer(
+        network,
+        own_input,
+        settings,
+        job=job,
+        reporter=Silent(),
+        known=compiled.plan.known_answer,
+    )
     again = golden_record(
         golden, session, seed=None if own_input else settings.seed, unavailable=reason
     )

@@ -189,7 +189,12 @@ def judge(
     timed: _Timed,
 ) -> None:
     golden, unavailable = reference_answer(
-        compiled.network, session.input_bytes, settings, job=job, reporter=timed
+        compiled.network,
+        session.input_bytes,
+        settings,
+        job=job,
+        reporter=timed,
+        known=compiled.plan.known_answer,
     )
     findings.golden = golden_record(
         golden,

@@ -1,0 +1,239 @@
+"""The backend for ADI's MAX78000: a network quantized for its accelerator, compiled by ADI's tool.
+
+The scheme is another than TFLite's (power-of-two scales, no zero points): what runs is not the
+network as brought but an artifact of its own, held against the tool's known answer (``vendor``),
+and what that costs in accuracy stands in the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+
+from npubench.boards import Board
+from npubench.compiler.analyze import analyze
+from npubench.compiler.arena import plan_arena
+from npubench.compiler.backends.cpu import check_memory
+from npubench.compiler.graph import DType, Graph
+from npubench.compiler.lower import lower_op
+from npubench.compiler.max7800x.chain import Chain, read_chain
+from npubench.compiler.max7800x.description import HALF_BYTES, channels_of, describe
+from npubench.compiler.max7800x.scheme import (
+    QuantizedChain,
+    accuracy_cost,
+    input_table,
+    output_bytes,
+    output_ratio,
+    quantize_chain,
+    sample_input,
+    simulate,
+)
+from npubench.compiler.max7800x.tool import ENGINE, TOOL, Generated, generate
+from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
+from npubench.compiler.vendor import locate
+from npubench.core.errors import ConfigError, ToolError, UnsupportedOp
+
+DRIVER: Final = "max7800x"
+DEVICE: Final = "MAX78000"
+SEED: Final = 1
+CLOCK_HZ: Final = 50_000_000
+TABLE: Final = "nb_max7800x_input_table"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Max7800xBackend:
+    """Runs a chain of layers on the accelerator and a closing softmax on the CPU."""
+
+    name: str = "max7800x"
+
+    def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
+        """Map, quantize, let ai8xize generate, and wire its C behind ``nb_npu.h``.
+
+        Raises UnsupportedOp or DoesNotFit when the accelerator cannot take the network, ToolMissing
+        without a checkout of ai8x-synthesis, ToolError when the tool fails.
+        """
+        del model
+        _check_device(board)
+        _check_types(graph)
+        chain = read_chain(graph)
+        quantized = quantize_chain(graph, chain)
+        sample = sample_input(graph, quantized, SEED)
+        files = describe(quantized, sample)
+        locate(TOOL, engine=ENGINE)
+        made = generate(files, device=DEVICE)
+        answer = _answer(quantized, made)
+        artifact = _artifact(files, made)
+        steps, constants = _steps(graph, chain)
+        arena = plan_arena(graph, steps)
+        plan = Plan(
+            backend=self.name,
+            steps=steps,
+            constants=(*constants, _table(graph, quantized)),
+            arena=arena,
+            artifact=artifact,
+            artifact_sha256=hashlib.sha256(artifact).hexdigest(),
+            fallbacks=tuple(
+                Fallback(op_index=index, op=graph.ops[index].kind, reason="no such layer")
+                for index in chain.rest
+            ),
+            driver=DRIVER,
+            extra_files=_files(graph, quantized, made, arena),
+            defines={"NB_NPU": "1"},
+            npu=_record(graph, chain, quantized, made, answer),
+            known_answer=KnownAnswer(
+                version=f"ai8x-synthesis {made.version}",
+                seed=SEED,
+                output=None if chain.rest else output_bytes(graph, quantized, answer),
+            ),
+        )
+        check_memory(graph, plan, board)
+        return plan
+
+
+def _check_device(board: Board) -> None:
+    device = None if board.npu is None else board.npu.config.get("device")
+    if device != DEVICE:
+        raise ConfigError(
+            f"board {board.id} has no MAX78000"
+            + (f" but a {device}, whose data memory lies elsewhere" if device else ""),
+            hint="choose max78000fthr or max78000evkit, or --backend cpu",
+        )
+
+
+def _check_types(graph: Graph) -> None:
+    for index in (*graph.inputs, *graph.outputs):
+        if graph.tensor(index).dtype is not DType.INT8:
+            raise UnsupportedOp(
+                op=graph.ops[0].kind,
+                index=0,
+                reason=f"inputs and outputs must be int8, not {graph.tensor(index).dtype}",
+                hint="quantize the network with int8 borders, or --backend cpu",
+            )
+
+
+def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
+    steps: list[Step] = [
+        NpuJob(
+            op_indices=chain.op_indices,
+            job=0,
+            inputs=(graph.inputs[0],),
+            outputs=(chain.layers[-1].target,),
+        )
+    ]
+    constants: list[Constant] = []
+    for index in chain.rest:
+        step, needed = lower_op(graph, graph.ops[index])
+        steps.append(step)
+        constants.extend(needed)
+    return tuple(steps), tuple(constants)
+
+
+def _answer(quantized: QuantizedChain, made: Generated) -> np.ndarray:  # type: ignore[type-arg]
+    """The known answer as the accelerator's numbers. Raises ToolError when it is too short."""
+    last = quantized.layers[-1]
+    count = int(np.prod(last.layer.target_shape))
+    if last.wide:
+        values = np.array(made.answer[:count], dtype=np.uint32).view(np.int32)
+    else:
+        words = np.array(made.answer, dtype=np.uint32)
+        values = words.view(np.uint8).view(np.int8)[:count]
+    if len(values) != count:
+        raise ToolError(f"ai8xize's known answer has {len(values)} values, the network {count}")
+    return values.astype(np.int64)
+
+
+def _artifact(files: dict[str, bytes], made: Generated) -> bytes:
+    """Description and generated sources, one after the other with their names."""
+    parts = files | {name: text.encode() for name, text in made.sources.items()}
+    return b"".join(
+        f"{name}\0{len(data)}\0".encode() + data for name, data in sorted(parts.items())
+    )
+
+
+def _table(graph: Graph, quantized: QuantizedChain) -> Constant:
+    return Constant(
+        name=TABLE,
+        ctype="int8_t",
+        data=input_table(graph.tensor(graph.inputs[0]), quantized.input_exponent),
+    )
+
+
+def _files(
+    graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena
+) -> dict[str, str]:
+    from npubench.compiler.emit.context import Header, Macro
+    from npubench.compiler.emit.render import render
+
+    first, last = quantized.chain.layers[0], quantized.layers[-1]
+    channels, high, wide = first.source_shape
+    on = channels_of(channels)
+    quantization = graph.tensor(last.layer.target).quantization
+    assert quantization is not None
+    values = {
+        "PIXELS": high * wide,
+        "CHANNELS": channels,
+        "PASSES": on.passes,
+        "PROCESSORS": on.processors,
+        "OUTPUTS": int(np.prod(last.layer.target_shape)),
+        "OUTPUT_WIDE": int(last.wide),
+        "OUTPUT_ZERO": quantization.zero_point,
+        "OUTPUT_RATIO": f"{output_ratio(graph, quantized)!r}f",
+        "INPUT_OFFSET": arena.place(graph.inputs[0]).offset_bytes,
+        "OUTPUT_OFFSET": arena.place(last.layer.target).offset_bytes,
+    }
+    header = Header(
+        file="nb_max7800x_config.h",
+        purpose="what the MAX78000's driver must know of the network",
+        guard="NB_MAX7800X_CONFIG_H",
+        includes=(),
+        macros=tuple(
+            Macro(name=f"NB_MAX_{name}", value=str(value)) for name, value in values.items()
+        ),
+    )
+    return {
+        "include/nb_max7800x_config.h": render("header.h.j2", header).decode(),
+        **{f"src/npu/{DRIVER}/{name}": text for name, text in made.sources.items()},
+    }
+
+
+def _record(
+    graph: Graph,
+    chain: Chain,
+    quantized: QuantizedChain,
+    made: Generated,
+    answer: np.ndarray,  # type: ignore[type-arg]
+) -> dict[str, object]:
+    macs = {layer.index: layer.macs for layer in analyze(graph).layers}
+    total = sum(macs.values())
+    cost = asdict(accuracy_cost(graph, quantized))
+    own = simulate(quantized, sample_input(graph, quantized, SEED)).reshape(-1)
+    details: dict[str, object] = {
+        "tool": f"ai8x-synthesis {made.version}",
+        "scheme": "int8, power-of-two scales, no zero points",
+        "npu_hz": CLOCK_HZ,
+        "accuracy_samples": cost["samples"],
+        "accuracy_same_class_ratio": cost["same_class_ratio"],
+        "accuracy_largest_error": cost["largest_error"],
+        "accuracy_output_range": cost["output_range"],
+        "own_model_equals_tool": int(np.array_equal(own, answer)),
+        "not_separable": "load and infer: the input enters the accelerator inside infer",
+        "memory_half_bytes": HALF_BYTES,
+    }
+    if made.latency_cycles is not None:
+        details["estimated_cycles"] = made.latency_cycles
+        details["estimate_is_rough"] = int(made.estimate_is_rough)
+    config = json.dumps({"device": DEVICE, "tool": made.version}, sort_keys=True)
+    return {
+        "accelerator": DEVICE,
+        "config_sha256": hashlib.sha256(config.encode()).hexdigest(),
+        "macs_share": round(sum(macs[i] for i in chain.op_indices) / total, 6) if total else 0.0,
+        "fallbacks": tuple(f"{i} {graph.ops[i].kind}: no such layer" for i in chain.rest),
+        "details": details,
+    }
+
+
+BACKEND = Max7800xBackend()

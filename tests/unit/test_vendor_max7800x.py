@@ -1,0 +1,296 @@
+"""The MAX78000's backend: what it takes, its arithmetic, what it hands to ADI's tool and takes from
+it. The tool is a stand-in that notes its arguments; no accelerator is anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npubench.bench.job import Settings, resolve_jobs
+from npubench.bench.prepare import Network, compile_network, read_network
+from npubench.bench.reference import reference_answer
+from npubench.boards import load_board
+from npubench.build.firmware import build_firmware
+from npubench.compiler.backends import load_backend
+from npubench.compiler.graph import Graph
+from npubench.compiler.importers.tflite import load_tflite
+from npubench.compiler.max7800x.chain import read_chain
+from npubench.compiler.max7800x.description import channels_of, describe
+from npubench.compiler.max7800x.scheme import (
+    accuracy_cost,
+    output_bytes,
+    quantize_chain,
+    sample_input,
+    simulate,
+)
+from npubench.compiler.max7800x.tool import parse_answer
+from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp
+from npubench.core.progress import Silent
+from npubench.zoo import resolve_model
+from support.emitted import needs_arm
+
+BOARD = "max78000fthr"
+
+
+@pytest.fixture
+def digits() -> tuple[bytes, Graph]:
+    return load_tflite(resolve_model("digits").path)
+
+
+@pytest.fixture
+def checkout_dir(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like ai8x-synthesis, with the stand-in as its tool."""
+    folder = tmp_path / "ai8x-synthesis"
+    folder.mkdir()
+    shutil.copy(checkout / "tests/support/stand_in_ai8xize.py", folder / "ai8xize.py")
+    monkeypatch.setenv("AI8X_SYNTHESIS_DIR", str(folder))
+    monkeypatch.delenv("AI8X_PYTHON", raising=False)
+    return folder
+
+
+def digits_network() -> Network:
+    return read_network(resolve_model("digits"))
+
+
+# --- what the accelerator takes --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("kws", r"CONV_2D \(index 0\).*kernel 10x4: only 1x1 and 3x3"),
+        ("vww", r"CONV_2D \(index 0\).*stride_h is 2: only 1"),
+        ("ic", r"ADD \(index 3\).*sums of two branches"),
+        ("ad", r"FULLY_CONNECTED \(index 9\).*640 biases: at most 512"),
+    ],
+)
+def test_what_it_cannot_map_is_refused_with_the_reason(model: str, reason: str) -> None:
+    with pytest.raises(UnsupportedOp, match=reason) as error:
+        read_chain(load_tflite(resolve_model(model).path)[1])
+    assert "--backend cpu" in error.value.hint
+
+
+def test_pooling_goes_to_the_layer_after_it(digits: tuple[bytes, Graph]) -> None:
+    chain = read_chain(digits[1])
+    assert [layer.op_indices for layer in chain.layers] == [(0,), (1, 2), (3, 4)]
+    assert [layer.pool is not None for layer in chain.layers] == [False, True, False]
+    assert [layer.target_shape for layer in chain.layers] == [(16, 8, 8), (32, 4, 4), (10, 1, 1)]
+    assert chain.rest == (5,)
+
+
+@pytest.mark.parametrize(
+    ("count", "passes", "processors"),
+    [(1, 1, 1), (3, 1, 3), (64, 1, 64), (65, 2, 36), (96, 2, 48), (128, 2, 64), (640, 10, 64)],
+)
+def test_channels_on_processors(count: int, passes: int, processors: int) -> None:
+    found = channels_of(count)
+    assert (found.passes, found.processors) == (passes, processors)
+    assert passes * processors >= count
+
+
+# --- arithmetic ------------------------------------------------------------------------------------
+
+
+def test_the_scheme_stays_close_to_the_network(digits: tuple[bytes, Graph]) -> None:
+    graph = digits[1]
+    quantized = quantize_chain(graph, read_chain(graph))
+    cost = accuracy_cost(graph, quantized)
+    assert cost.same_class_ratio >= 0.75
+    assert 0 < cost.largest_error < cost.output_range / 10
+    for step in quantized.layers:
+        assert abs(step.weights).max() <= 128
+        assert abs(step.bias).max() <= 128
+        assert abs(step.output_shift) <= 15
+
+
+def test_rounding_is_half_up_and_saturates(digits: tuple[bytes, Graph]) -> None:
+    """One layer by hand: a 1x1 kernel on one pixel."""
+    graph = digits[1]
+    quantized = quantize_chain(graph, read_chain(graph))
+    first = quantized.layers[0]
+    data = np.zeros((1, 8, 8), dtype=np.int64)
+    data[0, 4, 4] = 127
+    whole = simulate(quantized, data)
+    shift = 7 - first.output_shift
+    total = 127 * first.weights[:, 0, 1, 1] + 128 * first.bias
+    by_hand = np.clip(np.floor(total / 2**shift + 0.5), 0, 127)
+    alone = type(quantized)(
+        chain=quantized.chain, layers=(first,), input_exponent=quantized.input_exponent
+    )
+    assert np.array_equal(simulate(alone, data)[:, 4, 4], by_hand)
+    assert whole.shape == (10, 1, 1)
+
+
+def test_the_sample_is_the_generated_input_in_its_numbers(digits: tuple[bytes, Graph]) -> None:
+    graph = digits[1]
+    quantized = quantize_chain(graph, read_chain(graph))
+    sample = sample_input(graph, quantized, 1)
+    assert sample.shape == (1, 8, 8)
+    assert -128 <= sample.min() < sample.max() <= 127
+    assert not np.array_equal(sample, sample_input(graph, quantized, 2))
+
+
+# --- the tool --------------------------------------------------------------------------------------
+
+
+def test_without_a_checkout_it_says_how_to_get_it(
+    digits: tuple[bytes, Graph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AI8X_SYNTHESIS_DIR", raising=False)
+    with pytest.raises(ToolMissing, match="AI8X_SYNTHESIS_DIR is not set") as error:
+        load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+    assert "clone analogdevicesinc/ai8x-synthesis" in error.value.hint
+    assert "--backend cpu" in error.value.hint
+
+
+def test_a_checkout_without_the_tool_is_named(
+    digits: tuple[bytes, Graph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AI8X_SYNTHESIS_DIR", str(tmp_path))
+    with pytest.raises(ToolMissing, match=r"but there is no .*ai8xize\.py"):
+        load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+
+
+@pytest.mark.parametrize("board", ["nucleo-l4r5zi", "max78002evkit"])
+def test_other_boards_are_refused(digits: tuple[bytes, Graph], board: str) -> None:
+    with pytest.raises(ConfigError, match="has no MAX78000"):
+        load_backend("max7800x").compile(digits[1], digits[0], load_board(board))
+
+
+def test_the_tool_gets_network_weights_biases_and_a_sample(
+    digits: tuple[bytes, Graph], checkout_dir: Path
+) -> None:
+    load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+    seen = json.loads((checkout_dir / "seen.json").read_text())
+    words = seen["arguments"]
+    assert words[words.index("--device") + 1] == "MAX78000"
+    assert [word for word in words if word.startswith("--")] == [
+        "--test-dir", "--prefix", "--config-file", "--weight-input", "--bias-input",
+        "--sample-input", "--device", "--timer", "--verbose", "--no-wfi", "--no-version-check",
+        "--yamllint", "--overwrite",
+    ]  # fmt: skip
+    assert seen["weights"] == [[16, 1, 3, 3], [32, 16, 3, 3], [10, 512]]
+    assert seen["sample"] == [1, 8, 8]
+    assert -128 <= seen["range"][0] <= seen["range"][1] <= 127
+    assert seen["yaml"] == (
+        "---\narch: test\ndataset: npubench\n\nlayers:\n"
+        "  - name: layer0\n    processors: 0x0000000000000001\n    out_offset: 0x4000\n"
+        "    operation: conv2d\n    data_format: HWC\n    kernel_size: 3x3\n    pad: 1\n"
+        "    activate: ReLU\n    output_shift: -1\n"
+        "  - name: layer1\n    processors: 0x000000000000ffff\n    out_offset: 0x0000\n"
+        "    operation: conv2d\n    max_pool: 2\n    pool_stride: 2\n    kernel_size: 3x3\n"
+        "    pad: 1\n    activate: ReLU\n    output_shift: -2\n"
+        "  - name: layer2\n    processors: 0x00000000ffffffff\n    out_offset: 0x4000\n"
+        "    operation: mlp\n    flatten: true\n    activate: None\n    output_width: 32\n"
+    )
+
+
+def test_dense_weights_are_flattened_channel_first(digits: tuple[bytes, Graph]) -> None:
+    """TFLite flattens H, W, C; the accelerator C, H, W."""
+    graph = digits[1]
+    quantized = quantize_chain(graph, read_chain(graph))
+    files = describe(quantized, sample_input(graph, quantized, 1))
+    dense = quantized.layers[-1].weights
+    assert dense.shape == (10, 32, 4, 4)
+    stored = np.frombuffer(files["weights.npy"][-10 * 512 * 8 :], dtype=np.int64)
+    assert np.array_equal(stored.reshape(10, 512), dense.reshape(10, -1))
+
+
+def test_network_and_artifact_are_two_things(
+    digits: tuple[bytes, Graph], checkout_dir: Path
+) -> None:
+    data, graph = digits
+    plan = load_backend("max7800x").compile(graph, data, load_board(BOARD))
+    assert graph.sha256 == hashlib.sha256(data).hexdigest()
+    assert plan.artifact_sha256 == hashlib.sha256(plan.artifact).hexdigest() != graph.sha256
+    details = plan.npu["details"]
+    assert isinstance(details, dict)
+    assert details["estimated_cycles"] == 11_239
+    assert details["accuracy_samples"] == 16
+    assert str(details["not_separable"]).startswith("load and infer")
+    assert details["own_model_equals_tool"] == 0  # the stand-in's answer is 0, 1, 2, ...
+    assert plan.npu["macs_share"] == 1.0
+    del checkout_dir
+
+
+def test_our_model_is_compared_with_the_tools_answer(
+    digits: tuple[bytes, Graph], checkout_dir: Path
+) -> None:
+    data, graph = digits
+    quantized = quantize_chain(graph, read_chain(graph))
+    values = simulate(quantized, sample_input(graph, quantized, 1)).reshape(-1)
+    (checkout_dir / "answer.json").write_text(json.dumps(values.tolist()))
+    plan = load_backend("max7800x").compile(graph, data, load_board(BOARD))
+    assert plan.npu["details"]["own_model_equals_tool"] == 1  # type: ignore[index]
+    assert len(output_bytes(graph, quantized, values)) == 10
+
+
+def test_a_tool_that_fails_is_quoted(digits: tuple[bytes, Graph], checkout_dir: Path) -> None:
+    (checkout_dir / "ai8xize.py").write_text("import sys; sys.exit('ERROR: Layer 0: no way')\n")
+    with pytest.raises(ToolError, match=r"exit code 1: ERROR: Layer 0: no way"):
+        load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+
+
+def test_a_tool_that_makes_nothing_is_seen(digits: tuple[bytes, Graph], checkout_dir: Path) -> None:
+    (checkout_dir / "ai8xize.py").write_text("")
+    with pytest.raises(ToolError, match=r"ai8xize made no log\.txt"):
+        load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+
+
+def test_known_answers_of_several_memories() -> None:
+    header = (
+        "#define SAMPLE_OUTPUT { \\\n  0x50400000, // layer 2 \\\n  0x00000002, 0xfffffffe, 3, \\\n"
+        "  0x50408000, 1, /* rest */ 7, \\\n  0 }\n"
+    )
+    assert parse_answer(header) == (0xFFFFFFFE, 3, 7)
+
+
+@pytest.mark.parametrize("header", ["", "#define SAMPLE_OUTPUT { 0x50400000, 4, 1, 2 }"])
+def test_a_damaged_answer_is_refused(header: str) -> None:
+    with pytest.raises(ToolError, match="cannot be read"):
+        parse_answer(header)
+
+
+@needs_arm
+def test_the_generated_c_becomes_an_image(
+    checkout_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ADI's C builds in our project without ADI's library, and the harness calls it."""
+    monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "cache"))
+    (job,) = resolve_jobs(["digits"], [BOARD], ["max7800x"])
+    compiled = compile_network(digits_network(), job)
+    assert "src/npu/max7800x/cnn.c" in compiled.project.files
+    firmware = build_firmware(compiled.project, job.board, reporter=Silent(), job="test")
+    symbols = firmware.map.read_text()
+    assert "cnn_load_weights" in symbols
+    assert "nb_npu_run" in symbols
+    del checkout_dir
+
+
+def test_the_known_answer_is_the_golden_one(checkout_dir: Path) -> None:
+    (job,) = resolve_jobs(["digits"], [BOARD], ["max7800x"])
+    network = digits_network()
+    known = compile_network(network, job).plan.known_answer
+    assert known is not None
+
+    def answer(seed: int) -> tuple[object, str | None]:
+        return reference_answer(
+            network, None, Settings(seed=seed), job=job, reporter=Silent(), known=known
+        )
+
+    assert answer(2) == (None, "the vendor's known answer is for the input from seed 1 alone")
+    golden, reason = answer(1)
+    assert golden is None  # softmax follows on the CPU
+    assert reason is not None
+    assert "before the CPU's last operator" in reason
+    known = type(known)(version=known.version, seed=1, output=bytes(10))
+    golden, reason = answer(1)
+    assert reason is None
+    assert getattr(golden, "reference", None) == "vendor"
+    assert os.environ["AI8X_SYNTHESIS_DIR"] == str(checkout_dir)

@@ -115,3 +115,19 @@ def test_the_bench_path_imports_neither_pandas_nor_scipy_nor_pyarrow() -> None:
     )
     path = ":".join(entry for entry in sys.path if entry)
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
+
+
+def test_storing_and_reading_samples_imports_no_pandas(tmp_path: Path) -> None:
+    """pyarrow's own conversions of lists import it, which takes longer than a warm run."""
+    code = (
+        "import sys; from pathlib import Path; from npubench.runs.samples import *;"
+        " s = (Sample(rep=0, stage='infer', unit='us', raw_count=None, value=1.5),"
+        "  Sample(rep=1, stage='\u00fc', unit='cycles', raw_count=2**40, value=7));"
+        " write_samples(Path(sys.argv[1]) / FILE_NAME, s);"
+        " assert read_samples(Path(sys.argv[1])) == s;"
+        " bad = {'pandas', 'scipy'} & set(sys.modules); assert not bad, bad"
+    )
+    path = ":".join(entry for entry in sys.path if entry)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, env={"PYTHONPATH": path}
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from npubench.core.errors import ResultError
 from npubench.runs.schema import Number, RunRecord
@@ -67,18 +68,38 @@ def write_samples(path: Path, samples: Sequence[Sample]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            ("rep", pa.int32()),
-            ("stage", pa.string()),
-            ("unit", pa.string()),
-            ("raw_count", pa.int64()),
-            ("value", pa.float64()),
-        ]
-    )
-    columns = [[getattr(sample, name) for sample in samples] for name in COLUMNS]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path)
+    arrays = [
+        _numbers([sample.rep for sample in samples], pa.int32()),
+        _strings([sample.stage for sample in samples]),
+        _strings([sample.unit for sample in samples]),
+        _numbers([sample.raw_count for sample in samples], pa.int64()),
+        _numbers([sample.value for sample in samples], pa.float64()),
+    ]
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), path)
+
+
+def _numbers(values: Sequence[Number | None], kind: Any) -> Any:
+    """An Arrow array from its buffers: ``pyarrow.array`` would import pandas, which takes longer
+    than the whole run."""
+    import numpy as np
+    import pyarrow as pa
+
+    known = np.array([value is not None for value in values], dtype=bool)
+    data = np.array([value or 0 for value in values], dtype=kind.to_pandas_dtype())
+    valid = np.packbits(known, bitorder="little").tobytes()
+    buffers = [pa.py_buffer(valid), pa.py_buffer(data.tobytes())]
+    return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+def _strings(values: Sequence[str]) -> Any:
+    """An Arrow array of strings, likewise."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
 
 
 def read_samples(folder: Path) -> tuple[Sample, ...]:

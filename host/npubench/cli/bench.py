@@ -31,7 +31,7 @@ def bench(
     board: Annotated[
         list[str] | None,
         typer.Option(
-            "--board", "-b", help="Board id; repeat for several (default: qemu-m4 qemu-m55)."
+            "--board", "-b", help="Board id; repeat for several [default: qemu-m4 qemu-m55]."
         ),
     ] = None,
     backend: Annotated[

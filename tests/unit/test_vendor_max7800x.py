@@ -58,7 +58,7 @@ def digits_network() -> Network:
     return read_network(resolve_model("digits"))
 
 
-# --- what the accelerator takes --------------------------------------------------------------------
+# --- what the accelerator takes ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_channels_on_processors(count: int, passes: int, processors: int) -> Non
     assert passes * processors >= count
 
 
-# --- arithmetic ------------------------------------------------------------------------------------
+# --- arithmetic ----------------------------------------------------------------------------------
 
 
 def test_the_scheme_stays_close_to_the_network(digits: tuple[bytes, Graph]) -> None:
@@ -136,7 +136,7 @@ def test_the_sample_is_the_generated_input_in_its_numbers(digits: tuple[bytes, G
     assert not np.array_equal(sample, sample_input(graph, quantized, 2))
 
 
-# --- the tool --------------------------------------------------------------------------------------
+# --- the tool ------------------------------------------------------------------------------------
 
 
 def test_without_a_checkout_it_says_how_to_get_it(

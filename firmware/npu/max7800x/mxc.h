@@ -1,5 +1,6 @@
 /* mxc.h: the few names of the vendor's device library that its generated cnn.c uses, bound to the
- * registers themselves. Register addresses and bits: hal_adi's CMSIS headers and SVD of the MAX78000.
+ * registers themselves. Register addresses and bits: hal_adi's CMSIS headers and SVD of the MAX78000;
+ * the offset of PCLKDIV and the bit of the accelerator's clock are from memory: check them first.
  * No interrupt is enabled here: the driver polls, and calls CNN_ISR itself. */
 #ifndef MXC_H
 #define MXC_H

@@ -23,6 +23,7 @@ from npubench.compiler.lower import lower_op
 from npubench.compiler.max7800x.chain import Chain, read_chain
 from npubench.compiler.max7800x.description import HALF_BYTES, channels_of, describe
 from npubench.compiler.max7800x.scheme import (
+    Ints,
     QuantizedChain,
     accuracy_cost,
     input_table,
@@ -132,18 +133,18 @@ def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant
     return tuple(steps), tuple(constants)
 
 
-def _answer(quantized: QuantizedChain, made: Generated) -> np.ndarray:  # type: ignore[type-arg]
+def _answer(quantized: QuantizedChain, made: Generated) -> Ints:
     """The known answer as the accelerator's numbers. Raises ToolError when it is too short."""
     last = quantized.layers[-1]
     count = int(np.prod(last.layer.target_shape))
     if last.wide:
-        values = np.array(made.answer[:count], dtype=np.uint32).view(np.int32)
+        values = np.array(made.answer[:count], dtype=np.uint32).view(np.int32).astype(np.int64)
     else:
         words = np.array(made.answer, dtype=np.uint32)
-        values = words.view(np.uint8).view(np.int8)[:count]
+        values = words.view(np.int8)[:count].astype(np.int64)
     if len(values) != count:
         raise ToolError(f"ai8xize's known answer has {len(values)} values, the network {count}")
-    return values.astype(np.int64)
+    return values
 
 
 def _artifact(files: dict[str, bytes], made: Generated) -> bytes:
@@ -205,7 +206,7 @@ def _record(
     chain: Chain,
     quantized: QuantizedChain,
     made: Generated,
-    answer: np.ndarray,  # type: ignore[type-arg]
+    answer: Ints,
 ) -> dict[str, object]:
     macs = {layer.index: layer.macs for layer in analyze(graph).layers}
     total = sum(macs.values())

@@ -1,7 +1,8 @@
 """What ai8xize reads: the network's YAML, weights, biases and a sample.
 
 Source: ai8x-synthesis README (YAML keys; ``arch: test`` takes weights and biases from files).
-Processors are taken from the lowest on; activations go to the two halves of the data memory in turn.
+Processors are taken from the lowest on; activations go to the two halves of the data memory in
+turn.
 """
 
 from __future__ import annotations

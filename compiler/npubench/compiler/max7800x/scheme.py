@@ -106,8 +106,7 @@ def input_table(tensor: Tensor, exponent: int) -> bytes:
     assert quantization is not None
     values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
     real = (values - quantization.zero_point) * quantization.scale
-    table: bytes = _integers(real / math.ldexp(1.0, exponent)).astype(np.int8).tobytes()
-    return table
+    return bytes(_integers(real / math.ldexp(1.0, exponent)).astype(np.int8))
 
 
 def sample_input(graph: Graph, quantized: QuantizedChain, seed: int) -> Ints:
@@ -183,24 +182,22 @@ def accuracy_cost(graph: Graph, quantized: QuantizedChain) -> AccuracyCost:
     )
 
 
-def _pooled(layer: Layer, data: NDArray[np.generic], *, integers: bool) -> NDArray[np.generic]:
+def _pooled(layer: Layer, data: NDArray[Any], *, integers: bool) -> NDArray[Any]:
     pool = layer.pool
     if pool is None:
         return data
     windows = np.lib.stride_tricks.sliding_window_view(data, (pool.size, pool.size), axis=(1, 2))
     windows = windows[:, :: pool.stride, :: pool.stride]
     if pool.kind == "max":
-        largest: NDArray[np.generic] = windows.max(axis=(3, 4))
+        largest: NDArray[Any] = windows.max(axis=(3, 4))
         return largest
     total = windows.sum(axis=(3, 4))
     area = pool.size * pool.size
-    mean: NDArray[np.generic] = (
-        np.trunc(total / area).astype(np.int64) if integers else total / area
-    )
+    mean: NDArray[Any] = np.trunc(total / area).astype(np.int64) if integers else total / area
     return mean
 
 
-def _sum(layer: Layer, weights: NDArray[np.generic], data: NDArray[np.generic]) -> NDArray[Any]:
+def _sum(layer: Layer, weights: NDArray[Any], data: NDArray[Any]) -> NDArray[Any]:
     if layer.kind == "dense":
         dense: NDArray[Any] = np.tensordot(weights, data, axes=([1, 2, 3], [0, 1, 2]))
         return dense.reshape(-1, 1, 1)

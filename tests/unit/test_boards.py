@@ -14,6 +14,7 @@ from npubench.bench.flashing import flash_board
 from npubench.bench.job import Job, resolve_jobs
 from npubench.bench.prepare import Compiled, compile_network, read_network
 from npubench.boards import Board, board_ids, load_board, read_board
+from npubench.build.baseline import build_baseline
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.image import check_image, read_image
 from npubench.compiler.backends import backend_names
@@ -125,6 +126,9 @@ def test_pins_and_their_number_agree(board: Board) -> None:
 @each(BUILT)
 def test_an_image_is_built_and_passes_its_checks(board: Board) -> None:
     check_image(build(board).elf, board)
+    if not board.hosted:
+        empty = build_baseline(board, Silent())
+        assert "nb_arena" not in read_image(empty.elf).symbols
 
 
 @each(tuple(board for board in BUILT if board.default_backend == "ethos-u"))

@@ -114,3 +114,14 @@ def test_every_field_of_a_run_is_described() -> None:
     fields = {field for record in records for field in record.model_fields}
     assert len(fields) > 50
     assert not {field for field in fields if f"`{field}`" not in text}
+
+
+def test_the_readme_shows_what_make_bench_prints() -> None:
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("<!-- bench-output:begin -->")
+    shown, _, _ = rest.partition("<!-- bench-output:end -->")
+    rows = [line.split()[:4] for line in shown.splitlines()]
+    for model in ("kws", "vww", "ic", "ad"):
+        for board in ("qemu-m4", "qemu-m55"):
+            assert [model, board, "ok,", "match"] in rows
+    assert "Report: " in shown

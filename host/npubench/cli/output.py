@@ -85,6 +85,8 @@ class LiveReporter:
             text = f"{event.job}: {event.step}"
             if event.state in ("fail", "note") and event.detail:
                 text += f": {event.detail.splitlines()[0]}"
+            if event.step == "compile" and event.state == "done":
+                text = f"{event.job}: waiting"  # for a processor
             self._progress.update(task, description=_plain(text))
             if event.step == "run" and event.state in ("done", "fail"):
                 self._progress.remove_task(task)

@@ -184,6 +184,7 @@ def read_reasons(text: str) -> dict[str, str]:
             name = match["name"]
         elif stripped.startswith("Reason:") and name is not None:
             reasons[name] = stripped.removeprefix("Reason:").strip()
+            name = None
     return reasons
 
 

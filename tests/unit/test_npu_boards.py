@@ -1,0 +1,78 @@
+"""The boards with a modelled NPU: variants differ in nothing but their accelerator."""
+
+from __future__ import annotations
+
+import pytest
+
+from npubench.bench.modelled import clocks_of
+from npubench.boards import Board, board_ids, load_board
+from npubench.compiler.backends.ethos_u import memory_system_of, settings_of
+from npubench.core.errors import ConfigError
+from npubench.link.virtual_npu import configuration_of
+from npubench.npu.ethosu.config import accelerator
+
+BASE = load_board("qemu-m55-u55")
+VARIANTS = tuple(load_board(name) for name in board_ids() if name.startswith("qemu-m55-u55-"))
+
+
+@pytest.mark.parametrize("board", VARIANTS, ids=lambda board: board.id)
+def test_a_variant_is_the_board_with_another_accelerator(board: Board) -> None:
+    assert board.npu is not None
+    assert BASE.npu is not None
+    kind = board.id.removeprefix("qemu-m55-u55-")
+    assert board.npu.config["accelerator"] == f"ethos-u55-{kind}"
+    assert accelerator(f"ethos-u55-{kind}").macs == int(kind)
+    config = {**board.npu.config, "accelerator": BASE.npu.config["accelerator"]}
+    npu = board.npu.model_copy(update={"name": BASE.npu.name, "config": config})
+    assert board.model_copy(update={"id": BASE.id, "name": BASE.name, "npu": npu}) == BASE
+
+
+def test_there_is_a_board_for_every_accelerator() -> None:
+    assert len(VARIANTS) == 3
+
+
+def test_cpu_and_npu_run_at_the_clocks_of_the_files() -> None:
+    """Time is made of both clocks: they must be those of the machine and of vela.ini."""
+    settings = settings_of(BASE)
+    npu_hz = memory_system_of(settings).clock_hz
+    clocks = clocks_of(BASE, {"details": {"npu_hz": npu_hz}})
+    assert clocks is not None
+    assert clocks.cpu_hz == clocks.npu_hz == 32_000_000
+    low, high = clocks.us(32, 32)
+    assert low == pytest.approx(1 * 1.2 + 1)
+    assert high == pytest.approx(1 * 1.8 + 1)
+
+
+def test_a_board_without_a_model_has_no_modelled_time() -> None:
+    assert clocks_of(load_board("qemu-m55"), {}) is None
+
+
+def test_a_modelled_npu_needs_the_cpus_range() -> None:
+    board = BASE.model_copy(update={"cpu": BASE.cpu.model_copy(update={"cpi_low": None})})
+    with pytest.raises(ConfigError, match="cpi_low"):
+        clocks_of(board, {})
+
+
+def test_registers_and_arena_do_not_meet() -> None:
+    configuration = configuration_of(BASE, memory_fd=0)
+    reach = configuration.memory_base + configuration.window_bytes
+    assert configuration.registers >= reach
+    assert configuration.registers % 0x1000 == 0
+    for role in ("weights", "arena"):
+        region = BASE.region(role)
+        assert configuration.memory_base <= region.base
+        assert region.base + region.size_bytes <= reach
+
+
+@pytest.mark.parametrize("key", ["accelerator", "registers", "config_file"])
+def test_a_board_that_says_too_little_of_its_npu_is_refused(key: str) -> None:
+    assert BASE.npu is not None
+    config = {name: value for name, value in BASE.npu.config.items() if name != key}
+    board = BASE.model_copy(update={"npu": BASE.npu.model_copy(update={"config": config})})
+    with pytest.raises(ConfigError, match=key):
+        configuration_of(board, memory_fd=0)
+
+
+def test_a_board_without_an_npu_cannot_compile_for_one() -> None:
+    with pytest.raises(ConfigError, match="has no Ethos-U"):
+        settings_of(load_board("qemu-m4"))

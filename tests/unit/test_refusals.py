@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +93,20 @@ def test_an_input_that_is_not_there_is_refused_before_anything_runs(tmp_path: Pa
     words = ["bench", "kws", "--runs-dir", str(tmp_path / "runs")]
     assert run([*words, "--input", str(tmp_path / "none.bin")]) == UsageError.exit_code
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["boards", "list"], ["boards", "list", "--json"]])
+def test_a_reader_that_goes_away_is_no_error(words: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from npubench.cli.main import main; main()", *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        said = process.stderr.read()
+    assert (process.wait(60), said) == (0, "")

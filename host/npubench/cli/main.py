@@ -61,6 +61,10 @@ def run(words: list[str]) -> int:
         detail = f"\n{error.tail.rstrip()}" if isinstance(error, ToolError) and error.tail else ""
         _tell(error.message + detail, hint=error.hint, as_json=as_json, kind=error.kind)
         return error.exit_code
+    except SystemExit as leave:
+        if isinstance(leave.__context__, BrokenPipeError):  # Rich's way, in --help
+            return 0
+        raise
     except BrokenPipeError:
         # The reader of our output went away (`| head`); that is its right.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +31,15 @@ def console(*, stderr: bool = False) -> Console:
     """A Rich console that knows whether it speaks to a terminal."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    class PatientConsole(Console):
+        """Goes on in silence when its reader went away (`| head`), so that the verb's own exit
+        code is kept; Rich would leave with 1."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return PatientConsole(stderr=stderr, highlight=False)
 
 
 class PlainReporter:
@@ -69,6 +79,7 @@ class LiveReporter:
             transient=True,
         )
         self._tasks: dict[str, Any] = {}
+        self._depth: Counter[str] = Counter()
 
     def __enter__(self) -> LiveReporter:
         self._progress.start()
@@ -79,8 +90,11 @@ class LiveReporter:
 
     def event(self, event: Event) -> None:
         with self._lock:
+            self._depth[event.job] += {"start": 1, "done": -1, "fail": -1}.get(event.state, 0)
             task = self._tasks.get(event.job)
             if task is None:
+                if event.state != "start":
+                    return
                 task = self._tasks[event.job] = self._progress.add_task("", total=None)
             text = f"{event.job}: {event.step}"
             if event.state in ("fail", "note") and event.detail:
@@ -88,7 +102,7 @@ class LiveReporter:
             if event.step == "compile" and event.state == "done":
                 text = f"{event.job}: waiting"  # for a processor
             self._progress.update(task, description=_plain(text))
-            if event.step == "run" and event.state in ("done", "fail"):
+            if self._depth[event.job] <= 0 and event.step != "compile":
                 self._progress.remove_task(task)
                 del self._tasks[event.job]
 

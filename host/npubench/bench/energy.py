@@ -83,6 +83,11 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
             )
         return
     choice = choose_power(settings.power, settings.power_faults)
+    if choice.kind is not None and not choice.kind.marks:
+        raise UsageError(
+            f"{choice.name} has no marker inputs: it cannot tell stages apart",
+            hint="take another simulated instrument, or use it with npubench power capture",
+        )
     for board in boards:
         if board.kind == "host":
             raise UsageError(

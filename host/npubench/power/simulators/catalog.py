@@ -20,7 +20,7 @@ SUFFIX = "-sim"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of simulated instrument. ``rate_hz``: of its samples, as the driver sets it up;
-    ``options``: what the driver is opened with."""
+    ``options``: what the driver is opened with; ``marks``: whether it sees marker inputs."""
 
     name: str
     driver: str
@@ -31,6 +31,7 @@ class Kind:
     make: Callable[[Feed], Simulator]
     min_window_samples: int = 1000
     noise_ua: float = 2.0
+    marks: bool = True
     wiring: Wiring = field(default_factory=Wiring)
     options: dict[str, str | int | float | bool] = field(default_factory=dict)
 

@@ -9,9 +9,11 @@ import pytest
 
 from npubench.bench.conformance import Conformance, run_conformance
 from npubench.bench.job import Settings, resolve_jobs
+from npubench.bench.prepare import build_image, compile_network, read_network
 from npubench.boards import board_ids, load_board
 from npubench.core.progress import Silent
 from npubench.link.board_model.description import has_model
+from npubench.link.target import open_target
 
 pytestmark = [
     pytest.mark.emulated,
@@ -19,6 +21,7 @@ pytestmark = [
         shutil.which("arm-none-eabi-gcc") is None, reason="the Arm compiler is not installed"
     ),
 ]
+SLEEP_MS = 200
 MODELLED = tuple(name for name in board_ids() if has_model(load_board(name)))
 
 
@@ -43,6 +46,25 @@ def test_a_board_passes_on_its_model_and_nothing_is_proven(board: str) -> None:
         assert verdicts[name] == "ok", name
     assert verdicts["fault and restart"] == "ok"
     assert verdicts["clock against the host"] == "not applicable"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("unicorn") is None or shutil.which("cc") is None,
+    reason="Unicorn or the host's C compiler is not installed",
+)
+@pytest.mark.parametrize("board", MODELLED)
+def test_time_goes_on_while_the_core_sleeps(board: str) -> None:
+    """The cycle counter stops with the core's clock; what it misses is added to it, or the edges
+    of an idle window would lie where no instrument saw them."""
+    (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=True)
+    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    with open_target(
+        job.board, prepared.firmware.elf, port=None, reporter=Silent(), job=job.title
+    ) as target:
+        burst = target.device.burst(6, SLEEP_MS, 100)
+        hz = target.device.caps().hz
+    assert burst.slept
+    assert burst.end - burst.begin == pytest.approx(SLEEP_MS * hz / 1000, rel=1e-3)
 
 
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is not installed")

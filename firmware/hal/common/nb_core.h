@@ -24,7 +24,8 @@ bool nb_core_poll(const volatile uint32_t *where, uint32_t flags, uint32_t value
 void nb_core_wait_us(uint32_t us);
 
 /* Sleep (WFI) for `ms` milliseconds with SysTick, from the core's clock, as the alarm. The core's
- * clock alone stops; SysTick's exception stays pending behind PRIMASK, so that no handler runs. */
+ * clock alone stops; SysTick's exception stays pending behind PRIMASK, so that no handler runs. The
+ * cycle counter is put forward by what it missed. */
 void nb_core_idle(uint32_t ms);
 
 /* Write back every cache and ask for a system reset (AIRCR.SYSRESETREQ). */

@@ -10,6 +10,7 @@
 #include "nb_hal.h"
 
 #include "nb_board.h"
+#include "nb_core.h"
 #include "nb_hal_counter.h"
 #include "registers.h"
 
@@ -21,22 +22,14 @@
 #define MARKER_PIN 13u
 
 _Static_assert(NB_CPU_HZ == 120000000, "the clock that clock_init sets up");
-_Static_assert(NB_CPU_HZ / 1000 * 100 <= 0x1000000, "SysTick counts 24 bits");
 
 /* Wait until `flags` of a register have the value, one second of MSI at most: then go on, so that
  * something is heard or seen at all. */
 static void wait_for(const volatile uint32_t *where, uint32_t flags, uint32_t value)
 {
-    const uint32_t begin = DWT_CYCCNT;
-    while ((*where & flags) != value && DWT_CYCCNT - begin < WAIT_CYCLES) {
+    const uint32_t begin = nb_hal_counter();
+    while ((*where & flags) != value && nb_hal_counter() - begin < WAIT_CYCLES) {
     }
-}
-
-static void counter_init(void)
-{
-    DEMCR |= DEMCR_TRCENA;
-    DWT_CYCCNT = 0;
-    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
 /* The crystal keeps running over a reset. It gets a second at the lowest drive, as the vendor's
@@ -107,7 +100,7 @@ static void pins_init(void)
 
 void nb_hal_init(void)
 {
-    counter_init();
+    (void)nb_core_init();
     clock_init();
     pins_init();
     console_init();
@@ -158,33 +151,14 @@ void nb_hal_marker(uint32_t code)
     GPIO_BSRR(GPIOF) = ((code & 7u) << MARKER_PIN) | ((~code & 7u) << (MARKER_PIN + 16u));
 }
 
-/* In steps of a second, so that the product and the counter's wrap stay out of the way. */
 void nb_hal_wait_us(uint32_t us)
 {
-    while (us != 0) {
-        const uint32_t step = us < 1000000u ? us : 1000000u;
-        const uint32_t begin = nb_hal_counter();
-        while (nb_hal_counter() - begin < step * (NB_CPU_HZ / 1000000u)) {
-        }
-        us -= step;
-    }
+    nb_core_wait_us(us);
 }
 
-/* SysTick wakes the core; it stays pending behind PRIMASK, so no handler runs. */
 bool nb_hal_idle(uint32_t ms)
 {
-    __asm volatile("cpsid i" ::: "memory");
-    while (ms != 0) {
-        const uint32_t step = ms < 100u ? ms : 100u;
-        SYST_RVR = step * (NB_CPU_HZ / 1000u) - 1u;
-        SYST_CVR = 0;
-        SYST_CSR = SYST_CSR_CORE_CLOCK_INTERRUPT_ENABLE;
-        __asm volatile("dsb\n wfi\n isb" ::: "memory");
-        SYST_CSR = 0;
-        SCB_ICSR = ICSR_PENDSTCLR;
-        ms -= step;
-    }
-    __asm volatile("cpsie i" ::: "memory");
+    nb_core_idle(ms);
     return true;
 }
 
@@ -202,9 +176,5 @@ void nb_hal_cache_invalidate(void *data, size_t bytes)
 
 _Noreturn void nb_hal_reset(void)
 {
-    __asm volatile("dsb" ::: "memory");
-    SCB_AIRCR = AIRCR_RESET;
-    for (;;) {
-        __asm volatile("dsb" ::: "memory");
-    }
+    nb_core_reset();
 }

@@ -24,7 +24,7 @@ class VendorTool:
 
     ``variable`` names an environment variable with the program (or, with ``inside``, with the
     folder that holds it); else it is looked for on PATH. ``version_words`` print a version that
-    ``version_pattern`` finds. ``install`` says how one gets it.
+    ``version_pattern`` finds; without words none is asked for. ``install`` says how one gets it.
     """
 
     program: str
@@ -49,6 +49,8 @@ def find_vendor_tool(tool: VendorTool, *, engine: str) -> FoundTool:
     Raises ToolMissing with how to get it, and the way out over the CPU.
     """
     path = locate(tool, engine=engine)
+    if not tool.version_words:
+        return FoundTool(path=path, version="of unknown version")
     result = run_tool([path, *tool.version_words], timeout_s=60.0, check=False)
     match = re.search(tool.version_pattern, result.stdout + result.stderr)
     if match is None:

@@ -106,7 +106,8 @@ def input_table(tensor: Tensor, exponent: int) -> bytes:
     assert quantization is not None
     values = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
     real = (values - quantization.zero_point) * quantization.scale
-    return bytes(_integers(real / math.ldexp(1.0, exponent)).astype(np.int8))
+    table: bytes = _integers(real / math.ldexp(1.0, exponent)).astype(np.int8).tobytes()
+    return table
 
 
 def sample_input(graph: Graph, quantized: QuantizedChain, seed: int) -> Ints:
@@ -125,7 +126,8 @@ def output_bytes(graph: Graph, quantized: QuantizedChain, values: Ints) -> bytes
     ratio = output_ratio(graph, quantized)
     scaled = np.floor(values.reshape(-1).astype(np.float32) * np.float32(ratio) + np.float32(0.5))
     shifted = scaled.astype(np.int64) + tensor.quantization.zero_point
-    return np.clip(shifted, -128, 127).astype(np.int8).tobytes()
+    data: bytes = np.clip(shifted, -128, 127).astype(np.int8).tobytes()
+    return data
 
 
 def output_ratio(graph: Graph, quantized: QuantizedChain) -> float:

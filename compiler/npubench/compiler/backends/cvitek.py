@@ -1,0 +1,25 @@
+"""Sophgo's tpu_mlir for the CV1800B's TPU (Milk-V Duo): model_transform, then model_deploy."""
+
+from __future__ import annotations
+
+from npubench.compiler.adapter import VendorBackend
+from npubench.compiler.vendor import VendorTool
+
+BACKEND = VendorBackend(
+    name="cvitek",
+    engine="CVITEK TPU",
+    tool=VendorTool(
+        program="model_transform.py",
+        install="pip install tpu_mlir, or work in the image sophgo/tpuc_dev",
+    ),
+    steps=(
+        "{tool} --model_name network --model_def {model} --mlir network.mlir",
+        "model_deploy.py --mlir network.mlir --quantize INT8 --quant_input --quant_output "
+        "--chip {chip} --model network.cvimodel",
+    ),
+    defaults={"chip": "cv180x"},
+    products=("network.cvimodel",),
+    runtime="the board's TPU SDK (cviruntime): the model is loaded by a Linux program",
+    sources=("uNPU-Bench cmd_s.md", "Milk-V Duo documentation (--chip cv180x)"),
+    unconfirmed="an int8 .tflite without a calibration table; --version",
+)

@@ -1,0 +1,21 @@
+"""nncase for the K210's KPU: a kmodel, by an old release of ncc (1.x still knows the K210)."""
+
+from __future__ import annotations
+
+from npubench.compiler.adapter import VendorBackend
+from npubench.compiler.vendor import VendorTool
+
+BACKEND = VendorBackend(
+    name="nncase",
+    engine="the K210's KPU",
+    tool=VendorTool(
+        program="ncc",
+        install="a release of kendryte/nncase before 2.0, its folder on PATH",
+    ),
+    steps=("{tool} compile -i tflite -t {target} {model} network.kmodel",),
+    defaults={"target": "k210"},
+    products=("network.kmodel",),
+    runtime="the KPU run time of kendryte-standalone-sdk",
+    sources=("nncase 1.x docs/USAGE (ncc compile)", "nncase FAQ"),
+    unconfirmed="a quantized .tflite: nncase asks for float networks and a data set to quantize",
+)

@@ -53,6 +53,9 @@ def read_header(line: str) -> Columns | None:
     time_us = current_ua = voltage_mv = 0.0
     digital: list[tuple[int, int]] = []
     for place, name in enumerate(names):
+        if (found := DIGITAL.match(name.lower())) is not None:
+            digital.append((place, int(found.group(1))))
+            continue
         match = re.fullmatch(r"(.*?)\s*(?:[\(\[]([^\)\]]*)[\)\]])?", name)
         assert match is not None
         word, unit = match.group(1).strip().lower(), (match.group(2) or "").strip().lower()
@@ -64,8 +67,6 @@ def read_header(line: str) -> Columns | None:
             voltage, voltage_mv = place, VOLTAGE_MV[unit]
         elif word in ("d0-d7", "logic"):
             packed = place
-        elif (found := DIGITAL.match(word)) is not None:
-            digital.append((place, int(found.group(1))))
     if time is None or current is None:
         return None
     return Columns(
@@ -106,9 +107,8 @@ class CsvFile:
             raise MonitorError(f"{self._path} has no time that advances")
         self._period_us = float(np.median(steps))
         # Times are often rounded: over many rows the mean step is the better one.
-        mean_us = float(np.mean(steps))
-        if abs(mean_us - self._period_us) < 0.01 * self._period_us:
-            self._period_us = mean_us
+        usual = steps[np.abs(steps - self._period_us) < 0.5 * self._period_us]
+        self._period_us = float(np.mean(usual))
         return self
 
     def __exit__(
@@ -140,6 +140,7 @@ class CsvFile:
         self._file = self._path.open(encoding="utf-8-sig", errors="replace")
         self._find_header(self._file)
         self._rows = self._read(self._file)
+        self._bad = 0
         self._resampler = Resampler(period=self._period_us)
 
     def read(self, timeout_s: float) -> Block | None:

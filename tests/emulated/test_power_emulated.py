@@ -1,0 +1,97 @@
+"""Power on the virtual bench: from a network to energy by stage, and MLPerf's energy mode."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MAIN = "from npubench.cli.main import main; main()"
+
+pytestmark = [
+    pytest.mark.emulated,
+    pytest.mark.skipif(
+        shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None,
+        reason="needs qemu-system-arm and arm-none-eabi-gcc",
+    ),
+]
+
+
+def bench(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
+    """The one run of a bench command."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            MAIN,
+            "bench",
+            "digits",
+            "--board",
+            "qemu-m4",
+            "--runs-dir",
+            str(folder / "runs"),
+            "--json",
+            *words,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    runs: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
+    assert len(runs) == 1
+    return runs[0]
+
+
+def test_a_bench_with_a_simulated_analyzer_ends_in_energy_by_stage(tmp_path: Path) -> None:
+    run = bench(tmp_path, "--power", "ppk2-sim", "--report", str(tmp_path / "report.html"))
+    energy = run["energy"]
+    assert run["status"] == "ok"
+    assert energy["verdict"] == "ok"
+    assert energy["reasons"] == []
+    assert energy["evidence"] == "modelled"
+    assert energy["instrument"]["serial"] == ""
+    assert energy["voltage_source"] == "declared"
+    assert abs(energy["clock_ppm"] - 21) < 10
+    infer, load = energy["stages"]["infer"], energy["stages"]["load"]
+    # 6.4 mA at 3 V, for the time that the board's own counts give.
+    seconds = run["stages"]["infer"]["median"] * 128e-9
+    assert infer["gross_low_uj"] <= 6400 * 3 * seconds <= infer["gross_high_uj"]
+    assert infer["net_uj"] < infer["gross_uj"]
+    assert load["repeats"] > 10
+    text = (tmp_path / "report.html").read_text()
+    assert 'class="trace"' in text
+    assert (Path(run["run_dir"]) / "power" / "part-000000.parquet").exists()
+    picture = tmp_path / "trace.png"
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            MAIN,
+            "power",
+            "view",
+            run["run_dir"],
+            "--png",
+            str(picture),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bad_capture_refuses_the_run_and_keeps_its_timing(tmp_path: Path) -> None:
+    run = bench(tmp_path, "--power", "ppk2-sim", "--power-fault", "counter-gap", code=1)
+    assert run["status"] == "refused"
+    assert run["energy"]["verdict"] == "refused"
+    assert run["energy"]["reasons"][0].startswith("samples-lost: ")
+    assert run["stages"]["infer"]["median"] > 0
+    assert run["golden"]["status"] == "match"

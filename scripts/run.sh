@@ -22,7 +22,6 @@ else
     *) for word in $MODEL; do set -- "$@" "$word"; done ;;
     esac
 fi
-[ "$verb" != bench ] || BOARD=${BOARD:-qemu-m4 qemu-m55}
 for word in $BOARD; do set -- "$@" --board "$word"; done
 for word in $BACKEND; do set -- "$@" --backend "$word"; done
 if [ -n "$PORT" ]; then set -- "$@" --port "$PORT"; fi

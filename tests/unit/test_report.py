@@ -237,6 +237,7 @@ def test_pages_are_found_by_their_module_and_each_stands_alone(matrix: list[Stor
     pages = discover_pages()
     assert [page.name for page in pages] == [
         "overview",
+        "npu",
         "stages",
         "layers",
         "energy",

@@ -213,8 +213,7 @@ def test_bare_make_prints_help(echoing: Path) -> None:
 
 def test_bench_runs_the_quick_suite(echoing: Path) -> None:
     result = make(echoing, "bench")
-    expected = "bench kws vww ic ad --board qemu-m4 --board qemu-m55"
-    assert result.stdout.split() == expected.split()
+    assert result.stdout.split() == ["bench", "kws", "vww", "ic", "ad"]
 
 
 def test_options_survive_any_path(echoing: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench.boards import Board, load_board
@@ -14,7 +14,8 @@ from npubench.link.board_model.description import on_model
 from npubench.link.faulty import Mishap
 from npubench.zoo import ResolvedModel, resolve_model
 
-DEFAULT_BOARDS = ("qemu-m4", "qemu-m55")
+DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
+"""Where nothing is named; a board with an NPU runs with it and without."""
 EMULATED_REPETITIONS = 2
 PHYSICAL_REPETITIONS = 20
 
@@ -61,6 +62,21 @@ class Job:
         """Short name for progress lines, e.g. ``kws on qemu-m4``."""
         suffix = "" if self.backend == self.board.default_backend else f" ({self.backend})"
         return f"{self.model.id} on {self.board.id}{suffix}"
+
+
+def default_jobs(models: Sequence[str], backends: Sequence[str] = ()) -> tuple[Job, ...]:
+    """The jobs of a command that names no board: the default boards, NPU and CPU where both are.
+
+    Of ``backends``, where given, each board runs those that it has.
+    """
+    jobs = []
+    for job in resolve_jobs(models, DEFAULT_BOARDS, backends):
+        own = dict.fromkeys((job.board.default_backend, "cpu"))
+        if not backends:
+            jobs += [replace(job, backend=backend) for backend in own]
+        elif job.backend in own:
+            jobs.append(job)
+    return tuple(jobs)
 
 
 def resolve_jobs(

@@ -31,7 +31,10 @@ def bench(
     board: Annotated[
         list[str] | None,
         typer.Option(
-            "--board", "-b", help="Board id; repeat for several [default: qemu-m4 qemu-m55]."
+            "--board",
+            "-b",
+            help="Board id; repeat for several [default: qemu-m4, qemu-m55 and qemu-m55-u55, the "
+            "last with its NPU and without].",
         ),
     ] = None,
     backend: Annotated[
@@ -107,14 +110,17 @@ def bench(
 ) -> int:
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
     from npubench.bench.energy import check_power
-    from npubench.bench.job import DEFAULT_BOARDS, Settings, resolve_jobs
+    from npubench.bench.job import Settings, default_jobs, resolve_jobs
     from npubench.bench.matrix import Interrupted, run_matrix
     from npubench.core.errors import NpubenchError, UsageError
     from npubench.link.faulty import parse_mishap
 
     if on_model and port is not None:
         raise UsageError("--on-model and --port exclude each other", hint="leave one of them out")
-    jobs = resolve_jobs(models, board or DEFAULT_BOARDS, backend or (), board_models=on_model)
+    if board:
+        jobs = resolve_jobs(models, board, backend or (), board_models=on_model)
+    else:
+        jobs = default_jobs(models, backend or ())
     settings = Settings(
         warmups=warmups,
         repetitions=repetitions,

@@ -125,15 +125,18 @@ def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
     infer = run.stages.get(Stage.INFER)
     memory = run.memory
     return (
-        number(
-            fmt.NONE
-            if infer is None or not valid
-            else fmt.quantity(infer.median, "us" if infer.unit == "us_modelled" else infer.unit)
-        ),
+        number(fmt.NONE if infer is None or not valid else _infer(infer)),
         number(fmt.per_mac(infer_per_mac(run)) if valid else fmt.NONE),
         number(fmt.size(None if memory is None else memory.flash_bytes)),
         number(fmt.size(None if memory is None else memory.ram_bytes)),
     )
+
+
+def _infer(stage: StageRecord) -> str:
+    """The stage's median; a modelled time is the middle of a range, and no more digits of it."""
+    if stage.unit == "us_modelled" and stage.median is not None:
+        return f"~{fmt.si(stage.median / 1e6, 's')}"
+    return fmt.quantity(stage.median, stage.unit)
 
 
 def _reason(run: RunRecord) -> Text:

@@ -4,9 +4,11 @@ it. The tool is a stand-in that notes its arguments; no accelerator is anywhere.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from npubench.compiler.backends import load_backend
 from npubench.compiler.graph import Graph
 from npubench.compiler.importers.tflite import load_tflite
 from npubench.compiler.max7800x.chain import read_chain
+from npubench.compiler.max7800x.closing import closed
 from npubench.compiler.max7800x.description import channels_of, describe
 from npubench.compiler.max7800x.scheme import (
     accuracy_cost,
@@ -32,6 +35,8 @@ from npubench.compiler.max7800x.scheme import (
 from npubench.compiler.max7800x.tool import parse_answer
 from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp
 from npubench.core.progress import Silent
+from npubench.core.seeded import seeded_bytes
+from npubench.golden import Golden, golden_outputs
 from npubench.zoo import resolve_model
 from support.emitted import needs_arm
 
@@ -286,11 +291,26 @@ def test_the_known_answer_is_the_golden_one(checkout_dir: Path) -> None:
 
     assert answer(2) == (None, "the vendor's known answer is for the input from seed 1 alone")
     golden, reason = answer(1)
-    assert golden is None  # softmax follows on the CPU
-    assert reason is not None
-    assert "before the CPU's last operator" in reason
-    known = type(known)(version=known.version, seed=1, output=bytes(10))
-    golden, reason = answer(1)
     assert reason is None
-    assert getattr(golden, "reference", None) == "vendor"
+    assert isinstance(golden, Golden)
+    assert (golden.reference, golden.output_bytes) == ("vendor", known.output)
+    assert golden.version.startswith("ai8x-synthesis ")
+    assert golden.input_crc == zlib.crc32(seeded_bytes(1, 64))
+    scores = [(byte ^ 0x80) - 0x80 + 128 for byte in known.output]
+    assert 250 <= sum(scores) <= 262  # a softmax in steps of 1/256
     assert os.environ["AI8X_SYNTHESIS_DIR"] == str(checkout_dir)
+
+
+SOFTMAXES = sorted((Path(__file__).resolve().parents[1] / "data/ops").glob("softmax_*.tflite"))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is Linux x86-64 only"
+)
+def test_the_closing_softmax_is_tflms() -> None:
+    assert SOFTMAXES
+    for path in SOFTMAXES:
+        data, graph = load_tflite(path)
+        given = seeded_bytes(3, graph.tensor(graph.inputs[0]).size_bytes)
+        golden = golden_outputs(data, given)
+        assert closed(graph, (0,), given) == golden.output_bytes, path.name

@@ -155,13 +155,12 @@ class KnownAnswer:
     """What a vendor's tool says that its artifact answers, where the scheme is not the network's.
 
     ``output``: all outputs for the input that is generated from ``seed``, as the network's own
-    tensors; None when operators after the vendor's part have the last word. ``version`` names the
-    tool.
+    tensors. ``version`` names the tool.
     """
 
     version: str
     seed: int
-    output: bytes | None
+    output: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

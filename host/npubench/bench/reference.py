@@ -96,8 +96,6 @@ def _vendor_answer(
 ) -> tuple[Golden | None, str | None]:
     if seed != known.seed:
         return None, f"the vendor's known answer is for the input from seed {known.seed} alone"
-    if known.output is None:
-        return None, "the vendor's known answer is of what comes before the CPU's last operator"
     graph = network.graph
     size = sum(graph.tensor(index).size_bytes for index in graph.inputs)
     return Golden(

@@ -21,6 +21,7 @@ from npubench.compiler.backends.cpu import check_memory
 from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.max7800x.chain import Chain, read_chain
+from npubench.compiler.max7800x.closing import closed
 from npubench.compiler.max7800x.description import HALF_BYTES, channels_of, describe
 from npubench.compiler.max7800x.scheme import (
     Ints,
@@ -88,7 +89,7 @@ class Max7800xBackend:
             known_answer=KnownAnswer(
                 version=f"ai8x-synthesis {made.version}",
                 seed=SEED,
-                output=None if chain.rest else output_bytes(graph, quantized, answer),
+                output=closed(graph, chain.rest, output_bytes(graph, quantized, answer)),
             ),
         )
         check_memory(graph, plan, board)

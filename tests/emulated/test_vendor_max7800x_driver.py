@@ -1,0 +1,84 @@
+"""The MAX78000's driver on the board's model: the registers it touches, how it lays out the input,
+how it converts. The accelerator is a stand-in that computes nothing: its output is its own memory,
+which holds the input."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npubench.bench.job import resolve_jobs
+from npubench.bench.prepare import build_image, compile_network, read_network
+from npubench.compiler.max7800x.chain import read_chain
+from npubench.compiler.max7800x.closing import closed
+from npubench.compiler.max7800x.scheme import output_bytes, quantize_chain, sample_input
+from npubench.core.progress import Silent
+from npubench.link.board_model.description import Block, load_registers
+from npubench.link.board_model.machine import BoardModel
+from npubench.link.board_model.transport import ModelTransport
+from npubench.link.device import Device
+from npubench.zoo import resolve_model
+
+pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
+pytestmark = [
+    pytest.mark.emulated,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="the Arm compiler is not installed"
+    ),
+    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler of the host"),
+]
+BOARD = "max78000fthr"
+OUTPUTS = 10
+ACCELERATOR = (
+    Block(name="gcfr", base=0x40005800, size_bytes=0x10),
+    Block(name="cnn_aon", base=0x50001000, size_bytes=4, needs=("gcr.0x24[25] = 0",)),
+    Block(
+        name="cnn",
+        base=0x50100000,
+        size_bytes=0x1000,
+        needs=("gcr.0x24[25] = 0", "gcfr.0x00 = 15", "gcfr.0x0C = 0"),
+        reads=("0x00[12] = 0x00[0]",),  # done as soon as it is started
+    ),
+    Block(name="cnn_weights", base=0x50180000, size_bytes=0x1000),
+    Block(name="cnn_data", base=0x50400000, size_bytes=0x8000, needs=("gcfr.0x00 = 15",)),
+)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ai8x-synthesis"
+    folder.mkdir()
+    shutil.copy(checkout / "tests/support/stand_in_ai8xize.py", folder / "ai8xize.py")
+    monkeypatch.setenv("AI8X_SYNTHESIS_DIR", str(folder))
+    monkeypatch.delenv("AI8X_PYTHON", raising=False)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_input_goes_in_and_output_comes_out_as_the_host_expects() -> None:
+    (job,) = resolve_jobs(["digits"], [BOARD], ["max7800x"])
+    network = read_network(resolve_model("digits"))
+    prepared = build_image(compile_network(network, job), job, Silent())
+    registers = load_registers(job.board)
+    registers = registers.model_copy(update={"block": (*registers.block, *ACCELERATOR)})
+    model = BoardModel(job.board, prepared.firmware.elf, registers=registers)
+    device = Device(ModelTransport(model, hz=100_000_000))
+    device.wait_boot()
+    device.seed(1)
+    kat = device.kat()
+
+    graph = network.graph
+    chain = read_chain(graph)
+    quantized = quantize_chain(graph, chain)
+    sample = sample_input(graph, quantized, 1)
+    lanes = sample[0].reshape(-1)[:OUTPUTS] & 0xFF  # one channel: the lowest byte of each word
+    expected = output_bytes(graph, quantized, lanes.astype(np.int64))
+    assert kat.output == closed(graph, chain.rest, expected)
+    assert len(set(kat.output)) > 1
+    for pixel, value in enumerate(sample[0].reshape(-1)):
+        assert model.peripherals.read(0x50400000 + 4 * pixel, 4) == int(value) & 0xFF
+    assert model.peripherals.undescribed == []
+    assert device.caps().backend == "max7800x"
+    assert device.bench(1, 0).reps[0].infer > 0

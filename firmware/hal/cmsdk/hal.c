@@ -24,10 +24,20 @@
 
 _Static_assert(NB_COUNTER_HZ % 1000000 == 0, "nb_hal_wait_us counts whole ticks per microsecond");
 
+#ifdef NB_L1_CACHES
+/* Of the mps3-an547: each kind once, so that a wrong attribute shows as a fault. */
+static const nb_mpu_region regions[] = {
+    {0x00000000u, 0x0007FFFFu, NB_MPU_WRITE_THROUGH, true}, /* code */
+    {0x31000000u, 0x313FFFFFu, NB_MPU_WRITE_BACK, false},   /* SRAM */
+    {0x49000000u, 0x49FFFFFFu, NB_MPU_DEVICE, false},       /* FPGA's peripherals */
+    {0x60000000u, 0x6FFFFFFFu, NB_MPU_WRITE_THROUGH, false} /* DDR */
+};
+#endif
+
 void nb_hal_init(void)
 {
 #ifdef NB_L1_CACHES
-    nb_mpu_set(NULL, 0);
+    nb_mpu_set(regions, sizeof regions / sizeof regions[0]);
     nb_cache_on();
     (void)nb_core_init();
 #endif

@@ -63,6 +63,7 @@ class Choice:
             clock_tolerance_ppm=clock_tolerance_ppm,
             device_clock_ppm=device_clock_ppm,
             min_window_samples=traits.min_window_samples,
+            idle_must_sleep=not self.simulated,
             idle_drift_ratio=self.instrument.idle_drift_ratio,
             voltage_tolerance_ratio=self.instrument.voltage_tolerance_ratio,
         )

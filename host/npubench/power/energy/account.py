@@ -26,13 +26,17 @@ LOOPED = ("init_warm", "load", "unload", "post")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a capture must keep to. Ratios are relative, ppm between instrument and device."""
+    """What a capture must keep to. Ratios are relative, ppm between instrument and device.
+
+    ``idle_must_sleep``: an idle in which the board only waited is no idle; there is no net then.
+    """
 
     clock_tolerance_ppm: float = 10_000.0
     idle_drift_ratio: float = 0.1
     voltage_tolerance_ratio: float = 0.05
     min_window_samples: int = 1000
     device_clock_ppm: float = 0.0
+    idle_must_sleep: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +288,8 @@ class _Books:
         at_s: list[float] = []
         power: list[Term] = []
         for number, (mark, window) in enumerate(measured):
+            if self._limits.idle_must_sleep and not mark.slept:
+                continue
             if mark.code == IDLE and window.length > 0:
                 at_s.append((mark.begin_s + mark.end_s) / 2)
                 energy = self.energy(window, mark, number)

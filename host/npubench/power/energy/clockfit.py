@@ -183,12 +183,18 @@ def _best_line(
                 )
                 score = int((distance <= slack).sum())
                 lines.append((score, -float(np.minimum(distance, slack).sum()), rate, offset))
-    if not lines:
+            # A pair through which all edges lie has shown every other place, too.
+            if lines and max(lines)[0] == count:
+                return _judged(lines, middle_s, slack)
+    if not lines or max(lines)[0] < max(4, count // 3):
         return None
+    return _judged(lines, middle_s, slack)
+
+
+def _judged(lines: list[tuple[int, float, float, float]], middle_s: float, slack: float) -> _Line:
+    """The best line, and whether another place is as good."""
     lines.sort(reverse=True)
     score, _, rate, offset = lines[0]
-    if score < max(4, count // 3):
-        return None
     here = offset + rate * middle_s
     ambiguous = any(
         other >= AMBIGUOUS_RATIO * score and abs(o + r * middle_s - here) > 3 * slack + 8

@@ -173,13 +173,16 @@ def bench(
             trouble = {"kind": "Interrupted", "message": "the command was interrupted", "hint": ""}
         print_json({"runs": outcome.documents(), "error": trouble})
     elif outcome.stored:
-        from npubench.report.terminal import npu_table, results_table
+        from npubench.report.terminal import energy_table, npu_table, results_table
 
         out = console()
         out.print(results_table(outcome.stored))
         npu = npu_table(outcome.stored)
         if npu is not None:
             out.print(npu)
+        energy = energy_table(outcome.stored)
+        if energy is not None:
+            out.print(energy)
         if timings:
             from npubench.report.terminal import timings_table
 

@@ -71,6 +71,42 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
     return Group(table, *lines) if reasons and lines else table
 
 
+def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
+    """Energy of one inference, a line per run with a capture; None when there is none."""
+    captured = [run.record for run in runs if run.record.energy is not None]
+    if not captured:
+        return None
+    table = new_table(tight=True)
+    table.add_column("Model", no_wrap=True)
+    table.add_column("Target", overflow="fold", min_width=10)
+    table.add_column("Energy", no_wrap=True)
+    for title in ("Infer, uJ", "k = 2", "net, uJ", "Idle, uW"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Evidence", no_wrap=True)
+    for run in captured:
+        energy = run.energy
+        assert energy is not None
+        stage = None if energy.verdict == "refused" else energy.stages.get("infer")
+        spread = None
+        if stage is not None and stage.gross_high_uj is not None:
+            spread = (stage.gross_high_uj - stage.gross_uj) / stage.gross_uj
+        table.add_row(
+            name(run.model.name, 20),
+            cell(target(run)),
+            energy.verdict,
+            _microjoules(None if stage is None else stage.gross_uj),
+            fmt.NONE if spread is None else f"± {fmt.percent(spread)}",
+            _microjoules(None if stage is None else stage.net_uj),
+            _microjoules(energy.idle_uw if stage is not None else None),
+            evidence_words(energy.evidence),
+        )
+    return table
+
+
+def _microjoules(value: float | None) -> str:
+    return fmt.NONE if value is None else f"{value:.4g}"
+
+
 def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
     """NPU against CPU, a line per network and board; None when no run used an NPU."""
     pairs = npu_pairs(by_network(runs))

@@ -32,12 +32,12 @@ _ABSENT = re.compile(
     r"no available debug probes|no connected debug probes|cannot connect to j-link|"
     r"no accessible rp|failed to connect to esp|could not open|failed to connect to device|"
     r"no probes? (?:detected|found)|no debug probe detected|no stm32 target found|"
-    r"could not resolve hostname|connection refused|no route to host|connection timed out|"
+    r"could not resolve hostname|connection refused|no route to host|^connection.* timed out|"
     r"no receiver called|no serial port is named",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _MISSING = re.compile(r"^Error: (\S+) is not installed: (.+)$", re.MULTILINE)
-_REASON = re.compile(r"^(?:Error|Warn|\*\*|ssh:|.*\bERROR\b).*$", re.MULTILINE)
+_REASON = re.compile(r"^(?:Error|Warn|\*\* |ssh:|Connection|.*\bERROR\b).*$", re.MULTILINE)
 _DEBIAN = re.compile(r"[a-z0-9][a-z0-9.+-]*(?: [a-z0-9][a-z0-9.+-]*)*")
 
 
@@ -102,6 +102,8 @@ def _failure(
     reason = "; ".join(dict.fromkeys(reasons[-3:])) or f"exit code {result.code}"
     image = f"the image is ready: {firmware.elf}"
     probe = f"USB {', '.join(flash.probe_usb) or 'any probe'}"
+    if flash.protocol == "ssh":
+        probe = f"{flash.arguments[-1]} over ssh"
     if probe_serial:
         probe += f", serial {probe_serial}"
     missing = _MISSING.search(output)

@@ -110,3 +110,13 @@ def test_a_reader_that_goes_away_is_no_error(words: list[str]) -> None:
     with process.stderr:
         said = process.stderr.read()
     assert (process.wait(60), said) == (0, "")
+
+
+@pytest.mark.parametrize("words", [[], ["boards"]])
+def test_a_command_without_words_shows_its_help(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == UsageError.exit_code
+    said = capsys.readouterr()
+    assert said.err.startswith("Usage: npubench")
+    assert "hint:" not in said.err

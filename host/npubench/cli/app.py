@@ -30,9 +30,9 @@ app = typer.Typer(
     name="npubench",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # Rich would double the cost of --help
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="Benchmark your own neural network on microcontrollers, with and without their NPU: "
     "stage by stage, checked against a golden answer, with the evidence of each number.",
     epilog="Example: npubench bench kws --board qemu-m4 --board qemu-m55",
@@ -78,7 +78,8 @@ def run_words(words: list[str]) -> int:
     except Abort as error:
         raise KeyboardInterrupt from error
     except TyperException as error:
-        if not error.format_message():  # no words at all: the help has been shown
+        if type(error).__name__ == "NoArgsIsHelpError":  # no words at all: the help is the answer
+            typer.echo(error.format_message(), err=True)
             return USAGE
         context = getattr(error, "ctx", None)
         path = "npubench" if context is None else context.command_path

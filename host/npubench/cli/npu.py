@@ -10,7 +10,11 @@ import typer
 
 from npubench.cli.output import JsonOption, print_json
 
-app = typer.Typer(help="Run or read what Vela compiled, without a board.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run or read what Vela compiled, without a board.\n\n"
+    "Example: npubench npu disasm runs/RUN/artifact.tflite",
+    no_args_is_help=True,
+)
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A .tflite that Vela wrote (a run's artifact).")

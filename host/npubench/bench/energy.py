@@ -124,7 +124,7 @@ def measure_power(
     choice = choose_power(settings.power, settings.power_faults)
     hz = clock.hz if clock is not None else device.caps().hz
     stage_us = _stage_us(job.board, bench, hz)
-    device_ppm = clock.uncertainty_ppm if clock is not None else 0.0
+    device_ppm = clock.uncertainty_ppm / 2 if clock is not None else 0.0
     marks: tuple[Mark, ...] = ()
     traits: Traits | None = None
     capture: Capture | None = None

@@ -23,7 +23,7 @@ from npubench.power.instrument.source import Block, Identity, LossReport, Traits
 
 SOURCE_FILE, LOSS_FILE = "source.json", "loss.json"
 PART_SAMPLES = 1 << 19
-PART_SECONDS = 2.0
+PART_SECONDS = 1.0
 
 
 class PartsWriter:

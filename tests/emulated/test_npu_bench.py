@@ -30,6 +30,7 @@ from npubench.bench.prepare import (
 from npubench.bench.session import collect
 from npubench.boards import Board
 from npubench.compiler.emit.project import render_project
+from npubench.compiler.plan import Plan
 from npubench.core.errors import DeviceError
 from npubench.core.progress import Silent
 from npubench.link.failure import DeviceEnded, EngineFailed
@@ -137,7 +138,7 @@ def test_networks_split_between_npu_and_cpu_match_tensor_by_tensor(
         )
 
 
-# --- what can go wrong -----------------------------------------------------------------------------
+# --- what can go wrong ---------------------------------------------------------------------------
 
 
 def board_with(board: Board, **changes: str | float) -> Board:
@@ -243,6 +244,13 @@ def test_a_stream_for_another_accelerator_is_refused_by_the_driver(
     assert caught.value.code == -5
 
 
+def changed(compiled: Compiled, board: Board, plan: Plan) -> Compiled:
+    """The same network with another plan."""
+    network = compiled.network
+    project = render_project(network.graph, plan, board, identity_of(network.resolved))
+    return dataclasses.replace(compiled, plan=plan, project=project)
+
+
 def test_a_corrupt_stream_is_a_parse_error(digits: tuple[Job, Compiled]) -> None:
     job, compiled = digits
     stream, *rest = compiled.plan.constants
@@ -251,16 +259,22 @@ def test_a_corrupt_stream_is_a_parse_error(digits: tuple[Job, Compiled]) -> None
     plan = dataclasses.replace(
         compiled.plan, constants=(dataclasses.replace(stream, data=bytes(damaged)), *rest)
     )
-    broken = dataclasses.replace(
-        compiled,
-        plan=plan,
-        project=render_project(
-            compiled.network.graph, plan, job.board, identity_of(compiled.network.resolved)
-        ),
-    )
     with pytest.raises(EngineFailed, match="cannot parse") as caught:
-        run_on(job, broken, job.board)
+        run_on(job, changed(compiled, job.board, plan), job.board)
     assert caught.value.code == -9
+
+
+def test_a_region_out_of_range_is_a_bus_fault(digits: tuple[Job, Compiled]) -> None:
+    job, compiled = digits
+    files = {
+        path: text.replace(".constants = nb_npu_1", ".constants = (const uint8_t *)0x20000000")
+        for path, text in compiled.plan.extra_files.items()
+    }
+    assert files != compiled.plan.extra_files
+    plan = dataclasses.replace(compiled.plan, extra_files=files)
+    with pytest.raises(EngineFailed, match="bus fault") as caught:
+        run_on(job, changed(compiled, job.board, plan), job.board)
+    assert caught.value.code == -8
 
 
 def test_an_input_file_goes_through_the_npu_too(bench: Bench, tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from npubench.link.board_model.description import Block, load_registers
 from npubench.link.board_model.machine import BoardModel
 from npubench.link.board_model.transport import ModelTransport
 from npubench.link.device import Device
-from npubench.zoo import resolve_model
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 pytestmark = [
@@ -31,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler of the host"),
 ]
 BOARD = "max78000fthr"
-OUTPUTS = 10
+QUADRANT, INSTANCE, DATA = 0x400000, 0x8000, 0x50400000
 ACCELERATOR = (
     Block(name="gcfr", base=0x40005800, size_bytes=0x10),
     Block(name="cnn_aon", base=0x50001000, size_bytes=4, needs=("gcr.0x24[25] = 0",)),
@@ -43,11 +42,12 @@ ACCELERATOR = (
         reads=("0x00[12] = 0x00[0]",),  # done as soon as it is started
     ),
     Block(name="cnn_weights", base=0x50180000, size_bytes=0x1000),
-    Block(name="cnn_data", base=0x50400000, size_bytes=0x8000, needs=("gcfr.0x00 = 15",)),
+    Block(name="cnn_data", base=DATA, size_bytes=0x20000, needs=("gcfr.0x00 = 15",)),
+    Block(name="cnn_data1", base=DATA + QUADRANT, size_bytes=0x20000, needs=("gcfr.0x00 = 15",)),
 )
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def stand_in(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "ai8x-synthesis"
     folder.mkdir()
@@ -56,29 +56,42 @@ def stand_in(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("AI8X_PYTHON", raising=False)
 
 
-@pytest.mark.usefixtures("stand_in")
-def test_input_goes_in_and_output_comes_out_as_the_host_expects() -> None:
-    (job,) = resolve_jobs(["digits"], [BOARD], ["max7800x"])
-    network = read_network(resolve_model("digits"))
+@pytest.mark.parametrize(
+    ("name", "channels", "pixels"),
+    [
+        ("digits", 1, 64),
+        ("tests/data/ops/conv_1x1_one_pixel.tflite", 16, 1),
+        ("tests/data/ops/dense.tflite", 32, 1),
+        ("tests/data/ops/dense_from_image.tflite", 4, 6),
+    ],
+)
+def test_input_goes_in_and_output_comes_out_as_the_host_expects(
+    checkout: Path, name: str, channels: int, pixels: int
+) -> None:
+    (job,) = resolve_jobs(
+        [str(checkout / name) if name.endswith(".tflite") else name], [BOARD], ["max7800x"]
+    )
+    network = read_network(job.model)
     prepared = build_image(compile_network(network, job), job, Silent())
     registers = load_registers(job.board)
     registers = registers.model_copy(update={"block": (*registers.block, *ACCELERATOR)})
     model = BoardModel(job.board, prepared.firmware.elf, registers=registers)
     device = Device(ModelTransport(model, hz=100_000_000))
     device.wait_boot()
+    assert device.caps().backend == "max7800x"
     device.seed(1)
     kat = device.kat()
 
-    graph = network.graph
-    chain = read_chain(graph)
-    quantized = quantize_chain(graph, chain)
-    sample = sample_input(graph, quantized, 1)
-    lanes = sample[0].reshape(-1)[:OUTPUTS] & 0xFF  # one channel: the lowest byte of each word
-    expected = output_bytes(graph, quantized, lanes.astype(np.int64))
-    assert kat.output == closed(graph, chain.rest, expected)
-    assert len(set(kat.output)) > 1
-    for pixel, value in enumerate(sample[0].reshape(-1)):
-        assert model.peripherals.read(0x50400000 + 4 * pixel, 4) == int(value) & 0xFF
+    chain = read_chain(network.graph)
+    quantized = quantize_chain(network.graph, chain)
+    sample = sample_input(network.graph, quantized, 1).reshape(channels, pixels)
+    for channel in range(channels):
+        place = DATA + channel // 16 * QUADRANT + channel % 16 // 4 * INSTANCE + channel % 4
+        found = [model.peripherals.read(place + 4 * pixel, 1) for pixel in range(pixels)]
+        assert found == [int(value) & 0xFF for value in sample[channel]]
+    words = [model.peripherals.read(DATA + 4 * index, 4) for index in range(len(kat.output))]
+    values = np.array(words, dtype=np.uint32).view(np.int32).astype(np.int64)
+    expected = output_bytes(network.graph, quantized, values)
+    assert kat.output == closed(network.graph, chain.rest, expected)
     assert model.peripherals.undescribed == []
-    assert device.caps().backend == "max7800x"
     assert device.bench(1, 0).reps[0].infer > 0

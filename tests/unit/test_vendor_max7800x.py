@@ -81,6 +81,12 @@ def test_what_it_cannot_map_is_refused_with_the_reason(model: str, reason: str) 
     assert "--backend cpu" in error.value.hint
 
 
+def test_an_output_of_several_pixels_is_refused() -> None:
+    _, graph = load_tflite(Path(__file__).resolve().parents[1] / "data/ops/conv_1x1.tflite")
+    with pytest.raises(UnsupportedOp, match=r"5x3 pixels: an output must be one"):
+        read_chain(graph)
+
+
 def test_pooling_goes_to_the_layer_after_it(digits: tuple[bytes, Graph]) -> None:
     chain = read_chain(digits[1])
     assert [layer.op_indices for layer in chain.layers] == [(0,), (1, 2), (3, 4)]

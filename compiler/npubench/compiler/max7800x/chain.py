@@ -80,6 +80,12 @@ def read_chain(graph: Graph) -> Chain:
         raise _refusal(graph.ops[reader.waiting[-1]], "pooling needs a layer after it")
     if not reader.layers:
         raise _refusal(graph.ops[0], "there is no convolution or dense layer")
+    last = reader.layers[-1]
+    if last.target_shape[1:] != (1, 1):
+        raise _refusal(
+            graph.ops[last.op_indices[-1]],
+            f"it gives {last.target_shape[1]}x{last.target_shape[2]} pixels: an output must be one",
+        )
     return Chain(layers=tuple(reader.layers), rest=tuple(rest))
 
 

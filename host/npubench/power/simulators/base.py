@@ -121,6 +121,14 @@ class Feed:
         self.next += count
         return current, levels
 
+    def falls(self, first: int, count: int) -> frozenset[int]:
+        """Samples before which a level began, however short it was: what an edge detector sees."""
+        levels = np.concatenate(([0], self.trace.levels))
+        begins = self.trace.edges_s[:-1][(levels[1:] != 0) & (levels[:-1] == 0)]
+        places = np.ceil(begins * self.true_rate_hz).astype(np.int64)
+        inside = places[(places >= first) & (places < first + count)]
+        return frozenset(int(place) for place in inside)
+
     def _spoil_markers(
         self, levels: NDArray[np.uint8], index: NDArray[np.int64]
     ) -> NDArray[np.uint8]:

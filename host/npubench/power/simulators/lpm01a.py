@@ -166,9 +166,12 @@ class SimulatedLpm01a(Simulator):
         rate = self.feed.rate_hz
         volts = self._set_mv * self._sag() / 1000.0
         out = bytearray()
+        spoilt = bool({"marker-lost", "marker-glitch"} & self.faults)
+        falls = self.feed.falls(first, len(current))
         for place, (value_ua, level) in enumerate(zip(current, levels, strict=True)):
             index = first + place
-            if level and not self._level and not self._binary:
+            fell = bool(level and not self._level) if spoilt else index in falls
+            if fell and not self._binary:
                 out += b"event 01 fal\r\n"
             self._level = int(level)
             if keep is None or keep[place]:

@@ -206,6 +206,21 @@ def test_a_model_is_never_a_measurement(checkout: Path, tmp_path: Path) -> None:
     assert run["environment"]["elf_sha256"] == built["elf_sha256"]
 
 
+TWINS = {"qemu-m4": "nucleo-l4r5zi", "qemu-m7": "nucleo-h7a3zi-q", "qemu-m33": "pico2"}
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is not installed")
+def test_unicorn_and_qemu_count_the_same_instructions(checkout: Path, tmp_path: Path) -> None:
+    """Two emulators, two ways of counting, one core each: not an instruction of difference."""
+    words = [word for pair in TWINS.items() for name in pair for word in ("--board", name)]
+    document = command(
+        checkout, tmp_path, "bench", "digits", *words, "--on-model", "--backend", "cpu"
+    )
+    infer = {run["board"]: run["stages"]["infer"]["median"] for run in document["runs"]}
+    for emulated, played in TWINS.items():
+        assert infer[emulated] == infer[played] > 100_000
+
+
 def test_a_board_without_a_model_says_so() -> None:
     with pytest.raises(UsageError, match="has no model"):
         on_model(load_board("native"))

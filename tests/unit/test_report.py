@@ -321,6 +321,13 @@ def test_the_table_of_the_default_suite_fits_eighty_columns(make_stored: MakeSto
     assert len(shown.splitlines()) == 2 + len(runs)
 
 
+def test_small_difference_is_shown_with_its_sign(make_stored: MakeStored) -> None:
+    before, after = make_stored(infer=1_000_000), make_stored(infer=1_000_003)
+    view = on_terminal(compare_view(compare_runs(before, after)), width=120)
+    assert "+3" in view
+    assert "1.00×" not in next(line for line in view.splitlines() if "infer" in line)
+
+
 def test_run_and_compare_views_show_their_parts(matrix: list[StoredRun]) -> None:
     view = on_terminal(run_view(matrix[0]), width=100)
     for part in ("Stages", "Layers", "Memory", "Provenance", "deterministic", "DEPTHWISE_CONV_2D"):

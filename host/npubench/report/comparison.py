@@ -9,7 +9,7 @@ from rich.text import Text
 from npubench.core import format as fmt
 from npubench.core.format import printable
 from npubench.report.table import cell, heading, name, new_table, number
-from npubench.runs.compare import Comparison
+from npubench.runs.compare import Comparison, StageComparison
 from npubench.stats.compare import Verdict
 
 _VERDICT_STYLE = {Verdict.TOO_FEW: "yellow", Verdict.UNDECIDED: "yellow"}
@@ -68,7 +68,7 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
             name(stage.stage),
             number(fmt.quantity(stage.median_a, stage.unit_a or "")),
             number(fmt.quantity(stage.median_b, stage.unit_b or "")),
-            number(fmt.ratio(stage.ratio)),
+            number(_change(stage)),
             verdict,
         )
         reasons.setdefault(stage.reason, []).append(stage.stage)
@@ -80,6 +80,14 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
             if reason
         ),
     )
+
+
+def _change(stage: StageComparison) -> str:
+    """b / a; a difference too small to show in three digits is shown as such, with its sign."""
+    a, b = stage.median_a, stage.median_b
+    if stage.ratio is None or a is None or b is None or a == b or not 0.995 <= stage.ratio < 1.005:
+        return fmt.ratio(stage.ratio)
+    return fmt.signed(fmt.quantity(b - a, stage.unit_b or ""), b - a)
 
 
 def _memory_comparison(comparison: Comparison) -> Table:

@@ -105,11 +105,16 @@ class Flash(_Part):
 
 class Npu(_Part):
     """The NPU, and the backend that compiles for it, where there is one. ``config`` is the
-    backend's own table; ``install`` says how a user gets the vendor's compiler."""
+    backend's own table; ``install`` says how a user gets the vendor's compiler.
+
+    ``adapter``: a backend that drives the vendor's compiler but makes no image, because that needs
+    the vendor's run time. It is never the default.
+    """
 
     name: str
     backend: str | None = None
     driver: str | None = None
+    adapter: str | None = None
     install: str = ""
     config: dict[str, str | int | float | bool] = Field(default_factory=dict)
 

@@ -91,6 +91,9 @@ def test_a_board_can_be_flashed_by_a_named_tool(board: Board) -> None:
 @each(BOARDS)
 def test_a_default_backend_exists(board: Board) -> None:
     assert board.default_backend in backend_names()
+    if board.npu is not None and board.npu.adapter is not None:
+        assert board.npu.adapter in backend_names()
+        assert board.npu.backend is None
     if board.npu is not None and board.npu.backend is None:
         assert board.npu.install, "who wants the NPU must be told what to install"
 

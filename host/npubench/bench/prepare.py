@@ -26,6 +26,9 @@ from npubench.core.progress import Reporter, step
 from npubench.core.version import VERSION
 from npubench.zoo import ResolvedModel
 
+# For who has an NPU without its compiler.
+WAY_OUT = "--backend cpu"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
@@ -97,7 +100,9 @@ def compile_network(network: Network, job: Job) -> Compiled:
         raise ToolMissing(
             error.message,
             argv=error.argv,
-            hint="; ".join(filter(None, (error.hint, "or run it on the CPU: --backend cpu"))),
+            hint=error.hint
+            if WAY_OUT in error.hint
+            else f"{error.hint}; or run it on the CPU: {WAY_OUT}",
         ) from error
     project = render_project(network.graph, plan, job.board, identity_of(network.resolved))
     return Compiled(network=network, board=job.board, plan=plan, project=project)

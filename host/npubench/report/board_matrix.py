@@ -104,4 +104,8 @@ def npu_path(board: Board) -> str:
         return "no NPU"
     if npu.backend is not None:
         return f"{npu.name}: backend `{npu.backend}`"
+    if npu.adapter is not None:
+        return (
+            f"{npu.name}: `--backend {npu.adapter}` compiles; an image needs the vendor's run time"
+        )
     return f"{npu.name}: none here; vendor: {npu.install}"

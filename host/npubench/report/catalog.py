@@ -100,7 +100,9 @@ def board_view(board: Board) -> RenderableType:
         ("counter", _counter(board)),
         (
             "NPU",
-            "" if board.npu is None else f"{board.npu.name}, backend {board.npu.backend or 'none'}",
+            ""
+            if board.npu is None
+            else f"{board.npu.name}, backend {board.npu.backend or board.npu.adapter or 'none'}",
         ),
         ("NPU's compiler", "" if board.npu is None else board.npu.install),
         ("default backend", board.default_backend),

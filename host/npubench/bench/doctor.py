@@ -58,6 +58,7 @@ _DISTRIBUTIONS = (
     ("scons", True, "is PlatformIO's build engine"),
     ("tflite-micro", False, "gives the golden answers; without it the native build stands in"),
     ("ethos-u-vela", False, "compiles for Ethos-U"),
+    ("unicorn", False, "runs the models of boards"),
     ("tensorflow", False, "quantizes and rebuilds models; `bench` never needs it"),
 )
 

@@ -145,6 +145,7 @@ def _memory(findings: Findings) -> MemoryRecord | None:
         kernels_bytes=static.kernels_bytes,
         harness_flash_bytes=static.harness_flash_bytes,
         harness_ram_bytes=static.harness_ram_bytes,
+        npu_driver_bytes=static.npu_driver_bytes,
         fixture_bytes=static.fixture_bytes,
         stack_bytes=stack,
         baseline_flash_bytes=static.baseline_flash_bytes,

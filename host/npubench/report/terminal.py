@@ -284,6 +284,7 @@ def layers_table(run: RunRecord) -> Table:
     table.add_column("Operator", no_wrap=True)
     if with_npu:
         table.add_column("Engine")
+        table.add_column("NPU cycles", justify="right", no_wrap=True)
     for title in ("MACs", "Weights", "Cost", "per MAC", "Share"):
         table.add_column(title, justify="right", no_wrap=True)
     totals: dict[str, float] = {}
@@ -295,7 +296,11 @@ def layers_table(run: RunRecord) -> Table:
         table.add_row(
             number(str(layer.index)),
             name(layer.op),
-            *([cell(layer.engine)] if with_npu else []),
+            *(
+                [cell(layer.engine), number(fmt.count(layer.npu_cycles or None))]
+                if with_npu
+                else []
+            ),
             number(fmt.count(layer.macs)),
             number(fmt.size(layer.weight_bytes)),
             number(fmt.quantity(value, layer.unit)),
@@ -311,6 +316,11 @@ def _memory_table(memory: MemoryRecord) -> Table:
             ("flash", fmt.size(memory.flash_bytes)),
             ("  weights", fmt.size(memory.weights_bytes)),
             ("  kernels", fmt.size(memory.kernels_bytes)),
+            *(
+                [("  NPU driver", fmt.size(memory.npu_driver_bytes))]
+                if memory.npu_driver_bytes
+                else []
+            ),
             ("  harness", fmt.size(memory.harness_flash_bytes)),
             ("  empty firmware of this board", fmt.size(memory.baseline_flash_bytes)),
             ("RAM", fmt.size(memory.ram_bytes)),

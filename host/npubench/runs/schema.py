@@ -131,6 +131,7 @@ class MemoryRecord(_Record):
     stack_bytes: int | None
     baseline_flash_bytes: int | None
     baseline_ram_bytes: int | None
+    npu_driver_bytes: int = 0
     data_bytes: int = 0
     scratch_bytes: int = 0
     regions: dict[str, int] = Field(default_factory=dict)

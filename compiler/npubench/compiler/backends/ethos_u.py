@@ -15,7 +15,13 @@ from npubench.compiler.importers.vela import VelaTensor, read_vela
 from npubench.compiler.lower import lower_op
 from npubench.compiler.partition import Partition, Segment, partition
 from npubench.compiler.plan import Constant, Estimate, Fallback, NpuJob, Plan, Step
-from npubench.compiler.vela import VelaResult, VelaSettings, compile_with_vela
+from npubench.compiler.vela import (
+    PACKAGE,
+    VERSION,
+    VelaResult,
+    VelaSettings,
+    compile_with_vela,
+)
 from npubench.core.errors import CompileError, ConfigError
 from npubench.core.paths import data_root
 
@@ -319,6 +325,7 @@ def _record(
             for fallback in _fallbacks(graph, split, result)
         ),
         "details": {
+            "compiler": f"{PACKAGE} {VERSION}",
             "system_config": settings.system_config,
             "memory_mode": settings.memory_mode,
             "npu_hz": round(system.clock_hz),

@@ -100,6 +100,7 @@ def _column(run: RunRecord) -> dict[str, Any]:
         "name": target(run),
         "unit": unit,
         "total": sum(layer.value or 0 for layer in run.layers if layer.unit == unit),
+        "npu_cycles": sum(layer.npu_cycles or 0 for layer in run.layers),
         "layers": {layer.index: layer for layer in run.layers},
         "infer": fmt.count(median),
         "infer_per_mac": fmt.per_mac(
@@ -126,6 +127,8 @@ def _row(layer: LayerRecord, columns: Sequence[dict[str, Any]]) -> dict[str, Any
 
 
 def _cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
+    if layer is not None and layer.engine == "npu" and layer.npu_cycles is not None:
+        return _npu_cell(layer, column)
     if layer is None or layer.value is None:
         title = "not in this run" if layer is None else layer.reason or "unavailable"
         return {
@@ -149,6 +152,25 @@ def _cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
             [Segment(value=share, style="s-main", title=fmt.percent(share))],
             scale=1.0,
             label=f"{fmt.percent(share)} of the sum",
+            thin=True,
+        ),
+    }
+
+
+def _npu_cell(layer: LayerRecord, column: dict[str, Any]) -> dict[str, Any]:
+    """An operator inside an NPU's job: the cycles that the model gives it, not a time."""
+    cycles = layer.npu_cycles or 0
+    share = cycles / column["npu_cycles"] if column["npu_cycles"] else 0.0
+    return {
+        "text": f"{fmt.count(cycles)} NPU cycles",
+        "sort": cycles,
+        "title": f"{fmt.percent(share)} of the NPU's cycles, modelled; {layer.kernel}",
+        "per_mac": None,
+        "per_mac_sort": -1,
+        "bar": bar(
+            [Segment(value=share, style="s-main", title=fmt.percent(share))],
+            scale=1.0,
+            label=f"{fmt.percent(share)} of the NPU's cycles",
             thin=True,
         ),
     }

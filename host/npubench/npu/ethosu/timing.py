@@ -107,7 +107,7 @@ def operation_time(
         units = _elementwise_cycles(op, accelerator, system)
     else:
         units = _mac_cycles(op, accelerator, system)
-    transfers = _transfers(op, accelerator, system)
+    transfers = _transfers(op, system)
     return _finish(
         op.offset_bytes,
         transfers,
@@ -400,9 +400,8 @@ def _burst(fmap: FeatureMap, block: Blocks, moved: int, memory: Memory, *, is_re
     return moved * memory.burst_bytes // burst
 
 
-def _transfers(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> list[_Transfer]:
+def _transfers(op: BlockOp, system: MemorySystem) -> list[_Transfer]:
     """Everything that crosses the AXI ports, in bytes of bandwidth."""
-    del accelerator
     found: list[_Transfer] = []
     ofm_block = _ofm_block(op)
     blocks_hw = _divide_up(op.ofm.shape[0], ofm_block[0]) * _divide_up(

@@ -162,7 +162,21 @@ def test_overlapping_modelled_ranges_are_undecided(make_stored: MakeStored) -> N
         )
         for board, infer, low, high in (("a-1", 100.0, 80.0, 120.0), ("b-2", 110.0, 90.0, 130.0))
     ]
-    assert "Undecided between a-1 and b-2" in words(render_report(runs))
+    text = words(render_report(runs))
+    assert "Undecided between a-1 and b-2" in text
+    assert "1.10×" not in text
+
+
+def test_a_modelled_difference_is_named_as_a_range_only(make_stored: MakeStored) -> None:
+    runs = [
+        make_stored(
+            board=board, unit="us_modelled", evidence="modelled", infer=infer, low=low, high=high
+        )
+        for board, infer, low, high in (("a-1", 1e9, 8e8, 12e8), ("b-2", 4e9, 24e8, 56e8))
+    ]
+    text = words(render_report(runs))
+    assert "b-2 takes 2.00× to 7.00× as long" in text
+    assert "4.00×" not in text
 
 
 def test_the_file_is_self_contained(matrix: list[StoredRun]) -> None:

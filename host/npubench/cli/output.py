@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
+LOG_WIDTH = 120
+"""Columns of what is printed when nobody's terminal says how many there are."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
@@ -28,7 +31,8 @@ def print_json(document: Any) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console that knows whether it speaks to a terminal."""
+    """A Rich console that knows whether it speaks to a terminal. Elsewhere, in a file or a log,
+    its lines are as long as the tables want them, up to LOG_WIDTH (``COLUMNS`` overrides)."""
     from rich.console import Console
 
     class PatientConsole(Console):
@@ -39,7 +43,9 @@ def console(*, stderr: bool = False) -> Console:
             self.quiet = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    return PatientConsole(stderr=stderr, highlight=False)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
+    return PatientConsole(stderr=stderr, highlight=False, width=width)
 
 
 class PlainReporter:

@@ -51,9 +51,9 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
     """One line per run; a run that failed shows no number and, below, its reason and hint."""
     table = new_table(tight=True)
     table.add_column("Model", no_wrap=True)
-    table.add_column("Target", overflow="fold", min_width=10)
+    table.add_column("Target", overflow="fold", min_width=12)
     table.add_column("Result", no_wrap=True)
-    for title in ("Infer", "per MAC", "Flash", "RAM"):
+    for title in ("Infer", "/MAC", "Flash", "RAM"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Evidence", no_wrap=True)
     lines: list[Text] = []
@@ -78,7 +78,7 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
         return None
     table = new_table(tight=True)
     table.add_column("Model", no_wrap=True)
-    table.add_column("Target", overflow="fold", min_width=10)
+    table.add_column("Target", overflow="fold", min_width=12)
     table.add_column("Energy", no_wrap=True)
     for title in ("Infer, uJ", "k = 2", "net, uJ", "Idle, uW"):
         table.add_column(title, justify="right", no_wrap=True)

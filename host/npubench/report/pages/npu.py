@@ -46,7 +46,7 @@ time follows from both with the board's clocks and its range of cycles per instr
 <tbody>{% for pair in pairs %}
 <tr><td>{{ pair.network }}</td><th scope="row">{{ pair.npu.board }}</th>
 <td class="num">{{ pair.cpu_time }}</td><td class="num">{{ pair.npu_time }}</td>
-<td>{{ pair.claim }}</td><td class="num">{{ pair.npu.npu.macs_share|percent }}</td>
+<td class="keep">{{ pair.claim }}</td><td class="num">{{ pair.npu.npu.macs_share|percent }}</td>
 <td class="num">{{ pair.npu.npu.mac_utilization_ratio|percent }}</td>
 <td class="num">{{ pair.effective }}</td><td class="num">{{ pair.peak }}</td></tr>
 {% endfor %}</tbody></table></div>
@@ -141,7 +141,7 @@ def _time(stage: StageRecord | None) -> str:
         return fmt.NONE
     if stage.low is None or stage.high is None:
         return fmt.quantity(stage.median, stage.unit)
-    return f"{fmt.quantity(stage.low, 'us')} to {fmt.quantity(stage.high, 'us')}"
+    return f"{fmt.si(stage.low / 1e6, 's')} to {fmt.si(stage.high / 1e6, 's')}"
 
 
 def _memory(run: RunRecord | None) -> str:

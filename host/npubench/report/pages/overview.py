@@ -69,7 +69,7 @@ else "cycles" }} per MAC</th>{% endif %}
 {% for row in group.rows %}
 <tr{% if row.best %} class="best"{% endif %}><th scope="row">{{ row.run|target }}</th>
 <td class="wide"><span class="value">{{ row.value }}</span>{{ row.bar }}</td>
-{% if group.rows|length > 1 %}<td class="num">{{ row.ratio|ratio }}</td>{% endif %}
+{% if group.rows|length > 1 %}<td class="num">{{ row.times }}</td>{% endif %}
 {% if group.per_mac %}<td class="num">{{ row.per_mac|per_mac }}</td>{% endif %}
 <td class="num">{{ row.flash|size }}</td><td class="num">{{ row.ram|size }}</td>
 <td>{{ verdict(row.run) }}</td></tr>
@@ -154,7 +154,7 @@ def _group(ranking: Ranking) -> dict[str, Any]:
                 "run": run,
                 "value": text,
                 "best": value == best and len(ranking.runs) > 1,
-                "ratio": value / best if best else None,
+                "times": _times(ranking, run),
                 "per_mac": infer_per_mac(run),
                 "flash": None if run.memory is None else run.memory.flash_bytes,
                 "ram": None if run.memory is None else run.memory.ram_bytes,
@@ -195,16 +195,33 @@ def _answer(ranking: Ranking) -> str:
         return (
             f"Undecided between {target(best)} and {target(second)}: their modelled ranges overlap."
         )
-    ratio = _ratio_words(ranking.value(second), ranking.value(best), ranking.unit)
-    return f"{target(best)} {_LEAST[ranking.unit]} {words}: {cost}; {target(second)} {ratio}."
+    return (
+        f"{target(best)} {_LEAST[ranking.unit]} {words}: {cost}; {target(second)} "
+        f"{_ratio_words(ranking, second)}."
+    )
 
 
-def _ratio_words(value: float, best: float, unit: str) -> str:
+def _ratio_words(ranking: Ranking, run: RunRecord) -> str:
+    best = ranking.value(ranking.best)
     if not best:
         return "takes more"
-    if value / best < 1.1:
-        return f"takes {fmt.percent(value / best - 1)} more"
-    return f"takes {fmt.ratio(value / best)} {_AS[unit]}"
+    if ranking.evidence is not Evidence.MODELLED and ranking.value(run) / best < 1.1:
+        return f"takes {fmt.percent(ranking.value(run) / best - 1)} more"
+    return f"takes {_times(ranking, run)} {_AS[ranking.unit]}"
+
+
+def _times(ranking: Ranking, run: RunRecord) -> str:
+    """How many times the best's cost: of modelled values only a range, the worst of one against
+    the best of the other, and no figure where the ranges overlap."""
+    best, value = ranking.value(ranking.best), ranking.value(run)
+    if run is ranking.best or not best or ranking.evidence is not Evidence.MODELLED:
+        return fmt.ratio(value / best if best else None)
+    if _overlap(ranking, ranking.best, run):
+        return "undecided"
+    ours, theirs = ranking.best.stages[ranking.stage], run.stages[ranking.stage]
+    low = (theirs.low or value) / (ours.high or best)
+    high = (theirs.high or value) / (ours.low or best)
+    return f"{fmt.ratio(low)} to {fmt.ratio(high)}"
 
 
 def _overlap(ranking: Ranking, best: RunRecord, second: RunRecord) -> bool:

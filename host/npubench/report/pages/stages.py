@@ -52,6 +52,17 @@ preceded by its load; end to end is load + infer + unload + post of one repetiti
 {% for cell in row.cells %}<td class="num{% if cell.strong %} strong{% endif %}"\
 {% if cell.title %} title="{{ cell.title }}"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
+{% if panel.parts %}
+<div class="scroll"><table class="dense">
+<caption>What these times are made of: instructions {{ badge("counted") }} and NPU cycles \
+{{ badge("modelled") }}, never added</caption>
+<thead><tr><th scope="col">Target</th><th scope="col"></th>{% for stage in columns %}\
+<th scope="col" class="num">{{ stage.replace("_", " ") }}</th>{% endfor %}</tr></thead>
+<tbody>{% for run, what, values in panel.parts %}
+<tr><td>{{ run|target }}</td><td>{{ what }}</td>{% for value in values %}\
+<td class="num">{{ value|count }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endif %}
 {% if panel.notes %}<ul class="notes">{% for note in panel.notes %}<li>{{ note }}</li>\
 {% endfor %}</ul>{% endif %}
 {% endfor %}
@@ -133,8 +144,22 @@ def _panel(group: Ranking) -> dict[str, Any]:
             }
             for run in group.runs
         ],
+        "parts": [part for run in group.runs for part in _parts(run)],
         "notes": _notes(group),
     }
+
+
+def _parts(run: RunRecord) -> list[tuple[RunRecord, str, list[int | None]]]:
+    """The two counts that a modelled time was made from, a row each; the NPU's where it ran."""
+    stages = [run.stages.get(stage) for stage in _COLUMNS]
+    instructions = [None if stage is None else stage.cpu_instructions for stage in stages]
+    cycles = [None if stage is None else stage.npu_cycles for stage in stages]
+    rows = []
+    if any(value is not None for value in instructions):
+        rows.append((run, "instructions", instructions))
+    if any(cycles):
+        rows.append((run, "NPU cycles", cycles))
+    return rows
 
 
 def _median(stage: StageRecord | None, unit: str) -> float:
@@ -179,7 +204,7 @@ def _cell(stage: StageRecord | None, group: Ranking, name: Stage) -> dict[str, A
 
 
 def _notes(group: Ranking) -> list[str]:
-    """What a number alone would hide: stages that cannot be told apart, and the NPU's share."""
+    """What a number alone would hide: stages that cannot be told apart, and why one has none."""
     notes = []
     for run in group.runs:
         for name, stage in run.stages.items():
@@ -188,9 +213,4 @@ def _notes(group: Ranking) -> list[str]:
                 notes.append(f"{label}: not separable: {stage.reason or 'no reason given'}")
             elif stage.median is None and stage.reason:
                 notes.append(f"{label}: {stage.reason}")
-            if stage.cpu_instructions is not None and stage.npu_cycles is not None:
-                notes.append(
-                    f"{label}: {fmt.count(stage.cpu_instructions)} CPU instructions (counted) and "
-                    f"{fmt.count(stage.npu_cycles)} NPU cycles (modelled); these are never added"
-                )
     return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from npubench.cli.main import run
 from npubench.core.errors import ConfigError, MonitorError, ResultError, StorageError
 from npubench.power.capture.free import calibrate, capture_for, totals
 from npubench.power.capture.parts import PartsWriter, read_capture
@@ -164,7 +166,9 @@ while True:
 """
 
 
-def test_a_killed_process_leaves_its_finished_samples(tmp_path: Path, checkout: Path) -> None:
+def test_a_killed_process_leaves_its_finished_samples(
+    tmp_path: Path, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "c"
     environment = {**os.environ, "PYTHONPATH": f"{checkout / 'compiler'}:{checkout / 'host'}"}
     child = subprocess.Popen([sys.executable, "-c", _CHILD, str(folder)], env=environment)
@@ -180,6 +184,10 @@ def test_a_killed_process_leaves_its_finished_samples(tmp_path: Path, checkout: 
     samples = np.concatenate([block.current_ua for block in capture.blocks()])
     assert len(samples) >= 300_000
     assert np.array_equal(samples, np.arange(len(samples), dtype=np.float32))
+    assert run(["power", "view", str(folder), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["totals"]["samples"] == len(samples)
+    assert "killed" in shown["ended"]
 
 
 def test_a_stored_capture_can_be_replayed(tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
+
+if TYPE_CHECKING:
+    from npubench.power.capture.free import Totals
+
+CUT_OFF = "the process that captured was killed; every finished part is here"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -169,13 +174,17 @@ def capture(
         print_json({"folder": str(output), "totals": asdict(found), "ended": ended})
     else:
         out = console()
-        out.print(
-            f"{found.samples} samples, {found.seconds:.3f} s, mean {found.mean_ua:.2f} uA, "
-            f"{found.low_ua:.2f} to {found.high_ua:.2f} uA, {found.lost} lost"
-        )
+        out.print(_totals_line(found), markup=False, soft_wrap=True)
         if ended:
             out.print(f"ended early: {ended}", markup=False, soft_wrap=True)
     return 1 if ended or found.lost else 0
+
+
+def _totals_line(found: Totals) -> str:
+    return (
+        f"{found.samples} samples, {found.seconds:.3f} s, mean {found.mean_ua:.2f} uA, "
+        f"{found.low_ua:.2f} to {found.high_ua:.2f} uA, {found.lost} lost"
+    )
 
 
 @app.command(
@@ -219,33 +228,43 @@ def calibrate(
 
 @app.command(
     "view",
-    help="Draw a capture (or a run's) as PNG, stages shaded.\n\n"
-    "Example: npubench power view runs/RUN --png trace.png",
+    help="Sum up a capture (or a run's), also one that was cut off, and draw it as PNG, stages "
+    "shaded.\n\nExample: npubench power view runs/RUN --png trace.png",
 )
 def view(
     folder: Annotated[Path, typer.Argument(help="A capture's folder, or a run's.")],
-    png: Annotated[Path, typer.Option("--png", help="The file to write.")],
-    begin_s: Annotated[float, typer.Option("--begin", help="From this second on.")] = 0.0,
-    end_s: Annotated[float | None, typer.Option("--end", help="Up to this second.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="The picture to write.")] = None,
+    begin_s: Annotated[float, typer.Option("--begin", help="Draw from this second on.")] = 0.0,
+    end_s: Annotated[float | None, typer.Option("--end", help="Draw up to this second.")] = None,
     width: Annotated[int, typer.Option(min=100, max=8000, help="Columns.")] = 1400,
+    as_json: JsonOption = False,
 ) -> None:
-    """A picture of a capture."""
-    from npubench.core.errors import StorageError
+    """What a capture holds."""
+    from npubench.power.capture.free import totals
     from npubench.power.capture.parts import read_capture
-    from npubench.power.plot.envelope import envelope
-    from npubench.power.plot.marked import shades_of
-    from npubench.power.plot.png import trace_png
+    from npubench.power.plot.marked import draw
 
     inner = folder / "power"
     stored = read_capture(inner if inner.is_dir() else folder)
-    rate_hz = stored.traits.rate_hz
-    total = sum(len(block) for block in stored.blocks())
-    first = max(0, int(begin_s * rate_hz))
-    stop = min(total, int(end_s * rate_hz) if end_s is not None else total)
-    drawn = envelope(stored.blocks(), first=first, stop=max(stop, first + 1), columns=width)
-    picture = trace_png(drawn, shades_of(stored), rate_hz=rate_hz, title=stored.identity.model)
-    try:
-        png.write_bytes(picture)
-    except OSError as error:
-        raise StorageError(f"{png}: {error.strerror}", hint="choose another file") from error
-    console().print(f"{png}: {stop - first} samples", markup=False)
+    if png is not None:
+        draw(stored, png, begin_s=begin_s, end_s=end_s, columns=width)
+    found = totals(stored)
+    ended = CUT_OFF if stored.loss is None else stored.loss.ended
+    if as_json:
+        print_json(
+            {
+                "folder": str(folder),
+                "instrument": asdict(stored.identity),
+                "totals": asdict(found),
+                "ended": ended,
+                "png": None if png is None else str(png),
+            }
+        )
+        return
+    out = console()
+    out.print(f"{stored.identity.model}", markup=False, soft_wrap=True)
+    out.print(_totals_line(found), markup=False, soft_wrap=True)
+    if ended:
+        out.print(f"ended early: {ended}", markup=False, soft_wrap=True)
+    if png is not None:
+        out.print(f"picture: {png}", markup=False, soft_wrap=True)

@@ -182,6 +182,6 @@ def decode_scales(
     rows = data[: count * SCALE_BYTES].reshape(count, SCALE_BYTES).astype(np.int64)
     powers = np.int64(1) << (8 * np.arange(5, dtype=np.int64))
     bias = rows[:, :5] @ powers
-    bias = np.where(bias >= np.int64(1) << 39, bias - (np.int64(1) << 40), bias)
+    bias = np.where(bias >= 1 << 39, bias - (1 << 40), bias)
     multiplier = rows[:, 5:9] @ powers[:4]
     return bias, multiplier, rows[:, 9] & 0x3F

@@ -68,7 +68,7 @@ def totals(capture: Capture) -> Totals:
         count += len(values)
         total += float(values.sum())
         squares += float(values @ values)
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        low, high = min(low, float(np.min(values))), max(high, float(np.max(values)))
     mean = total / count if count else 0.0
     return Totals(
         samples=count + lost,

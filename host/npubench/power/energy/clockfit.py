@@ -103,7 +103,7 @@ def fit_clocks(
     if best.ambiguous:
         return _unmatched("the edges fit at more than one place")
     rate, offset = best.rate, best.offset
-    offsets = np.full(int(segments.max()) + 1, offset)
+    offsets = np.full(int(np.max(segments)) + 1, offset)
     for _ in range(4):
         partner, distance = _partners(times, segments, names, places, seen_names, rate, offsets)
         inside = distance <= (slack if segments.max() else RESIDUAL_LIMIT_SAMPLES + 1.0)
@@ -125,7 +125,7 @@ def fit_clocks(
     extra = int(between.sum()) - len(set(partner.tolist()))
     if extra > 0 or len(set(partner.tolist())) < len(wanted):
         return _unmatched(f"the capture shows {extra} edges that the device did not make")
-    residual = float(distance.max())
+    residual = float(np.max(distance))
     count = len(wanted)
     spread = max(QUANTUM_SIGMA, float(np.sqrt(np.mean(distance**2))))
     centre = float(times.mean())
@@ -237,7 +237,7 @@ def _solve(
     target = places - rate_hz * (times - centre)
     solution, *_ = np.linalg.lstsq(design, target, rcond=None)
     rate = rate_hz + float(solution[0])
-    offsets = np.zeros(int(segments.max()) + 1)
+    offsets = np.zeros(int(np.max(segments)) + 1)
     last = solution[1]
     for segment in range(len(offsets)):
         found = np.flatnonzero(used == segment)

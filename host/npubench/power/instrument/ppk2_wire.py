@@ -252,7 +252,7 @@ class WordDecoder:
         full = (words & np.uint32(ADC_MAX)) == ADC_MAX
         if full.any():
             flags = np.where(full & (flags == 0), flags | np.uint8(Flag.SATURATED), flags)
-        if float(current.max()) > CURRENT_LIMIT_UA:
+        if float(np.max(current)) > CURRENT_LIMIT_UA:
             high = (current > CURRENT_LIMIT_UA) & (flags == 0)
             flags = np.where(high, flags | np.uint8(Flag.SATURATED), flags)
         if len(changes) or not present[:keep].all():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from npubench.core.errors import ResultError
+from npubench.core.errors import ResultError, StorageError
 from npubench.power.capture.parts import Capture
 from npubench.power.energy.clockfit import device_edges, fit_clocks
 from npubench.power.energy.edges import EdgeFinder, Wiring
 from npubench.power.energy.marks import PAUSE, STAGE_OF_CODE, Mark
 from npubench.power.energy.reason import Reason
-from npubench.power.plot.png import Shade
+from npubench.power.plot.envelope import envelope
+from npubench.power.plot.png import Shade, trace_png
 
 MARKS_FILE = "marks.json"
 
@@ -55,3 +56,20 @@ def shades_of(capture: Capture) -> tuple[Shade, ...]:
         if mark.code != PAUSE:
             shades.append(Shade(stage=STAGE_OF_CODE[mark.code], begin=begin, end=end))
     return tuple(shades)
+
+
+def draw(capture: Capture, png: Path, *, begin_s: float, end_s: float | None, columns: int) -> None:
+    """Write the trace of a capture, or of a part of it, as a picture with its stages shaded.
+
+    Raises StorageError when the file cannot be written.
+    """
+    rate_hz = capture.traits.rate_hz
+    total = sum(len(block) for block in capture.blocks())
+    first = max(0, int(begin_s * rate_hz))
+    stop = min(total, int(end_s * rate_hz) if end_s is not None else total)
+    drawn = envelope(capture.blocks(), first=first, stop=max(stop, first + 1), columns=columns)
+    picture = trace_png(drawn, shades_of(capture), rate_hz=rate_hz, title=capture.identity.model)
+    try:
+        png.write_bytes(picture)
+    except OSError as error:
+        raise StorageError(f"{png}: {error.strerror}", hint="choose another file") from error

@@ -50,7 +50,7 @@ def trace_png(
     image = np.full((height, width, 3), PAPER, np.uint8)
     top, bottom = MARGIN_TOP, height - MARGIN_BOTTOM
     finite = trace.high_ua[np.isfinite(trace.high_ua)]
-    ceiling = float(finite.max()) * 1.08 if len(finite) and finite.max() > 0 else 1.0
+    ceiling = float(np.max(finite)) * 1.08 if len(finite) and np.max(finite) > 0 else 1.0
     for shade in shades:
         left, right = (
             MARGIN_LEFT + int(np.clip((place - trace.first) / trace.per_column, 0, columns))

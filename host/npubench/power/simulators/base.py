@@ -109,7 +109,7 @@ class Feed:
         current = np.diff(charge) * self.true_rate_hz
         levels = self.trace.level_at(times[:-1])
         if "idle-drift" in self.faults:
-            floor_ua = float(self.trace.current_ua.min())
+            floor_ua = float(np.min(self.trace.current_ua))
             current = current + floor_ua * times[:-1] / max(self.trace.seconds, 1e-9)
         index = self.next + np.arange(count)
         if "saturation" in self.faults:

@@ -203,7 +203,7 @@ def _picture(folder: Path, label: str) -> tuple[float, Markup | None]:
 def _svg(trace: Envelope, shades: Sequence[Shade], label: str) -> Markup:
     """The envelope as one path of upright strokes, stages as rectangles behind it."""
     finite = trace.high_ua[np.isfinite(trace.high_ua)]
-    top_ua = float(finite.max()) * 1.08 if len(finite) and finite.max() > 0 else 1.0
+    top_ua = float(np.max(finite)) * 1.08 if len(finite) and np.max(finite) > 0 else 1.0
     columns = len(trace.low_ua)
     low = HEIGHT - trace.low_ua * (HEIGHT / top_ua)
     high = HEIGHT - trace.high_ua * (HEIGHT / top_ua)

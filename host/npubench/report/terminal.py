@@ -79,8 +79,8 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
     table = new_table(tight=True)
     table.add_column("Model", no_wrap=True)
     table.add_column("Target", overflow="fold", min_width=12)
-    table.add_column("Energy", no_wrap=True)
-    for title in ("Infer, uJ", "k = 2", "net, uJ", "Idle, uW"):
+    table.add_column("Capture", no_wrap=True)
+    for title in ("Infer", "k = 2", "net of idle", "Idle"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Evidence", no_wrap=True)
     for run in captured:
@@ -94,17 +94,17 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
             name(run.model.name, 20),
             cell(target(run)),
             energy.verdict,
-            _microjoules(None if stage is None else stage.gross_uj),
+            number(fmt.si(_joules(None if stage is None else stage.gross_uj), "J")),
             fmt.NONE if spread is None else f"± {fmt.percent(spread)}",
-            _microjoules(None if stage is None else stage.net_uj),
-            _microjoules(energy.idle_uw if stage is not None else None),
+            number(fmt.si(_joules(None if stage is None else stage.net_uj), "J")),
+            number(fmt.si(_joules(None if stage is None else energy.idle_uw), "W")),
             evidence_words(energy.evidence),
         )
-    return table
+    return Group(heading("Energy of an inference"), table)
 
 
-def _microjoules(value: float | None) -> str:
-    return fmt.NONE if value is None else f"{value:.4g}"
+def _joules(micro: float | None) -> float | None:
+    return None if micro is None else micro / 1e6
 
 
 def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:

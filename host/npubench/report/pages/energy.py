@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from npubench.core import format as fmt
 from npubench.core.errors import NpubenchError
 from npubench.power.capture.parts import read_capture
 from npubench.power.energy.duty import break_even_per_second, duty_power_uw
@@ -28,8 +30,11 @@ ORDER = 35
 log = logging.getLogger(__name__)
 
 STAGES = ("load", "infer", "unload", "post", "end_to_end", "init_warm")
-RATES_PER_SECOND = (0.1, 1.0, 10.0)
-COLUMNS, HEIGHT = 3000, 240
+RATES_PER_SECOND = (0.01, 0.1, 1.0, 10.0)
+# The page holds the lowest and highest current of FINE columns; what is drawn at first, and where
+# no script runs, has COLUMNS.
+FINE, COLUMNS, HEIGHT = 20_000, 2_000, 240
+NOTHING = 0xFFFF
 
 _TEMPLATE = """
 {% if not networks %}<p class="note">No run of this report captured power: add \
@@ -42,13 +47,14 @@ accuracy; without a source for it there is none.</p>{% endif %}
 <div class="scroll"><table>
 <caption>Energy by stage, µJ</caption>
 <thead><tr><th scope="col">Target</th><th scope="col">Verdict</th>\
-{% for name in stages %}<th scope="col" class="num">{{ name }}</th>{% endfor %}\
+{% for name in stages %}<th scope="col" class="num">{{ name.replace("_", " ") }}</th>{% endfor %}\
 <th scope="col" class="num">Idle, µW</th></tr></thead>
 <tbody>{% for row in network.rows %}
 <tr><th scope="row">{{ row.name }} {{ badge(row.evidence) }}</th><td>{{ row.verdict }}</td>
 {% for cell in row.cells %}<td class="num" title="{{ cell.title }}">{{ cell.gross }}\
 {% if cell.interval %}<br><span class="muted">{{ cell.interval }}</span>{% endif %}\
-{% if cell.net %}<br><span class="muted">net {{ cell.net }}</span>{% endif %}</td>{% endfor %}
+{% if cell.net %}<br><span class="muted">net {{ cell.net }}\
+{% if cell.net_interval %}<br>{{ cell.net_interval }}{% endif %}</span>{% endif %}</td>{% endfor %}
 <td class="num">{{ row.idle }}</td></tr>
 {% for reason in row.reasons %}<tr><td></td><td colspan="{{ stages|length + 2 }}">{{ reason }}</td>\
 </tr>{% endfor %}
@@ -72,11 +78,13 @@ zoom, drag to move, double click for all.</figcaption>
 """
 
 _PICTURE = """<svg class="trace" viewBox="0 0 {{ width }} {{ height }}" \
-preserveAspectRatio="none" width="100%" height="{{ height }}" role="img" aria-label="{{ label }}">\
+preserveAspectRatio="none" width="100%" height="{{ height }}" role="img" aria-label="{{ label }}" \
+data-seconds="{{ seconds }}" data-envelope="{{ packed }}">\
 {% for shade in shades %}<rect x="{{ shade.x }}" y="0" width="{{ shade.width }}" \
 height="{{ height }}" fill="{{ shade.fill }}"><title>{{ shade.stage }}</title></rect>{% endfor %}\
 <path d="{{ path }}" fill="none" stroke="#1d4ed8" stroke-width="1" \
 vector-effect="non-scaling-stroke"/></svg>
+<p class="note trace-range">0 to {{ seconds }} s</p>
 <p class="note">0 to {{ top }} on the upright axis; \
 {% for stage, fill in colours %}<svg class="key" viewBox="0 0 10 10"><rect width="10" height="10" \
 fill="{{ fill }}"/></svg> {{ stage }} {% endfor %}</p>"""
@@ -123,26 +131,36 @@ def _row(run: RunRecord, energy: EnergyRecord, path: Path) -> dict[str, Any]:
 
 def _cell(stage: EnergyStageRecord | None) -> dict[str, str]:
     if stage is None:
-        return {"gross": "", "interval": "", "net": "", "title": "no figure"}
-    interval = ""
-    if stage.gross_low_uj is not None and stage.gross_high_uj is not None:
-        interval = f"{number(stage.gross_low_uj)} to {number(stage.gross_high_uj)}"
+        return {"gross": "", "interval": "", "net": "", "net_interval": "", "title": "no figure"}
     return {
         "gross": number(stage.gross_uj),
-        "interval": interval,
+        "interval": _interval(stage.gross_uj, stage.gross_low_uj, stage.gross_high_uj),
         "net": "" if stage.net_uj is None else number(stage.net_uj),
+        "net_interval": ""
+        if stage.net_uj is None
+        else _interval(stage.net_uj, stage.net_low_uj, stage.net_high_uj),
         "title": f"{stage.repeats} repetitions in each of {stage.windows} windows, "
         f"{stage.samples} samples; mean {number(stage.mean_uw)} µW, "
         f"peak {number(stage.peak_uw)} µW, charge {number(stage.charge_uc)} µC",
     }
 
 
-def number(value: float) -> str:
-    """Four significant digits, thousands apart, no exponent for usual sizes."""
+def _interval(value: float, low: float | None, high: float | None) -> str:
+    """``± half`` of an interval about its middle, else its ends; empty without one."""
+    if low is None or high is None:
+        return ""
+    half = (high - low) / 2
+    if abs(low + half - value) < 1e-3 * half:
+        return f"± {number(half, digits=2)}"
+    return f"({number(low)} to {number(high)})"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Significant digits, thousands apart, no exponent for usual sizes."""
     if value == 0:
         return "0"
-    digits = max(0, 3 - int(np.floor(np.log10(abs(value)))))
-    return f"{value:,.{min(digits, 6)}f}".replace(",", " ")
+    places = max(0, digits - 1 - int(np.floor(np.log10(abs(value)))))
+    return f"{value:,.{min(places, 8)}f}".replace(",", fmt.GROUP)
 
 
 def _duty(captured: Sequence[tuple[RunRecord, EnergyRecord]]) -> list[dict[str, Any]]:
@@ -193,25 +211,28 @@ def _picture(folder: Path, label: str) -> tuple[float, Markup | None]:
         total = sum(len(block) for block in capture.blocks())
         if not total:
             return 0.0, None
-        drawn = envelope(capture.blocks(), first=0, stop=total, columns=COLUMNS)
-        return total / capture.traits.rate_hz, _svg(drawn, shades_of(capture), label)
+        drawn = envelope(capture.blocks(), first=0, stop=total, columns=FINE)
+        seconds = total / capture.traits.rate_hz
+        return seconds, _svg(drawn, shades_of(capture), label, seconds)
     except NpubenchError as error:
         log.info("no trace of %s: %s", label, error)
         return 0.0, None
 
 
-def _svg(trace: Envelope, shades: Sequence[Shade], label: str) -> Markup:
-    """The envelope as one path of upright strokes, stages as rectangles behind it."""
+def _svg(trace: Envelope, shades: Sequence[Shade], label: str, seconds: float) -> Markup:
+    """The envelope as one path of upright strokes, stages as rectangles behind it; the fine
+    envelope goes with it, for the script that zooms."""
     finite = trace.high_ua[np.isfinite(trace.high_ua)]
     top_ua = float(np.max(finite)) * 1.08 if len(finite) and np.max(finite) > 0 else 1.0
     columns = len(trace.low_ua)
-    low = HEIGHT - trace.low_ua * (HEIGHT / top_ua)
-    high = HEIGHT - trace.high_ua * (HEIGHT / top_ua)
+    starts = np.unique(np.linspace(0, columns, min(COLUMNS, columns), endpoint=False, dtype=int))
+    low = HEIGHT - np.fmin.reduceat(trace.low_ua, starts) * (HEIGHT / top_ua)
+    high = HEIGHT - np.fmax.reduceat(trace.high_ua, starts) * (HEIGHT / top_ua)
     strokes = [
-        f"{'L' if column and not np.isnan(high[column - 1]) else 'M'}{column},{high[column]:.1f}"
-        f"V{max(low[column], high[column] + 0.6):.1f}"
-        for column in range(columns)
-        if not np.isnan(high[column])
+        f"{'L' if at and not np.isnan(high[at - 1]) else 'M'}{start},{high[at]:.1f}"
+        f"V{max(low[at], high[at] + 0.6):.1f}"
+        for at, start in enumerate(starts)
+        if not np.isnan(high[at])
     ]
     placed = [
         {
@@ -228,10 +249,21 @@ def _svg(trace: Envelope, shades: Sequence[Shade], label: str) -> Markup:
         height=HEIGHT,
         label=f"current over time of {label}",
         shades=placed,
-        path="".join(strokes),
+        path=Markup("".join(strokes)),  # of our own, and longer than texts may be
+        packed=Markup(_packed(trace, top_ua)),
+        seconds=f"{seconds:.3g}",
         top=f"{top_ua / 1000:.3g} mA" if top_ua >= 1000 else f"{top_ua:.3g} µA",
         colours=[(name, _hex(colour)) for name, colour in COLOURS.items()],
     )
+
+
+def _packed(trace: Envelope, top_ua: float) -> str:
+    """Lowest and highest of each column as 16-bit numbers, 65534 for ``top_ua``, 65535 for nothing
+    captured; interleaved, little-endian, base64."""
+    both = np.stack([trace.low_ua, trace.high_ua], axis=1).astype(np.float64) / top_ua
+    scaled = np.clip(np.nan_to_num(both, nan=0.0), 0.0, 1.0) * (NOTHING - 1)
+    values = np.where(np.isnan(both), NOTHING, np.rint(scaled)).astype("<u2")
+    return base64.b64encode(values.tobytes()).decode("ascii")
 
 
 def _hex(colour: tuple[int, int, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,9 +17,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from npubench.cli.main import run
-from npubench.core.errors import ConfigError, MonitorError, ResultError, StorageError
+from npubench.core.errors import ConfigError, MonitorError, ResultError, StorageError, UsageError
 from npubench.power.capture.free import calibrate, capture_for, totals
 from npubench.power.capture.parts import PartsWriter, read_capture
 from npubench.power.capture.rig import choose_power, open_power
@@ -28,7 +30,7 @@ from npubench.power.instrument.ppk2_wire import WordDecoder, parse_metadata
 from npubench.power.instrument.registry import driver_names, load_driver
 from npubench.power.instrument.source import Block, Flag, Identity, LossReport, Traits, block_of
 from npubench.power.plot.envelope import envelope
-from npubench.power.plot.png import Shade, trace_png
+from npubench.power.plot.png import COLOURS, MARGIN_LEFT, TRACE, Shade, trace_png
 from npubench.power.simulators.ppk2 import CALIBRATION
 
 TABLE = CALIBRATION.table()
@@ -207,6 +209,62 @@ def test_calibration_states_what_may_be_claimed(tmp_path: Path) -> None:
     assert found.gain_ratio == pytest.approx(0.001, rel=1e-3)
 
 
+@pytest.mark.parametrize("reference_ua", [0.0, float("nan"), float("inf")])
+def test_a_current_that_tells_no_gain_calibrates_nothing(
+    reference_ua: float, tmp_path: Path
+) -> None:
+    stored = capture_for(choose_power("virtual"), tmp_path / "a", seconds=0.2)
+    with pytest.raises(UsageError, match="tells no gain"):
+        calibrate(stored, reference_ua=reference_ua, reference_ratio=0.001)
+
+
+def test_a_capture_with_gaps_calibrates_nothing(tmp_path: Path) -> None:
+    stored = capture_for(choose_power("ppk2-sim", ["counter-gap"]), tmp_path / "a", seconds=0.2)
+    with pytest.raises(MonitorError, match="lost"):
+        calibrate(stored, reference_ua=5000.0, reference_ratio=0.001)
+
+
+def test_a_slow_instrument_is_given_the_time_that_was_asked_for(tmp_path: Path) -> None:
+    stored = capture_for(choose_power("adi-evkit-sim"), tmp_path / "a", seconds=5.0)
+    assert totals(stored).samples >= 5
+
+
+def test_a_capture_needs_no_pandas(tmp_path: Path, checkout: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path;"
+        " from npubench.power.capture.free import capture_for, totals;"
+        " from npubench.power.capture.rig import choose_power;"
+        " stored = capture_for(choose_power('ppk2-sim'), Path(sys.argv[1]), seconds=0.1);"
+        " assert totals(stored).samples;"
+        " bad = {'pandas', 'scipy', 'plotly'} & set(sys.modules); assert not bad, bad"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{checkout / 'compiler'}:{checkout / 'host'}"}
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    subprocess.run(command, check=True, timeout=120, env=environment)
+
+
+@pytest.mark.parametrize("damage", ["cut", "column"])
+def test_a_damaged_part_is_named(damage: str, tmp_path: Path) -> None:
+    stored = capture_for(choose_power("virtual"), tmp_path / "a", seconds=0.2)
+    part = stored.parts[0]
+    if damage == "cut":
+        part.write_bytes(part.read_bytes()[:-20])
+    else:
+        from pyarrow import parquet
+
+        parquet.write_table(parquet.ParquetFile(part).read().drop_columns(["flags"]), part)
+    with pytest.raises(ResultError, match=part.name):
+        totals(stored)
+
+
+@pytest.mark.parametrize("name", ["virtual", "ppk2-sim", "my-sim"])
+def test_an_instrument_cannot_take_a_simulators_name(name: str, tmp_path: Path) -> None:
+    bench = tmp_path / "bench.toml"
+    bench.write_text(f'schema = 1\n[power.{name}]\ndriver = "ppk2"\nserial = "1"\n')
+    with pytest.raises(ConfigError, match=name):
+        read_bench(bench)
+
+
 def test_a_mistake_in_bench_toml_is_shown_with_its_key(tmp_path: Path) -> None:
     bench = tmp_path / "bench.toml"
     bench.write_text('schema = 1\n[power.a]\ndriver = "ppk2"\nvolts = 3\n')
@@ -243,6 +301,10 @@ def test_an_envelope_keeps_every_peak_and_draws_it() -> None:
     picture = trace_png(
         found, [Shade(stage="infer", begin=100, end=500)], rate_hz=1e5, title="test"
     )
-    assert picture.startswith(b"\x89PNG")
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    drawn = [MARGIN_LEFT + column for column in (542, 543, 544)]
+    half = image.height // 2
+    assert [image.getpixel((column, half)) == TRACE for column in drawn] == [False, True, False]
+    assert image.getpixel((MARGIN_LEFT + 3, half)) == COLOURS["infer"]
     identity = replace(IDENTITY, serial="1")
     assert identity.is_physical

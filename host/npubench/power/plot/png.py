@@ -1,17 +1,18 @@
-"""A trace with its stages shaded as a PNG, written with zlib alone."""
+"""A trace with its stages shaded as a PNG."""
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from npubench.power.plot.envelope import Envelope
-from npubench.power.plot.glyphs import GLYPHS, WIDTH
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
 
 COLOURS = {
     "init_warm": (196, 181, 253),
@@ -22,8 +23,8 @@ COLOURS = {
     "idle": (226, 232, 240),
 }
 INK, PAPER, GRID, TRACE = (30, 41, 59), (255, 255, 255), (226, 232, 240), (29, 78, 216)
-MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 84, 16, 40, 44
-SCALE = 2
+MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 72, 24, 40, 68
+TEXT_PX = 15
 TICKS = (1, 2, 5)
 
 
@@ -44,30 +45,35 @@ def trace_png(
     title: str,
     height: int = 480,
 ) -> bytes:
-    """The picture. Current upwards in uA or mA, time in seconds or milliseconds to the right."""
+    """The picture: current upwards in µA or mA, time in seconds or milliseconds to the right, a
+    column of pixels for each of the envelope."""
+    from PIL import Image, ImageDraw, ImageFont
+
     columns = len(trace.low_ua)
-    width = MARGIN_LEFT + columns + MARGIN_RIGHT
-    image = np.full((height, width, 3), PAPER, np.uint8)
+    image = Image.new("RGB", (MARGIN_LEFT + columns + MARGIN_RIGHT, height), PAPER)
+    draw = ImageDraw.Draw(image)
+    draw.font = ImageFont.load_default(TEXT_PX)
     top, bottom = MARGIN_TOP, height - MARGIN_BOTTOM
     finite = trace.high_ua[np.isfinite(trace.high_ua)]
     ceiling = float(np.max(finite)) * 1.08 if len(finite) and np.max(finite) > 0 else 1.0
     for shade in shades:
         left, right = (
-            MARGIN_LEFT + int(np.clip((place - trace.first) / trace.per_column, 0, columns))
+            MARGIN_LEFT + int(np.clip((place - trace.first) / trace.per_column, 0, columns - 1))
             for place in (shade.begin, shade.end)
         )
-        image[top:bottom, left : max(right, left + 1)] = COLOURS.get(shade.stage, GRID)
-    _grid(image, trace, ceiling, rate_hz, top, bottom, columns)
+        draw.rectangle((left, top, right, bottom), fill=COLOURS.get(shade.stage, GRID))
+    _levels(draw, ceiling, top, bottom, columns)
+    _times(draw, trace, rate_hz, bottom)
     scale = (bottom - top) / ceiling
-    for column in range(columns):
-        low, high = trace.low_ua[column], trace.high_ua[column]
-        if np.isnan(high):
-            continue
-        upper = int(np.clip(bottom - high * scale, top, bottom - 1))
-        lower = int(np.clip(bottom - low * scale, top, bottom - 1))
-        image[upper : lower + 2, MARGIN_LEFT + column] = TRACE
-    _text(image, title, MARGIN_LEFT, 12)
-    return _encode(image)
+    for column in np.flatnonzero(~np.isnan(trace.high_ua)).tolist():
+        upper = int(np.clip(bottom - trace.high_ua[column] * scale, top, bottom - 1))
+        lower = int(np.clip(bottom - trace.low_ua[column] * scale, top, bottom - 1))
+        draw.line((MARGIN_LEFT + column, upper, MARGIN_LEFT + column, lower + 1), fill=TRACE)
+    draw.text((MARGIN_LEFT, top - 8), title, fill=INK, anchor="ls")
+    _legend(draw, shades, height - 16)
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
 
 
 def nice_step(span: float, count: int) -> float:
@@ -79,65 +85,38 @@ def nice_step(span: float, count: int) -> float:
     return float(next((t * power for t in TICKS if t * power >= raw), 10 * power))
 
 
-def _grid(
-    image: NDArray[np.uint8],
-    trace: Envelope,
-    ceiling: float,
-    rate_hz: float,
-    top: int,
-    bottom: int,
-    columns: int,
-) -> None:
+def _levels(draw: ImageDraw, ceiling: float, top: int, bottom: int, columns: int) -> None:
     in_ma = ceiling >= 2000
     step = nice_step(ceiling, 6)
     for number in range(int(ceiling / step) + 1):
-        row = int(bottom - number * step * (bottom - top) / ceiling)
-        image[np.clip(row, top, bottom), MARGIN_LEFT - 4 : MARGIN_LEFT + columns] = GRID
+        row = bottom - number * step * (bottom - top) / ceiling
+        draw.line((MARGIN_LEFT - 4, row, MARGIN_LEFT + columns - 1, row), fill=GRID)
         value = number * step / 1000 if in_ma else number * step
-        _text(image, f"{value:g}", 6, row - 6)
-    _text(image, "mA" if in_ma else "uA", 6, 12)
+        draw.text((MARGIN_LEFT - 8, row), f"{value:g}", fill=INK, anchor="rm")
+    draw.text((MARGIN_LEFT - 8, top - 8), "mA" if in_ma else "µA", fill=INK, anchor="rs")
+    draw.line((MARGIN_LEFT - 1, top, MARGIN_LEFT - 1, bottom), fill=INK)
+
+
+def _times(draw: ImageDraw, trace: Envelope, rate_hz: float, bottom: int) -> None:
+    columns = len(trace.low_ua)
     begin_s = trace.first / rate_hz
     span_s = columns * trace.per_column / rate_hz
-    in_ms = span_s < 1
+    unit, factor = ("ms", 1000) if span_s < 1 else ("s", 1)
     step = nice_step(span_s, 6)
-    first = int(np.ceil(begin_s / step))
-    while first * step <= begin_s + span_s:
-        column = MARGIN_LEFT + int((first * step - begin_s) / span_s * columns)
-        image[bottom : bottom + 5, min(column, MARGIN_LEFT + columns - 1)] = INK
-        value = first * step * (1000 if in_ms else 1)
-        _text(image, f"{value:.6g}", column - 10, bottom + 10)
-        first += 1
-    _text(image, "ms" if in_ms else "s", MARGIN_LEFT + columns - 24, bottom + 28)
-    image[bottom, MARGIN_LEFT : MARGIN_LEFT + columns] = INK
-    image[top:bottom, MARGIN_LEFT - 1] = INK
+    draw.line((MARGIN_LEFT, bottom, MARGIN_LEFT + columns - 1, bottom), fill=INK)
+    tick = int(np.ceil(begin_s / step))
+    while tick * step <= begin_s + span_s:
+        column = MARGIN_LEFT + min((tick * step - begin_s) / span_s * columns, columns - 1)
+        draw.line((column, bottom, column, bottom + 5), fill=INK)
+        draw.text((column, bottom + 9), f"{tick * step * factor:.6g}", fill=INK, anchor="mt")
+        tick += 1
+    draw.text((MARGIN_LEFT + columns, bottom + 9), unit, fill=INK, anchor="lt")
 
 
-def _text(image: NDArray[np.uint8], text: str, left: int, top: int) -> None:
-    """Text in a 5 by 7 face, twice its size; what lies outside is cut."""
-    for letter in text:
-        rows = GLYPHS.get(letter.upper(), GLYPHS["?"])
-        for y, row in enumerate(rows):
-            for x in range(WIDTH):
-                if row >> (WIDTH - 1 - x) & 1:
-                    a, b = top + y * SCALE, left + x * SCALE
-                    if a >= 0 and b >= 0:
-                        image[a : a + SCALE, b : b + SCALE] = INK
-        left += (WIDTH + 1) * SCALE
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    height, width, _ = image.shape
-    lines = np.zeros((height, 1 + 3 * width), np.uint8)
-    lines[:, 1:] = image.reshape(height, 3 * width)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 6))
-        + chunk(b"IEND", b"")
-    )
+def _legend(draw: ImageDraw, shades: Sequence[Shade], row: int) -> None:
+    left = float(MARGIN_LEFT)
+    for stage in dict.fromkeys(shade.stage for shade in shades):
+        draw.rectangle((left, row - 6, left + 12, row + 6), fill=COLOURS.get(stage, GRID))
+        words = stage.replace("_", " ")
+        draw.text((left + 18, row), words, fill=INK, anchor="lm")
+        left += 36 + draw.textlength(words)

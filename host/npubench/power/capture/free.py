@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from npubench.core.errors import MonitorError, UsageError
 from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
-from npubench.power.capture.rig import Choice, Playback, open_power
+from npubench.power.capture.rig import HELD_SAMPLES, Choice, Playback, open_power
+from npubench.power.instrument.source import Flag
 from npubench.power.simulators.trace import Piece, Trace
 
 DEMO_CURRENT_UA = 5_000.0
+# What a decoder may hold back until more comes, at most.
+HELD_S = 0.01
 
 
 def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
@@ -30,10 +34,11 @@ def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
         open_power(choice, playback) as opened,
         Recorder(opened.source, folder, identity=opened.identity, traits=opened.traits) as recorder,
     ):
-        wanted = int(seconds * opened.traits.rate_hz)
+        wanted = max(1, int(seconds * opened.traits.rate_hz))
+        held = min(HELD_SAMPLES, int(HELD_S * opened.traits.rate_hz))
         end_s = time.monotonic() + seconds + 2.0
         while time.monotonic() < end_s and not recorder.loss().ended:
-            if recorder.wait_samples(wanted - 64, timeout_s=0.2):
+            if recorder.wait_samples(wanted - held, timeout_s=0.2):
                 break
             if opened.feed is not None and opened.feed.next >= opened.feed.count:
                 recorder.wait_samples(wanted, timeout_s=0.3)
@@ -97,8 +102,25 @@ class Calibration:
 
 
 def calibrate(capture: Capture, *, reference_ua: float, reference_ratio: float) -> Calibration:
-    """Compare a capture of a known, constant current with its value (k = 2 relative)."""
+    """Compare a capture of a known, constant current with its value (k = 2 relative).
+
+    Raises UsageError for a current that cannot calibrate, MonitorError for a capture that is not
+    whole.
+    """
+    if not (np.isfinite(reference_ua) and reference_ua != 0 and np.isfinite(reference_ratio)):
+        raise UsageError(
+            f"a reference of {reference_ua:g} uA known to {reference_ratio:g} tells no gain",
+            hint="apply a current of its own and name it: --reference-ua 5000",
+        )
     found = totals(capture)
+    ended = "the capture was not closed" if capture.loss is None else capture.loss.ended
+    saturated = sum(int(((block.flags & Flag.SATURATED) != 0).sum()) for block in capture.blocks())
+    if ended or found.lost or saturated or not found.samples:
+        raise MonitorError(
+            f"{capture.folder} cannot calibrate: {ended or 'it ran to its end'}, {found.samples} "
+            f"samples, {found.lost} lost, {saturated} saturated",
+            hint="capture again into a new folder",
+        )
     scatter = 2 * found.std_ua / max(found.samples, 1) ** 0.5 / max(abs(reference_ua), 1e-9)
     error = found.mean_ua / reference_ua - 1
     return Calibration(

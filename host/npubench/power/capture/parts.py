@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npubench.core.errors import ResultError, StorageError
 from npubench.power.instrument.accuracy import Accuracy
@@ -24,6 +25,7 @@ from npubench.power.instrument.source import Block, Identity, LossReport, Traits
 SOURCE_FILE, LOSS_FILE = "source.json", "loss.json"
 PART_SAMPLES = 1 << 19
 PART_SECONDS = 1.0
+REQUIRED = frozenset({"current_ua", "markers", "range", "flags"})
 
 
 class PartsWriter:
@@ -88,7 +90,10 @@ class PartsWriter:
             columns["voltage_mv"] = np.concatenate(
                 [block.voltage_mv for block in blocks if block.voltage_mv is not None]
             )
-        table = pa.table(columns).replace_schema_metadata({"first": str(blocks[0].first)})
+        arrays = [_arrow(values) for values in columns.values()]
+        table = pa.Table.from_arrays(
+            arrays, names=list(columns), metadata={"first": str(blocks[0].first)}
+        )
         path = self.folder / f"part-{self._parts:06d}.parquet"
         partial = path.with_suffix(".partial")
         try:
@@ -126,17 +131,22 @@ class Capture:
 
     def blocks(self) -> Iterator[Block]:
         """Its samples, a part at a time."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         first = 0
         for path in self.parts:
             try:
-                table = pq.read_table(path)
-            except (OSError, ValueError) as error:
+                with pq.ParquetFile(path) as file:
+                    table = file.read()
+                metadata = table.schema.metadata or {}
+                first = int(metadata.get(b"first", first))
+                columns = {name: _numpy(table.column(name)) for name in table.column_names}
+                missing = REQUIRED - columns.keys()
+                if missing:
+                    raise ResultError(f"{path} has no column {', '.join(sorted(missing))}")
+            except (OSError, ValueError, pa.ArrowException) as error:
                 raise ResultError(f"{path} cannot be read: {error}") from error
-            metadata = table.schema.metadata or {}
-            first = int(metadata.get(b"first", first))
-            columns = {name: table.column(name).to_numpy() for name in table.column_names}
             block = Block(
                 first=first,
                 current_ua=columns["current_ua"],
@@ -174,6 +184,30 @@ def read_capture(folder: Path) -> Capture:
             f"{folder} holds no capture: {error}",
             hint="a capture has a source.json; npubench power capture makes one",
         ) from error
+
+
+def _arrow(values: NDArray[Any]) -> Any:
+    """An Arrow array from its buffer: ``pyarrow.array`` would import pandas, which takes longer
+    than a short run."""
+    import pyarrow as pa
+
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, data])
+
+
+def _numpy(column: Any) -> NDArray[Any]:
+    """A column without nulls from its buffers; ``to_numpy`` would import pandas, likewise."""
+    if column.null_count:
+        raise ValueError("a column has values that are missing")
+    dtype = np.dtype(column.type.to_pandas_dtype())
+    chunks = [
+        np.frombuffer(chunk.buffers()[1], dtype, len(chunk), chunk.offset * dtype.itemsize)
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    if len(chunks) == 1:
+        return chunks[0]
+    return np.concatenate(chunks) if chunks else np.zeros(0, dtype)
 
 
 def _traits_json(traits: Traits) -> dict[str, Any]:

@@ -81,8 +81,9 @@ def choose_power(name: str, faults: Sequence[str] = (), *, bench: Path | None = 
             faults=check_faults(faults, kind.faults, name),
         )
     if faults:
+        what = "has no wire that could" if name == VIRTUAL else "is not simulated and cannot"
         raise UsageError(
-            f"{name} is not simulated and cannot misbehave on order",
+            f"{name} {what} misbehave on order",
             hint=f"faults are for {', '.join(kinds())}",
         )
     if name == VIRTUAL:

@@ -87,6 +87,16 @@ class BenchFile(_Part):
         default_factory=dict
     )
 
+    @model_validator(mode="after")
+    def _distinct(self) -> BenchFile:
+        taken = [name for name in self.power if name == "virtual" or name.endswith("-sim")]
+        if taken:
+            raise ValueError(
+                f"power.{', power.'.join(taken)}: virtual and names that end with -sim are those "
+                "of simulated instruments"
+            )
+        return self
+
 
 def bench_path() -> Path | None:
     """Where the bench's file lies: ``NPUBENCH_BENCH``, the working folder, or the user's

@@ -81,7 +81,7 @@ def choose_power(name: str, faults: Sequence[str] = (), *, bench: Path | None = 
             faults=check_faults(faults, kind.faults, name),
         )
     if faults:
-        what = "has no wire that could" if name == VIRTUAL else "is not simulated and cannot"
+        what = "has no wire and cannot" if name == VIRTUAL else "is not simulated and cannot"
         raise UsageError(
             f"{name} {what} misbehave on order",
             hint=f"faults are for {', '.join(kinds())}",

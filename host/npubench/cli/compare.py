@@ -27,14 +27,26 @@ def compare(
     mix_evidence: Annotated[
         bool, typer.Option("--mix-evidence", help="Allow runs of different evidence.")
     ] = False,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=1e-6,
+            help="Inferences per second at which mean power is compared, where both runs have "
+            "energy; repeatable [default: 0.01, 0.1, 1, 10].",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What differs in provenance first, then stage by stage."""
     from npubench.runs.compare import compare_runs
+    from npubench.runs.compare_energy import RATES_PER_SECOND
     from npubench.runs.store import find_run
 
     comparison = compare_runs(
-        find_run(runs_dir, a), find_run(runs_dir, b), allow_mixed=mix_evidence
+        find_run(runs_dir, a),
+        find_run(runs_dir, b),
+        allow_mixed=mix_evidence,
+        rates_per_second=rate or RATES_PER_SECOND,
     )
     if as_json:
         print_json({"comparison": comparison.document()})

@@ -10,13 +10,14 @@ from npubench.core import format as fmt
 from npubench.core.format import printable
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.compare import Comparison, StageComparison
+from npubench.runs.compare_energy import EnergyComparison
 from npubench.stats.compare import Verdict
 
 _VERDICT_STYLE = {Verdict.TOO_FEW: "yellow", Verdict.UNDECIDED: "yellow"}
 
 
 def compare_view(comparison: Comparison) -> RenderableType:
-    """What differs in provenance first, then stages, then memory."""
+    """What differs in provenance first, then stages, energy and memory."""
     a, b = comparison.a.record, comparison.b.record
     parts: list[RenderableType] = [
         Text.assemble(
@@ -48,6 +49,8 @@ def compare_view(comparison: Comparison) -> RenderableType:
     else:
         parts.append(Text("nothing"))
     parts += [heading("Stages, b against a"), _comparison_table(comparison)]
+    if comparison.energy is not None:
+        parts += [heading("Energy, b against a"), *_energy_comparison(comparison.energy)]
     if comparison.memory:
         parts += [heading("Memory"), _memory_comparison(comparison)]
     return Group(*parts)
@@ -80,6 +83,61 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
             if reason
         ),
     )
+
+
+def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
+    table = new_table()
+    table.add_column("Stage", no_wrap=True)
+    for title in ("a", "b", "b / a", "net of idle: a", "b"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Verdict", overflow="fold")
+    reasons: dict[str, list[str]] = {}
+    for stage in energy.stages:
+        table.add_row(
+            name(stage.stage),
+            number(_joules(stage.gross_a_uj)),
+            number(_joules(stage.gross_b_uj)),
+            number(fmt.ratio(stage.ratio)),
+            number(_joules(stage.net_a_uj)),
+            number(_joules(stage.net_b_uj)),
+            Text(stage.verdict, style=_VERDICT_STYLE.get(stage.verdict, "bold")),
+        )
+        reasons.setdefault(stage.reason, []).append(stage.stage)
+    power = new_table()
+    power.add_column("Mean power with idle between inferences")
+    for title in ("a", "b"):
+        power.add_column(title, justify="right", no_wrap=True)
+    power.add_row("idle", number(_watts(energy.idle_a_uw)), number(_watts(energy.idle_b_uw)))
+    for duty in energy.duty:
+        power.add_row(
+            f"{duty.per_second:g} per second",
+            number("too slow" if duty.a_uw is None else _watts(duty.a_uw)),
+            number("too slow" if duty.b_uw is None else _watts(duty.b_uw)),
+        )
+    even = (
+        f"Break-even: {energy.break_even}."
+        if energy.break_even_per_second is None
+        else f"Break-even at {energy.break_even_per_second:.3g} inferences per second."
+    )
+    return [
+        table,
+        *(
+            Text(f"{', '.join(stages)}: {reason}", style="dim")
+            for reason, stages in reasons.items()
+            if reason
+        ),
+        Text(""),
+        power,
+        Text(even),
+    ]
+
+
+def _joules(value_uj: float | None) -> str:
+    return fmt.si(None if value_uj is None else value_uj / 1e6, "J")
+
+
+def _watts(value_uw: float | None) -> str:
+    return fmt.si(None if value_uw is None else value_uw / 1e6, "W")
 
 
 def _change(stage: StageComparison) -> str:

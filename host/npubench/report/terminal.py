@@ -24,7 +24,7 @@ from npubench.report.comparison import compare_view
 from npubench.report.selection import by_network, failure, infer_per_mac, is_valid, target
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
-from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
+from npubench.runs.schema import EnergyRecord, MemoryRecord, RunRecord, StageRecord
 from npubench.runs.store import StoredRun
 
 __all__ = [
@@ -217,7 +217,7 @@ def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableTyp
 
 
 def run_view(stored: StoredRun) -> RenderableType:
-    """One run: verdict, stages, layers, memory, provenance."""
+    """One run: verdict, stages, energy, layers, memory, provenance."""
     run = stored.record
     head = Text.assemble(
         (printable(run.model.name, 60), "bold"),
@@ -235,6 +235,8 @@ def run_view(stored: StoredRun) -> RenderableType:
     parts += [Text(fmt.evidence_words(run.evidence), style="dim")]
     if run.stages:
         parts += [heading("Stages"), _stages_table(run)]
+    if run.energy is not None:
+        parts += [heading("Energy of one repetition"), _energy_view(run.energy)]
     if run.layers:
         parts += [heading("Layers"), layers_table(run)]
     if run.memory is not None:
@@ -260,6 +262,35 @@ def _stages_table(run: RunRecord) -> Table:
             Text(stage.evidence, style=_EVIDENCE_STYLE.get(stage.evidence, "")),
         )
     return table
+
+
+def _energy_view(energy: EnergyRecord) -> RenderableType:
+    """Verdict and instrument, then the stages where the capture is not refused."""
+    words = f"{energy.verdict}, {energy.evidence}, {energy.instrument.model}"
+    if energy.voltage_mv is not None:
+        words += f" at {energy.voltage_mv:.0f} mV ({energy.voltage_source})"
+    head = [Text(printable(words, 300))]
+    head += [Text(printable(reason, 400), style="bold red") for reason in energy.reasons]
+    if energy.verdict == "refused":
+        return Group(*head)
+    table = new_table()
+    table.add_column("Stage", no_wrap=True)
+    for title in ("Gross", "k = 2", "Net of idle", "Mean", "Peak", "Repeats"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for stage_name, stage in energy.stages.items():
+        spread = None
+        if stage.gross_high_uj is not None and stage.gross_uj:
+            spread = (stage.gross_high_uj - stage.gross_uj) / stage.gross_uj
+        table.add_row(
+            name(stage_name),
+            number(fmt.si(stage.gross_uj / 1e6, "J")),
+            number(fmt.NONE if spread is None else f"± {fmt.percent(spread)}"),
+            number(fmt.si(_joules(stage.net_uj), "J")),
+            number(fmt.si(stage.mean_uw / 1e6, "W")),
+            number(fmt.si(stage.peak_uw / 1e6, "W")),
+            number(f"{stage.windows} × {fmt.count(stage.repeats)}"),
+        )
+    return Group(*head, table, Text(f"idle {fmt.si(_joules(energy.idle_uw), 'W')}"))
 
 
 def spread_words(stage: StageRecord) -> str:

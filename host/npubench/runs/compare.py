@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
+from npubench.runs.compare_energy import RATES_PER_SECOND, EnergyComparison, compare_energy
 from npubench.runs.reader import StoredRun
 from npubench.runs.samples import read_samples
 from npubench.runs.schema import MemoryRecord, Number, RunRecord, StageRecord
@@ -78,7 +79,8 @@ class MemoryDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Run b against run a. ``mixed``: the runs are of different evidence, on request."""
+    """Run b against run a. ``mixed``: the runs are of different evidence, on request. ``energy`` is
+    None where a run was not captured."""
 
     a: StoredRun
     b: StoredRun
@@ -86,6 +88,7 @@ class Comparison:
     provenance: tuple[Difference, ...]
     stages: tuple[StageComparison, ...]
     memory: tuple[MemoryDifference, ...]
+    energy: EnergyComparison | None
 
     def document(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -96,11 +99,19 @@ class Comparison:
             "provenance": [asdict(item) for item in self.provenance],
             "stages": [asdict(item) for item in self.stages],
             "memory": [asdict(item) for item in self.memory],
+            "energy": None if self.energy is None else asdict(self.energy),
         }
 
 
-def compare_runs(a: StoredRun, b: StoredRun, *, allow_mixed: bool = False) -> Comparison:
-    """Compare two stored runs of one network.
+def compare_runs(
+    a: StoredRun,
+    b: StoredRun,
+    *,
+    allow_mixed: bool = False,
+    rates_per_second: Sequence[float] = RATES_PER_SECOND,
+) -> Comparison:
+    """Compare two stored runs of one network; where both have energy, also their mean power at
+    some rates of inferences.
 
     Raises ResultError when they cannot be compared: another network, stage contract or schema, a
     run that failed, or different evidence without ``allow_mixed``.
@@ -115,6 +126,7 @@ def compare_runs(a: StoredRun, b: StoredRun, *, allow_mixed: bool = False) -> Co
         provenance=provenance_differences(a.record, b.record),
         stages=tuple(_compare_stage(name, a.record, b.record, samples) for name in names),
         memory=_compare_memory(a.record.memory, b.record.memory),
+        energy=compare_energy(a.record.energy, b.record.energy, rates_per_second=rates_per_second),
     )
 
 
@@ -297,6 +309,7 @@ def provenance_differences(a: RunRecord, b: RunRecord) -> tuple[Difference, ...]
 
 def _provenance(record: RunRecord) -> dict[str, str]:
     environment, clock, npu = record.environment, record.clock, record.npu
+    energy = record.energy
     facts: dict[str, object | None] = {
         "board": record.board,
         "board kind": record.board_kind,
@@ -310,6 +323,9 @@ def _provenance(record: RunRecord) -> dict[str, str]:
         "input seed": record.golden.input_seed,
         "accelerator": None if npu is None else npu.accelerator,
         "NPU configuration": None if npu is None else npu.config_sha256[:12],
+        "power instrument": None if energy is None else energy.instrument.model,
+        "power instrument serial": None if energy is None else energy.instrument.serial or None,
+        "supply mV": None if energy is None else energy.voltage_mv,
         "nominal clock Hz": None if clock is None else clock.nominal_hz,
         "counter Hz": None if clock is None else clock.counter_hz,
         "measured clock Hz": None if clock is None else clock.measured_hz,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
 from npubench.runs.reader import StoredRun, list_runs
-from npubench.runs.schema import StageRecord
+from npubench.runs.schema import EnergyRecord, StageRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,8 @@ _TEXT = (
     "unit",
     "evidence",
     "reason",
+    "energy_verdict",
+    "energy_evidence",
 )
 _WHOLE = (
     "stage_contract",
@@ -64,7 +66,18 @@ _WHOLE = (
     "outliers_count",
     "cpu_instructions",
     "npu_cycles",
+    "energy_repeats_count",
     *_MEMORY,
+)
+_ENERGY = (
+    "gross_uj",
+    "gross_low_uj",
+    "gross_high_uj",
+    "net_uj",
+    "net_low_uj",
+    "net_high_uj",
+    "mean_uw",
+    "peak_uw",
 )
 _REAL = (
     *(f"{statistic}_{unit}" for unit in UNITS for statistic in _STATISTICS),
@@ -72,6 +85,8 @@ _REAL = (
     "high_us_modelled",
     "per_mac_instructions",
     "per_mac_cycles",
+    *(f"energy_{name}" for name in _ENERGY),
+    "energy_idle_uw",
 )
 
 
@@ -99,6 +114,11 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
       ``median_cycles`` is also filled where ``us`` came from cycles
     - ``cpu_instructions`` (counted) and ``npu_cycles`` (modelled) of a stage that uses an NPU
     - ``per_mac_instructions``, ``per_mac_cycles``: median per MAC of the network, ``infer`` only
+    - energy of one repetition of the stage: ``energy_gross_uj`` with ``energy_gross_low_uj`` and
+      ``energy_gross_high_uj`` (k = 2), the same net of idle as ``energy_net_uj``,
+      ``energy_net_low_uj`` and ``energy_net_high_uj``; ``energy_mean_uw``, ``energy_peak_uw``,
+      ``energy_repeats_count``; ``energy_verdict``, ``energy_evidence`` and ``energy_idle_uw`` of
+      the run; figures of a refused capture are left out
     - memory, bytes, the same on every row of a run: ``flash_bytes``, ``ram_bytes``,
       ``arena_bytes``, ``weights_bytes``, ``kernels_bytes``, ``harness_flash_bytes``,
       ``harness_ram_bytes``, ``fixture_bytes``, ``stack_bytes``, ``data_bytes``,
@@ -157,12 +177,25 @@ def _rows(run: StoredRun) -> list[dict[str, Any]]:
         base["error"] = record.error.message
     if record.memory is not None:
         base |= _known({name: getattr(record.memory, name) for name in _MEMORY})
+    energy = record.energy
+    if energy is not None:
+        base |= {"energy_verdict": energy.verdict, "energy_evidence": str(energy.evidence)}
+        if energy.idle_uw is not None and energy.verdict != "refused":
+            base["energy_idle_uw"] = energy.idle_uw
     if not record.stages:
         return [base]
     return [
-        base | _stage_columns(name, stage, record.model.macs)
+        base | _stage_columns(name, stage, record.model.macs) | _energy_columns(name, record.energy)
         for name, stage in record.stages.items()
     ]
+
+
+def _energy_columns(name: str, energy: EnergyRecord | None) -> dict[str, Any]:
+    stage = None if energy is None or energy.verdict == "refused" else energy.stages.get(name)
+    if stage is None:
+        return {}
+    columns = {f"energy_{field}": getattr(stage, field) for field in _ENERGY}
+    return _known({**columns, "energy_repeats_count": stage.repeats})
 
 
 def _stage_columns(name: str, stage: StageRecord, macs: int) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from markupsafe import Markup
 from npubench.core import format as fmt
 from npubench.core.errors import NpubenchError
 from npubench.power.capture.parts import read_capture
-from npubench.power.energy.duty import break_even_per_second, duty_power_uw
+from npubench.power.energy.duty import duty_power_uw
 from npubench.power.plot.envelope import Envelope, envelope
 from npubench.power.plot.marked import shades_of
 from npubench.power.plot.png import COLOURS, Shade
 from npubench.report.markup import fill
 from npubench.report.selection import by_network, target
+from npubench.runs.compare_energy import RATES_PER_SECOND, break_even
 from npubench.runs.schema import EnergyRecord, EnergyStageRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -30,7 +31,6 @@ ORDER = 35
 log = logging.getLogger(__name__)
 
 STAGES = ("load", "infer", "unload", "post", "end_to_end", "init_warm")
-RATES_PER_SECOND = (0.01, 0.1, 1.0, 10.0)
 # The page holds the lowest and highest current of FINE columns; what is drawn at first, and where
 # no script runs, has COLUMNS.
 FINE, COLUMNS, HEIGHT = 20_000, 2_000, 240
@@ -185,22 +185,15 @@ def _duty(captured: Sequence[tuple[RunRecord, EnergyRecord]]) -> list[dict[str, 
 def _break_even(captured: Sequence[tuple[RunRecord, EnergyRecord]]) -> list[str]:
     lines = []
     for (run, energy), (other_run, other) in combinations(captured, 2):
-        mine, theirs = energy.stages.get("end_to_end"), other.stages.get("end_to_end")
-        if mine is None or theirs is None or "refused" in (energy.verdict, other.verdict):
+        if "refused" in (energy.verdict, other.verdict):
             continue
-        if mine.net_uj is None or theirs.net_uj is None or energy.evidence != other.evidence:
-            continue
-        rate = break_even_per_second(
-            idle_uw=energy.idle_uw or 0.0,
-            net_uj=mine.net_uj,
-            other_idle_uw=other.idle_uw or 0.0,
-            other_net_uj=theirs.net_uj,
-        )
+        rate, why = break_even(energy, other)
         names = f"{target(run)} and {target(other_run)}"
-        if rate is None:
-            lines.append(f"{names}: one takes less power at every rate.")
-        else:
-            lines.append(f"{names} break even at {number(rate)} inferences per second.")
+        lines.append(
+            f"{names}: no break-even: {why}."
+            if rate is None
+            else f"{names} break even at {number(rate)} inferences per second."
+        )
     return lines
 
 

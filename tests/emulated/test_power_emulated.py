@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 
-def bench(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
+def bench(folder: Path, *words: str, board: str = "qemu-m4", code: int = 0) -> dict[str, Any]:
     """The one run of a bench command."""
     done = subprocess.run(
         [
@@ -32,7 +32,7 @@ def bench(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
             "bench",
             "digits",
             "--board",
-            "qemu-m4",
+            board,
             "--runs-dir",
             str(folder / "runs"),
             "--json",
@@ -95,3 +95,20 @@ def test_a_bad_capture_refuses_the_run_and_keeps_its_timing(tmp_path: Path) -> N
     assert run["energy"]["reasons"][0].startswith("samples-lost: ")
     assert run["stages"]["infer"]["median"] > 0
     assert run["golden"]["status"] == "match"
+
+
+def test_a_stored_capture_is_replayed_for_the_firmware_that_made_it(tmp_path: Path) -> None:
+    first = bench(tmp_path, "--power", "ppk2-sim")
+    stored = Path(first["run_dir"]) / "power"
+    (tmp_path / "bench.toml").write_text(
+        f'schema = 1\n[power.again]\ndriver = "replay"\nport = "{stored}"\n'
+    )
+    energy = bench(tmp_path, "--power", "again")["energy"]
+    assert energy["verdict"] == "ok"
+    assert energy["evidence"] == "modelled"
+    assert energy["instrument"]["simulated"]
+    assert energy["stages"] == first["energy"]["stages"]
+
+    other = bench(tmp_path, "--power", "again", board="qemu-m7", code=1)
+    assert other["status"] == "refused"
+    assert "not of qemu-m7" in other["energy"]["reasons"][0]

@@ -16,7 +16,7 @@ from npubench.power.capture.free import capture_for, totals
 from npubench.power.capture.rig import Playback, choose_power, open_power
 from npubench.power.csv import CsvFile
 from npubench.power.instrument.crc8 import crc8
-from npubench.power.instrument.failure import InstrumentGone, SdkMissing
+from npubench.power.instrument.failure import RecordingEnded, SdkMissing
 from npubench.power.instrument.lpm01a_wire import AsciiDecoder, BinaryDecoder, parse_number
 from npubench.power.instrument.registry import load_driver
 from npubench.power.instrument.resample import Resampler
@@ -51,7 +51,7 @@ def read_all(source: Any) -> list[Block]:
             block = source.read(0.0)
             if block is not None:
                 blocks.append(block)
-    except InstrumentGone:
+    except RecordingEnded:
         return blocks
 
 

@@ -16,7 +16,7 @@ from npubench.bench.job import Job, Settings
 from npubench.boards import load_board
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Silent
-from npubench.link.answers import BenchResult, Burst, Rep, SelfTestResult
+from npubench.link.answers import BenchResult, Burst, Caps, Rep, SelfTestResult
 from npubench.link.clock import ClockFit
 from npubench.link.device import Device
 from npubench.power.energy.marks import Mark
@@ -78,6 +78,10 @@ class ScriptedBoard:
             end=counts[2],
             down=counts[3],
         )
+
+    def caps(self) -> Caps:
+        """Who answers."""
+        return Caps(proto=1, firmware="scripted", artifact="0" * 64)
 
     def listen(self, seconds: float) -> None:
         """Let the instrument take what it will; at the end everything has been played."""

@@ -6,10 +6,9 @@ marks are played back on its own virtual time; with an instrument everything hap
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -25,14 +24,17 @@ from npubench.link.device import Device
 from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
 from npubench.power.capture.rig import (
+    REPLAY,
     Choice,
     Playback,
     capture_playback,
+    capture_recording,
     choose_power,
     failure_reason,
     instrument_reasons,
     open_power,
 )
+from npubench.power.capture.session import Marked, read_marked
 from npubench.power.energy.account import Account, StageEnergy, account
 from npubench.power.energy.marks import IDLE, PAUSE, Mark, marks_of
 from npubench.power.energy.reason import Reason
@@ -66,12 +68,10 @@ class PowerSession:
     """What was marked and captured. ``capture`` is None when the instrument failed before."""
 
     choice: Choice
-    marks: tuple[Mark, ...]
+    marked: Marked
     traits: Traits | None
     capture: Capture | None
     reasons: tuple[Reason, ...]
-    stage_us: Mapping[str, float]
-    device_clock_ppm: float
 
 
 def check_power(boards: Sequence[Board], settings: Settings) -> None:
@@ -88,6 +88,14 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
             f"{choice.name} has no marker inputs: it cannot tell stages apart",
             hint="take another simulated instrument, or use it with npubench power capture",
         )
+    if choice.driver.name == "csv":
+        raise UsageError(
+            f"{choice.name} is an exported file: no board's marks lie beside it",
+            hint="look at it with npubench power capture and npubench power view",
+        )
+    if choice.driver.name == REPLAY:
+        read_marked(Path(choice.instrument.port))
+        read_capture(Path(choice.instrument.port))
     for board in boards:
         if board.kind == "host":
             raise UsageError(
@@ -99,7 +107,7 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
                 f"board {board.id} has no virtual power model for {choice.name} to show",
                 hint="give its board.toml a [power] table, or use an instrument",
             )
-        if not choice.simulated and board.kind != "physical":
+        if not choice.simulated and choice.driver.name != REPLAY and board.kind != "physical":
             raise UsageError(
                 f"{choice.name} cannot measure {board.id}, which is not a physical board",
                 hint="take a simulated instrument: --power ppk2-sim",
@@ -122,19 +130,34 @@ def measure_power(
     """
     assert settings.power is not None
     choice = choose_power(settings.power, settings.power_faults)
-    hz = clock.hz if clock is not None else device.caps().hz
+    caps = device.caps()
+    hz = clock.hz if clock is not None else caps.hz
     stage_us = _stage_us(job.board, bench, hz)
-    device_ppm = clock.uncertainty_ppm / 2 if clock is not None else 0.0
-    marks: tuple[Mark, ...] = ()
+    marked = Marked(
+        marks=(),
+        wiring=choice.wiring,
+        stage_us=stage_us,
+        device_clock_ppm=clock.uncertainty_ppm / 2 if clock is not None else 0.0,
+        played_back=choice.simulated,
+        board=job.board.id,
+        backend=job.backend,
+        artifact=caps.artifact,
+    )
     traits: Traits | None = None
     capture: Capture | None = None
     reasons: tuple[Reason, ...] = ()
     try:
-        if choice.simulated:
+        if choice.driver.name == REPLAY:
+            marked = _replayed(marked, Path(choice.instrument.port))
+            with step(reporter, job.title, "power replay"), open_power(choice) as opened:
+                traits = opened.traits
+                capture = capture_recording(opened, folder)
+        elif choice.simulated:
             rate_hz = choice.kind.rate_hz if choice.kind is not None else 100_000.0
             least = choice.kind.min_window_samples if choice.kind is not None else 1000
             with step(reporter, job.title, "marked windows"):
                 marks = _run_bursts(device, hz, stage_us, rate_hz, least, ROUNDS_PLAYED_BACK)
+            marked = replace(marked, marks=marks)
             assert job.board.power is not None
             seconds = {name: value * 1e-6 for name, value in stage_us.items()}
             trace, _ = trace_of(marks, job.board.power, seconds)
@@ -163,6 +186,7 @@ def measure_power(
                             traits.min_window_samples,
                             ROUNDS_LIVE,
                         )
+                    marked = replace(marked, marks=marks)
                     device.listen(MARGIN_S)
                     recorder.stop()
             capture = read_capture(folder)
@@ -171,39 +195,48 @@ def measure_power(
     if capture is not None:
         reasons += instrument_reasons(capture)
     folder.mkdir(parents=True, exist_ok=True)
-    document = {
-        "marks": [asdict(mark) for mark in marks],
-        "wiring": {"codes": choice.wiring.codes, "busy": choice.wiring.busy},
-        "stage_us": stage_us,
-    }
-    text = json.dumps(document, indent=1)
-    (folder / "marks.json").write_text(text + "\n", encoding="utf-8")
+    marked.write(folder)
     return PowerSession(
         choice=choice,
-        marks=marks,
+        marked=marked,
         traits=traits,
         capture=capture,
         reasons=reasons,
-        stage_us=stage_us,
-        device_clock_ppm=device_ppm,
     )
+
+
+def _replayed(here: Marked, folder: Path) -> Marked:
+    """The marks that were captured in ``folder``. Raises MonitorError when another firmware made
+    them than the one that is ``here``."""
+    kept = read_marked(folder)
+    theirs, ours = ((item.board, item.backend, item.artifact) for item in (kept, here))
+    if theirs != ours:
+        raise MonitorError(
+            f"the capture in {folder} is of {kept.board} ({kept.backend}, network "
+            f"{kept.artifact[:12]}), not of {here.board} ({here.backend}, network "
+            f"{here.artifact[:12]})",
+            hint="replay it with the network, the board and the backend that it was made with",
+        )
+    return kept
 
 
 def energy_record(job: Job, session: PowerSession, *, timing: Evidence) -> EnergyRecord:
     """The account of a session, as the run keeps it. ``timing``: evidence of the run's stages."""
     found = Account()
-    if session.capture is not None and session.marks:
+    marked = session.marked
+    if session.capture is not None and marked.marks:
+        limits = session.choice.limits(
+            session.capture.traits,
+            clock_tolerance_ppm=job.board.clock_tolerance_ppm,
+            device_clock_ppm=marked.device_clock_ppm,
+        )
         found = account(
             session.capture.blocks,
-            session.marks,
+            marked.marks,
             session.capture.traits,
-            wiring=session.choice.wiring,
-            limits=session.choice.limits(
-                session.capture.traits,
-                clock_tolerance_ppm=job.board.clock_tolerance_ppm,
-                device_clock_ppm=session.device_clock_ppm,
-            ),
-            stage_us=session.stage_us,
+            wiring=marked.wiring,
+            limits=replace(limits, idle_must_sleep=not marked.played_back),
+            stage_us=marked.stage_us,
         )
     reasons = (*session.reasons, *found.reasons)
     traits = session.traits
@@ -253,7 +286,7 @@ def _instrument_record(session: PowerSession) -> EnergyInstrumentRecord:
         model=session.choice.driver.title if identity is None else identity.model,
         serial="" if identity is None else identity.serial,
         firmware="" if identity is None else identity.firmware,
-        simulated=session.choice.simulated,
+        simulated=session.choice.simulated or (identity is not None and identity.simulated),
         rate_hz=None if traits is None else traits.rate_hz,
         accuracy_source="" if traits is None else traits.accuracy.source,
     )

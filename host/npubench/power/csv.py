@@ -19,7 +19,7 @@ import numpy as np
 
 from npubench.core.errors import MonitorError
 from npubench.power.instrument.driver import Driver, Options
-from npubench.power.instrument.failure import InstrumentGone
+from npubench.power.instrument.failure import RecordingEnded
 from npubench.power.instrument.resample import Resampler
 from npubench.power.instrument.source import Block, Identity, LossReport, Setup, Traits
 
@@ -150,7 +150,7 @@ class CsvFile:
             raise MonitorError("the import was not started")
         rows = list(islice(self._rows, CHUNK_ROWS))
         if not rows:
-            raise InstrumentGone("the file has ended")
+            raise RecordingEnded("the file has ended")
         times = np.array([float(row[columns.time]) for row in rows]) * columns.time_us
         current = np.array([float(row[columns.current]) for row in rows]) * columns.current_ua
         voltage = None

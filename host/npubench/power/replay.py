@@ -1,6 +1,7 @@
 """A stored capture as an instrument: for analysing it again, and for rehearsing.
 
-``port`` is the capture's folder. Whatever the capture was, its replay is evidence ``modelled``.
+``port`` is the capture's folder. Whatever the capture was, its replay is evidence ``modelled``. In
+a bench the marks beside the capture are replayed, too, for the firmware that made them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Self
 from npubench.core.errors import MonitorError
 from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.instrument.driver import Driver, Options
-from npubench.power.instrument.failure import InstrumentGone
+from npubench.power.instrument.failure import RecordingEnded
 from npubench.power.instrument.source import Block, Identity, LossReport, Setup, Traits
 
 
@@ -56,7 +57,7 @@ class Replay:
         del timeout_s
         block = next(self._blocks, None)
         if block is None:
-            raise InstrumentGone("the replay has ended")
+            raise RecordingEnded("the replay has ended")
         self._received += len(block)
         return block
 
@@ -66,7 +67,11 @@ class Replay:
 
     def loss(self) -> LossReport:
         stored = self._open().loss
-        return LossReport(received_count=self._received) if stored is None else stored
+        if stored is None:
+            return LossReport(
+                received_count=self._received, ended="the capture that is replayed was not closed"
+            )
+        return replace(stored, received_count=self._received)
 
     def _open(self) -> Capture:
         if self._capture is None:

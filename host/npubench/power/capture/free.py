@@ -37,7 +37,7 @@ def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
         wanted = max(1, int(seconds * opened.traits.rate_hz))
         held = min(HELD_SAMPLES, int(HELD_S * opened.traits.rate_hz))
         end_s = time.monotonic() + seconds + 2.0
-        while time.monotonic() < end_s and not recorder.loss().ended:
+        while time.monotonic() < end_s and not recorder.over:
             if recorder.wait_samples(wanted - held, timeout_s=0.2):
                 break
             if opened.feed is not None and opened.feed.next >= opened.feed.count:

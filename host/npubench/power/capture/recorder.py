@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from npubench.core.errors import MonitorError, NpubenchError
+from npubench.core.errors import MonitorError, NpubenchError, StorageError
 from npubench.power.capture.parts import PartsWriter
+from npubench.power.instrument.failure import RecordingEnded
 from npubench.power.instrument.source import Block, Identity, LossReport, PowerSource, Traits
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Recorder:
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._ended = ""
+        self._finished = False
         self._failed: NpubenchError | None = None
         self._threads: list[threading.Thread] = []
         self._stopped = False
@@ -73,11 +75,16 @@ class Recorder:
         """Samples read so far."""
         return self._samples
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come: the stream ended, or a recording came to its end."""
+        return self._finished or bool(self._ended)
+
     def wait_samples(self, count: int, *, timeout_s: float) -> bool:
         """Wait until ``count`` samples have come or the capture has ended; whether they have."""
         end_s = time.monotonic() + timeout_s
         with self._changed:
-            while self._samples < count and not self._ended:
+            while self._samples < count and not self.over:
                 left_s = end_s - time.monotonic()
                 if left_s <= 0:
                     break
@@ -105,7 +112,8 @@ class Recorder:
 
     def loss(self) -> LossReport:
         """What was lost so far, and why the stream ended by itself if it did."""
-        return replace(self._source.loss(), ended=self._ended)
+        loss = self._source.loss()
+        return replace(loss, ended=self._ended or loss.ended)
 
     def _read(self) -> None:
         try:
@@ -120,6 +128,10 @@ class Recorder:
                     self._changed.notify_all()
                 if self._queued > QUEUE_SAMPLES:
                     raise MonitorError("the disk is slower than the instrument")
+        except RecordingEnded:
+            with self._changed:
+                self._finished = True
+                self._changed.notify_all()
         except NpubenchError as error:
             with self._changed:
                 self._ended = f"{error.kind}: {error.message}"
@@ -139,7 +151,11 @@ class Recorder:
                 with self._changed:
                     self._queued -= len(block)
             self._writer.flush()
-        except NpubenchError as error:
-            self._failed = error
+        except Exception as error:  # what was not written must not look like a whole capture
+            self._failed = (
+                error
+                if isinstance(error, NpubenchError)
+                else StorageError(f"the capture cannot be written: {error}")
+            )
             while self._queue.get() is not None:
                 continue

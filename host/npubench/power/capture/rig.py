@@ -25,7 +25,7 @@ from npubench.power.simulators.catalog import SUFFIX, Kind, find_kind, kinds
 from npubench.power.simulators.faults import check_faults
 from npubench.power.simulators.trace import Trace
 
-VIRTUAL = "virtual"
+VIRTUAL, REPLAY = "virtual", "replay"
 PLAYBACK_TIMEOUT_S = 300.0
 # The last samples may wait in a decoder for their neighbours.
 HELD_SAMPLES = 64
@@ -182,7 +182,7 @@ def capture_playback(opened: Open, folder: Path, *, samples: int) -> Capture:
     ) as recorder:
         waited_s = stalled_s = 0.0
         seen = -1
-        while waited_s < PLAYBACK_TIMEOUT_S and not recorder.loss().ended:
+        while waited_s < PLAYBACK_TIMEOUT_S and not recorder.over:
             if recorder.wait_samples(samples - HELD_SAMPLES, timeout_s=0.1):
                 break
             waited_s += 0.1
@@ -191,6 +191,17 @@ def capture_playback(opened: Open, folder: Path, *, samples: int) -> Capture:
             seen = recorder.samples
             if stalled_s > STALL_S:
                 break
+        recorder.stop()
+    return read_capture(folder)
+
+
+def capture_recording(opened: Open, folder: Path) -> Capture:
+    """Capture a recording to its end."""
+    with Recorder(
+        opened.source, folder, identity=opened.identity, traits=opened.traits
+    ) as recorder:
+        while not recorder.over:
+            recorder.wait_samples(1 << 62, timeout_s=1.0)
         recorder.stop()
     return read_capture(folder)
 

@@ -17,6 +17,10 @@ class InstrumentUncalibrated(MonitorError):
     """The instrument says itself that its calibration is not usable."""
 
 
+class RecordingEnded(MonitorError):
+    """A stored recording came to its end: nothing is wrong."""
+
+
 class SdkMissing(MonitorError):
     """The vendor's package is not installed."""
 

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from npubench.core.errors import ResultError, StorageError
+from npubench.core.errors import StorageError
 from npubench.power.capture.parts import Capture
+from npubench.power.capture.session import MARKS_FILE, read_marked
 from npubench.power.energy.clockfit import device_edges, fit_clocks
-from npubench.power.energy.edges import EdgeFinder, Wiring
-from npubench.power.energy.marks import PAUSE, STAGE_OF_CODE, Mark
+from npubench.power.energy.edges import EdgeFinder
+from npubench.power.energy.marks import PAUSE, STAGE_OF_CODE
 from npubench.power.energy.reason import Reason
 from npubench.power.plot.envelope import envelope
 from npubench.power.plot.png import Shade, trace_png
 
-MARKS_FILE = "marks.json"
-
-
-def read_marks(folder: Path) -> tuple[tuple[Mark, ...], Wiring]:
-    """The marks beside a capture and how they were wired; none for a capture without a board."""
-    path = folder / MARKS_FILE
-    if not path.exists():
-        return (), Wiring()
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        marks = tuple(Mark(**mark) for mark in document["marks"])
-        wiring = document["wiring"]
-        return marks, Wiring(codes=tuple(wiring["codes"]), busy=wiring["busy"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultError(f"{path} cannot be read: {error}") from error
-
 
 def shades_of(capture: Capture) -> tuple[Shade, ...]:
     """Where the stages lie in a capture; none when its marks do not match."""
-    marks, wiring = read_marks(capture.folder)
+    if not (capture.folder / MARKS_FILE).exists():
+        return ()
+    marked = read_marked(capture.folder)
+    marks, wiring = marked.marks, marked.wiring
     if not marks:
         return ()
     finder = EdgeFinder(wiring)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npubench.core.errors import MonitorError, UsageError
+from npubench.core.errors import ConfigError, MonitorError, UsageError
 from npubench.power.adi_evkit import AdiEvkit, parse_cnn
 from npubench.power.capture.free import capture_for, totals
 from npubench.power.capture.rig import Playback, choose_power, open_power
@@ -233,6 +233,36 @@ def test_a_scpi_supply_follows_its_profile(monkeypatch: pytest.MonkeyPatch) -> N
     assert traits.rate_hz == pytest.approx(1 / 2.048e-5)
     assert block.current_ua.mean() == pytest.approx(6000.0)
     assert np.flatnonzero(block.markers)[0] == 50
+
+
+def test_a_scpi_meter_is_driven_through_visa() -> None:
+    # Every command that the dialogue does not know is answered with an error.
+    dialogue = Path(__file__).parents[1] / "support" / "keithley_2450.yaml"
+    options = {"visa": f"{dialogue}@sim"}
+    with load_driver("scpi").open("TCPIP::sim::5025::SOCKET", options) as source:
+        identity = source.describe()
+        traits = source.configure(Setup(voltage_mv=1800.0))
+        source.start()
+        assert source.read(0.0) is None
+        block = source.stop()
+    assert identity.serial == "04412345"
+    assert not identity.is_physical
+    assert traits.marker_bits == 0
+    assert block is not None
+    assert block.current_ua[[0, 1, 3]] == pytest.approx([1500.0, 1501.0, 1499.0])
+    assert np.isnan(block.current_ua[2])
+    assert block.flags.tolist() == [0, 0, Flag.SATURATED, 0]
+
+
+def test_a_visa_instrument_that_is_not_known_names_the_profiles() -> None:
+    dialogue = Path(__file__).parents[1] / "support" / "keithley_2450.yaml"
+    options = {"visa": f"{dialogue}@sim", "profile": "keithley_2460"}
+    source = load_driver("scpi").open("TCPIP::sim::5025::SOCKET", options)
+    with pytest.raises(ConfigError, match="keithley_2460"), source:
+        pass
+    absent = load_driver("scpi").open("TCPIP::none::5025::SOCKET", {"visa": f"{dialogue}@sim"})
+    with pytest.raises(MonitorError, match="does not answer"), absent:
+        pass
 
 
 def test_every_scpi_profile_is_whole() -> None:

@@ -128,6 +128,7 @@ class Scpi:
             model=f"{maker} {model}".strip(),
             serial=serial if serial != "0" else "",
             firmware=firmware,
+            simulated=str(self._options.get("visa", "")).endswith("@sim"),
             via=self._resource_name,
         )
 
@@ -179,7 +180,10 @@ class Scpi:
             levels = self._fetch(profile.fetch_marker)[: len(current)] > profile.marker_volts
             markers = levels.astype(np.uint8)
         flags = np.where(np.isnan(current), np.uint8(Flag.LOST), np.uint8(0))
-        flags = np.where(np.abs(current) > OVERFLOW, np.uint8(Flag.SATURATED), flags)
+        # SCPI's numbers for infinity and for no number are no currents.
+        beyond = np.abs(current) > OVERFLOW
+        flags = np.where(beyond, np.uint8(Flag.SATURATED), flags)
+        current = np.where(beyond, np.nan, current)
         self._received = len(current)
         return block_of(
             0,

@@ -8,7 +8,9 @@ so that a mark belongs to the inference during which it fell, not to the next on
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,142 +18,111 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.core.errors import ResultError
+from npubench.power.audit.folders import ResultFolder
+from npubench.power.audit.log import Log, LoggedWindow, read_log
+from npubench.power.audit.published import Published, read_published
 from npubench.power.audit.result import AuditResult, AuditWindow, PublishedWindow
+from npubench.power.audit.textfile import read_bytes, read_text
 
 TRACE_MAGIC = 0xF1
 # Between a print on the device and its line in the log.
 HOST_SLACK_S = 0.35
-LINE = re.compile(r"^(\d+\.\d+)\s+([^:]+):\s?(.*)$")
+NEAR_S = 0.1
+# Between the line that says that the trace is on and its first sample.
+TRACE_ON_SLACK_S = 1.5
 WRAP_US = 1 << 32
+# Enough windows and marks to find the trace's place in the log.
+ALIGNED_COUNT = 64
 
 
 @dataclass(slots=True, kw_only=True)
-class LoggedWindow:
-    """An ``infer`` in the log: inferences, host times of start and done, laps in microseconds."""
-
-    inferences: int
-    start_s: float
-    done_s: float | None = None
-    laps_us: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True, kw_only=True)
-class Log:
-    """What a log holds: the last session, if there are several."""
-
-    windows: list[LoggedWindow] = field(default_factory=list)
-    trace_on_s: float | None = None
-    voltage_mv: float | None = None
-    errors: list[str] = field(default_factory=list)
-
-
-def read_log(path: Path) -> Log:
-    """Read log.txt. Lines that are not the runner's are passed over."""
-    log = Log()
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}") from error
-    for line in text.splitlines():
-        match = LINE.match(line)
-        if match is None:
-            continue
-        at_s, words = float(match.group(1)), match.group(3)
-        if "m-session-start-id" in words:
-            log = Log()
-        elif found := re.search(r"m-infer-start-(\d+)", words):
-            log.windows.append(LoggedWindow(inferences=int(found.group(1)), start_s=at_s))
-        elif "m-infer-done" in words and log.windows:
-            log.windows[-1].done_s = at_s
-        elif found := re.search(r"m-lap-us-(\d+)", words):
-            if log.windows and log.windows[-1].done_s is None:
-                log.windows[-1].laps_us.append(int(found.group(1)))
-        elif "m-trace[on]" in words:
-            log.trace_on_s = at_s
-        elif found := re.search(r"m-voltage-mv\[(\d+)\]", words):
-            log.voltage_mv = float(found.group(1))
-        elif found := re.search(r"\be-\[(.*?)\]?$", words):
-            log.errors.append(found.group(1).rstrip("]"))
-    return log
+class _Energy:
+    windows: list[AuditWindow] = field(default_factory=list)
+    uploads_s: list[tuple[float, float]] = field(default_factory=list)
+    marks_count: int | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 def read_trace(path: Path) -> tuple[float, NDArray[np.float64]]:
     """Sample rate in hertz and microjoules per sample. Raises ResultError."""
-    data = path.read_bytes()
+    data = read_bytes(path)
     if len(data) < 9 or data[0] != TRACE_MAGIC:
         raise ResultError(f"{path} is no energy trace of EEMBC's runner")
     rate_hz = float(np.frombuffer(data, "<f4", 1, 1)[0])
     if not 0 < rate_hz < 1e7:
         raise ResultError(f"{path}: a sample rate of {rate_hz} Hz cannot be")
     count = (len(data) - 5) // 4
-    return rate_hz, np.frombuffer(data, "<f4", count, 5).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # what is no number is said where it is summed
+        return rate_hz, np.frombuffer(data, "<f4", count, 5).astype(np.float64)
 
 
-def read_published(path: Path) -> tuple[list[PublishedWindow], float | None, float | None]:
-    """Windows, median throughput and median energy of results.txt; the last ones count."""
-    if not path.exists():
-        return [], None, None
-    windows: list[PublishedWindow] = []
-    ips = energy = None
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if found := re.search(
-            r"Energy data for window \d+ at time ([\d.]+) for ([\d.]+) sec", line
-        ):
-            windows.append(
-                PublishedWindow(
-                    begin_s=float(found.group(1)), seconds=float(found.group(2)), energy_uj=None
-                )
-            )
-        elif found := re.search(r"Energy/Inf\.?\s*:\s*([\d.]+)\s*uJ/inf", line):
-            if windows and windows[-1].energy_uj is None:
-                last = windows.pop()
-                windows.append(
-                    PublishedWindow(
-                        begin_s=last.begin_s,
-                        seconds=last.seconds,
-                        energy_uj=float(found.group(1)),
-                    )
-                )
-            else:
-                windows.append(
-                    PublishedWindow(begin_s=None, seconds=None, energy_uj=float(found.group(1)))
-                )
-        elif found := re.search(r"Median throughput is\s+([\d.]+)", line):
-            ips = float(found.group(1))
-        elif found := re.search(r"Median energy cost is\s+([\d.]+)", line):
-            energy = float(found.group(1))
-    return windows, ips, energy
+def read_stamps(path: Path) -> NDArray[np.float64]:
+    """Times of the marks in seconds of the trace. Raises ResultError."""
+    try:
+        values = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{path} is no JSON: {error}") from error
+    if not isinstance(values, list) or not all(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+        for value in values
+    ):
+        raise ResultError(f"{path} is no list of times in seconds")
+    return np.array(values, np.float64)
 
 
-def read_eembc(folder: Path, mode: str, digests: dict[str, str]) -> AuditResult:
-    """Everything of one folder. Damaged raw files become ``problems``."""
-    log_path = folder / "log.txt"
-    log = read_log(log_path) if log_path.exists() else Log()
-    published, ips, energy = read_published(folder / "results.txt")
-    problems: list[str] = [] if log_path.exists() else ["log.txt is missing"]
-    windows: list[AuditWindow] = []
-    marks_count: int | None = None
-    if mode == "energy":
+def read_eembc(result: ResultFolder, mode: str) -> AuditResult:
+    """Everything of one folder. Missing and damaged files become ``problems``."""
+    problems: list[str] = []
+    log, published = Log(), Published()
+    try:
+        if result.log is None:
+            problems.append("log.txt is missing: nothing tells when the device was asked what")
+        else:
+            log = read_log(result.log)
+    except ResultError as error:
+        problems.append(error.message)
+    try:
+        if result.published is None:
+            problems.append("results.txt is missing: nothing published to compare with")
+        else:
+            published = read_published(result.published)
+    except ResultError as error:
+        problems.append(error.message)
+    energy = _Energy()
+    if log.runner == "mlcommons":
+        problems.append("results.json is missing: nothing to compute from")
+    elif mode == "energy":
         try:
-            windows, marks_count = _energy_windows(folder, log)
-        except (ResultError, OSError, ValueError) as error:
-            problems.append(str(error))
+            energy = _read_energy(result, log, published.windows(mode))
+        except ResultError as error:
+            problems.append(error.message)
+        problems += energy.problems
     else:
-        windows = [_lap_window(number, item) for number, item in enumerate(log.windows)]
+        energy.windows = [_lap_window(number, item) for number, item in enumerate(log.windows)]
+    dropped, of_packets = log.dropped
     return AuditResult(
-        folder=str(folder),
+        folder=str(result.path),
         mode=mode,
-        runner="eembc",
-        windows=tuple(windows),
-        published_windows=tuple(published),
-        published_ips=ips,
-        published_uj=energy,
+        runner=log.runner,
+        windows=tuple(energy.windows),
+        published_windows=tuple(published.windows(mode)),
+        published_ips=published.ips,
+        published_uj=published.energy_uj if mode == "energy" else None,
         voltage_mv=log.voltage_mv,
-        marks_count=marks_count,
+        marks_count=energy.marks_count,
+        streaming=result.is_streaming,
+        dropped_ratio=dropped / of_packets if of_packets else None,
+        uploads_s=tuple(energy.uploads_s),
         errors=tuple(log.errors),
         problems=tuple(problems),
-        digests=digests,
+        digests={**result.digests(), **_lap_digest(log)},
     )
+
+
+def _lap_digest(log: Log) -> dict[str, str]:
+    """The device's own clock readings: two runs never share them."""
+    laps = [lap for window in log.windows for lap in window.laps_us]
+    return {"laps": ResultFolder.digest(json.dumps(laps).encode())} if len(laps) >= 4 else {}
 
 
 def _lap_window(number: int, logged: LoggedWindow) -> AuditWindow:
@@ -168,89 +139,132 @@ def _lap_window(number: int, logged: LoggedWindow) -> AuditWindow:
     )
 
 
-def _energy_windows(folder: Path, log: Log) -> tuple[list[AuditWindow], int]:
-    """Each inference with the marks that fell while it ran."""
-    traces = sorted(folder.glob("trace*-energy.bin"))
-    stamps = sorted(folder.glob("trace*-timestamps.json"))
-    if not traces or not stamps:
-        raise ResultError("the energy trace or its timestamps are missing")
-    rate_hz, samples = read_trace(traces[-1])
-    times = np.array([float(value) for value in json.loads(stamps[-1].read_text())])
-    if not log.windows:
+def _read_energy(result: ResultFolder, log: Log, published: Sequence[PublishedWindow]) -> _Energy:
+    trace_path = _registered(result.path, log.trace_name, "*-energy.bin")
+    stamps_path = _registered(result.path, log.stamps_name, "*-timestamps.json")
+    missing = [
+        name
+        for name, path in (
+            ("the energy trace (trace*-energy.bin)", trace_path),
+            ("its timestamps (trace*-timestamps.json)", stamps_path),
+        )
+        if path is None
+    ]
+    if trace_path is None or stamps_path is None:
+        raise ResultError(f"missing: {' and '.join(missing)}: no energy to compute")
+    energy = _Energy()
+    rate_hz, samples = read_trace(trace_path)
+    if (trace_path.stat().st_size - 5) % 4:
+        energy.problems.append(f"{trace_path.name} ends within a sample")
+    times = read_stamps(stamps_path)
+    if np.any(np.diff(times) < 0):
+        energy.problems.append(f"{stamps_path.name}: the marks are not in order of time")
+        times = np.sort(times)
+    energy.marks_count = len(times)
+    trace = _Trace(rate_hz=rate_hz, samples=samples, problems=energy.problems)
+    if log.windows:
+        origin_s = _origin(log, times)
+        energy.uploads_s = [(begin - origin_s, end - origin_s) for begin, end in log.uploads_s]
+        for number, logged in enumerate(log.windows):
+            energy.windows.append(_by_log(number, logged, origin_s, times, trace))
+    else:
         # Without a log only the order is left: a mark to begin with, then two for each inference.
-        pairs = [(times[at], times[at + 1]) for at in range(1, len(times) - 1, 2)]
-        return [
-            _energy_window(number, 0, begin, end, rate_hz, samples, 2, None)
-            for number, (begin, end) in enumerate(pairs)
-        ], len(times)
-    origin_s = _origin(log, times)
-    windows = []
-    for number, logged in enumerate(log.windows):
-        done_s = logged.done_s if logged.done_s is not None else logged.start_s
-        low = logged.start_s - origin_s - HOST_SLACK_S
-        high = done_s - origin_s + HOST_SLACK_S
-        inside = times[(times >= low) & (times <= high)]
-        host_s = done_s - logged.start_s
-        if len(inside) >= 2:
-            windows.append(
-                _energy_window(
-                    number,
-                    logged.inferences,
-                    float(inside[0]),
-                    float(inside[-1]),
-                    rate_hz,
-                    samples,
-                    len(inside),
-                    host_s,
-                )
-            )
-        else:
-            windows.append(
+        for number, at in enumerate(range(1, len(times) - 1, 2)):
+            inferences = published[number].inferences if number < len(published) else None
+            begin, end = float(times[at]), float(times[at + 1])
+            energy.windows.append(
                 AuditWindow(
                     number=number,
-                    inferences=logged.inferences,
-                    seconds=None,
-                    host_s=host_s,
-                    marks=len(inside),
+                    inferences=inferences or 0,
+                    seconds=end - begin,
+                    energy_uj=trace.energy_uj(number, begin, end),
                 )
             )
-    return windows, len(times)
+    return energy
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trace:
+    rate_hz: float
+    samples: NDArray[np.float64]
+    problems: list[str]
+
+    def energy_uj(self, number: int, begin_s: float, end_s: float) -> float | None:
+        """Energy between two marks; None, and a problem, where the trace does not hold it."""
+        first, last = round(begin_s * self.rate_hz), round(end_s * self.rate_hz)
+        if first < 0 or last > len(self.samples):
+            self.problems.append(
+                f"window {number}: the trace ends at {len(self.samples) / self.rate_hz:.3f} s, "
+                f"a mark is at {end_s:.3f} s"
+            )
+            return None
+        with np.errstate(invalid="ignore"):
+            energy = float(self.samples[first:last].sum())
+        if not math.isfinite(energy):
+            self.problems.append(f"window {number}: samples are not finite")
+            return None
+        return energy
+
+
+def _by_log(
+    number: int, logged: LoggedWindow, origin_s: float, times: NDArray[np.float64], trace: _Trace
+) -> AuditWindow:
+    """An inference with the marks that fell while it ran."""
+    done_s = logged.done_s if logged.done_s is not None else logged.start_s
+    low = logged.start_s - origin_s - HOST_SLACK_S
+    high = done_s - origin_s + HOST_SLACK_S
+    inside = times[(times >= low) & (times <= high)]
+    seconds = energy = None
+    if len(inside) >= 2:
+        begin, end = float(inside[0]), float(inside[-1])
+        seconds, energy = end - begin, trace.energy_uj(number, begin, end)
+    return AuditWindow(
+        number=number,
+        inferences=logged.inferences,
+        seconds=seconds,
+        host_s=done_s - logged.start_s,
+        energy_uj=energy,
+        marks=len(inside),
+        infer_begin_s=logged.start_s - origin_s,
+    )
+
+
+def _registered(folder: Path, name: str, pattern: str) -> Path | None:
+    """The file that the log names, else the last one by number."""
+    if name and (folder / name).is_file():
+        return folder / name
+    found = [path for path in folder.glob(pattern) if path.is_file()]
+    return max(found, key=lambda path: _by_number(path.name), default=None)
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    digits = re.search(r"\d{1,9}", name)
+    return (int(digits.group()) if digits else -1, name)
 
 
 def _origin(log: Log, times: NDArray[np.float64]) -> float:
-    """The host time of the trace's second 0: from when it was switched on, refined by the marks."""
-    starts = np.array([window.start_s for window in log.windows])
-    guess = log.trace_on_s if log.trace_on_s is not None else float(starts[0] - times[0])
-    candidates = (starts[:, None] - times[None, :]).reshape(-1)
-    if log.trace_on_s is not None:
-        candidates = candidates[np.abs(candidates - guess) < 1.5]
-    if not len(candidates):
-        return guess
-    near = np.abs(candidates[:, None] - candidates[None, :]) < 0.05
-    best = int(np.argmax(near.sum(axis=1)))
-    return float(candidates[near[best]].mean())
-
-
-def _energy_window(
-    number: int,
-    inferences: int,
-    begin_s: float,
-    end_s: float,
-    rate_hz: float,
-    samples: NDArray[np.float64],
-    marks: int,
-    host_s: float | None,
-) -> AuditWindow:
-    first, last = round(begin_s * rate_hz), round(end_s * rate_hz)
-    if last > len(samples):
-        raise ResultError(
-            f"the trace ends at {len(samples) / rate_hz:.3f} s, before a mark at {end_s:.3f} s"
-        )
-    return AuditWindow(
-        number=number,
-        inferences=inferences,
-        seconds=end_s - begin_s,
-        host_s=host_s,
-        energy_uj=float(samples[first:last].sum()),
-        marks=marks,
+    """The host time of the trace's second 0: where most starts and ends of inferences meet a mark,
+    near the time at which the trace was switched on."""
+    starts = np.array([window.start_s for window in log.windows[:ALIGNED_COUNT]])
+    dones = np.array(
+        [window.done_s for window in log.windows[:ALIGNED_COUNT] if window.done_s is not None]
     )
+    times = times[: 3 * ALIGNED_COUNT]
+    if not len(times):
+        return log.trace_on_s if log.trace_on_s is not None else float(starts[0])
+    edges = np.concatenate([starts, dones])
+    candidates = (edges[:, None] - times[None, :]).reshape(-1)
+    guess = log.trace_on_s
+    if guess is not None:
+        candidates = candidates[np.abs(candidates - guess) < TRACE_ON_SLACK_S]
+        if not len(candidates):
+            return guess
+    best_s, best = float(candidates[0]), (-1, 0.0)
+    for candidate in candidates:
+        off = np.abs(edges[:, None] - candidate - times[None, :]).min(axis=1)
+        near = off[off < NEAR_S]
+        far = 0.0 if guess is None else abs(float(candidate) - guess)
+        score = (len(near), -far if guess is not None else -float(near.sum()))
+        if score > best:
+            best_s, best = float(candidate), score
+    return best_s

@@ -6,97 +6,165 @@ Energy samples are joules per millisecond; a mark is ``[counter, index of the sa
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from npubench.core.errors import ResultError
-from npubench.power.audit.eembc import WRAP_US, read_published
+from npubench.power.audit.eembc import WRAP_US
+from npubench.power.audit.folders import ResultFolder
+from npubench.power.audit.published import Published, read_published
 from npubench.power.audit.result import AuditResult, AuditWindow
+from npubench.power.audit.textfile import read_text
 
 RATE_HZ = 1000.0
+MAX_INFERENCES = 10**12
+MODE_LETTERS = {"p": "performance", "e": "energy", "a": "accuracy"}
+Mark = tuple[str, int]
 
 
-def read_mlcommons(folder: Path, mode: str, digests: dict[str, str]) -> AuditResult:
-    """Everything of one folder. Raises ResultError when results.json is no such file."""
-    path = folder / "results.json"
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path} cannot be read: {error}") from error
-    published, ips, energy = read_published(folder / "results.txt")
-    windows: list[AuditWindow] = []
-    problems: list[str] = []
-    marks_count = 0
+@dataclass(slots=True, kw_only=True)
+class _Read:
+    windows: list[AuditWindow] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    unpaired: list[str] = field(default_factory=list)
+    marks_count: int = 0
     voltage_mv: float | None = None
-    last_counter: int | None = None
-    for number, entry in enumerate(entries if isinstance(entries, list) else [entries]):
-        if not isinstance(entry, dict) or "infer" not in entry:
+    last_counter: str | None = None
+    clock_us: list[int] = field(default_factory=list)
+
+
+def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
+    """Everything of one folder; ``mode`` may be empty, the entries then say it. Raises ResultError
+    when results.json is no such file."""
+    entries = _entries(result)
+    letter = next((entry["mode"] for entry in entries if isinstance(entry.get("mode"), str)), "")
+    mode = mode or MODE_LETTERS.get(letter, "performance")
+    read = _Read()
+    published = Published()
+    if result.published is None:
+        read.problems.append("results.txt is missing: nothing published to compare with")
+    else:
+        published = read_published(result.published)
+    streaming = result.is_streaming
+    for number, entry in enumerate(entries):
+        infer = entry.get("infer")
+        if not isinstance(infer, dict):
+            if mode != "accuracy":
+                read.problems.append(f"entry {number} of results.json has no infer")
             continue
-        infer = entry["infer"] or {}
-        power = entry.get("power") or {}
-        if mode == "energy" and power:
-            marks = [(str(mark[0]), int(mark[1])) for mark in power.get("timestamps", [])]
-            marks_count += len(marks)
-            if power.get("voltage") is not None:
-                voltage_mv = float(power["voltage"]) * 1000.0
-            last_counter = _check_counters(number, marks, last_counter, problems)
-            windows.append(_energy_window(number, infer, power, marks, problems))
-        elif mode != "energy" and "start_time" in infer and "end_time" in infer:
-            microseconds = (int(infer["end_time"]) - int(infer["start_time"])) % WRAP_US
-            windows.append(
-                AuditWindow(
-                    number=number,
-                    inferences=int(infer.get("iterations", 0)),
-                    seconds=microseconds * 1e-6,
-                )
-            )
+        streaming = streaming or "wav_file" in infer
+        try:
+            if mode == "energy":
+                _read_energy(number, infer, entry.get("power"), read)
+            elif "start_time" in infer and "end_time" in infer:
+                _read_laps(number, infer, read)
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            read.problems.append(f"entry {number} of results.json cannot be read: {error}")
+    digests = result.digests()
+    if len(read.clock_us) >= 4:
+        digests["laps"] = ResultFolder.digest(json.dumps(read.clock_us).encode())
     return AuditResult(
-        folder=str(folder),
+        folder=str(result.path),
         mode=mode,
         runner="mlcommons",
-        windows=tuple(windows),
-        published_windows=tuple(published),
-        published_ips=ips,
-        published_uj=energy,
-        voltage_mv=voltage_mv,
-        marks_count=marks_count if mode == "energy" else None,
-        problems=tuple(problems),
+        windows=tuple(read.windows),
+        published_windows=tuple(published.windows(mode)),
+        published_ips=published.ips,
+        published_uj=published.energy_uj if mode == "energy" else None,
+        voltage_mv=read.voltage_mv,
+        marks_count=read.marks_count if mode == "energy" else None,
+        streaming=streaming,
+        problems=tuple(read.problems),
+        unpaired=tuple(read.unpaired),
         digests=digests,
     )
 
 
-def _check_counters(
-    number: int, marks: list[tuple[str, int]], last: int | None, problems: list[str]
-) -> int | None:
-    """Marks are counted by the monitor; a number that is left out is a mark that was lost."""
-    for text, _ in marks:
-        values = [int(text, 16)] + ([int(text)] if text.isdigit() else [])
-        if last is not None and all(
-            (value - last) % 256 != 1 and (value - last) % 100 != 1 for value in values
-        ):
-            problems.append(f"window {number}: mark {text} does not follow the one before")
-        last = values[-1]
-    return last
+def _entries(result: ResultFolder) -> list[dict[str, Any]]:
+    path = result.document
+    if path is None:
+        raise ResultError(f"{result.path}: results.json is missing")
+    try:
+        document = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{path} is no JSON: {error}") from error
+    entries = document if isinstance(document, list) else [document]
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise ResultError(f"{path} is no list of inferences as MLCommons' runner writes it")
+    return entries
 
 
-def _energy_window(
-    number: int,
-    infer: dict[str, Any],
-    power: dict[str, Any],
-    marks: list[tuple[str, int]],
-    problems: list[str],
-) -> AuditWindow:
-    inferences = int(infer.get("iterations", 0))
-    samples = power.get("samples", [])
-    if len(marks) < 2:
-        return AuditWindow(number=number, inferences=inferences, seconds=None, marks=len(marks))
-    begin, end = marks[-2][1], marks[-1][1]
-    if end > len(samples):
-        problems.append(f"window {number}: {len(samples)} samples, but a mark at {end}")
-    return AuditWindow(
-        number=number,
-        inferences=inferences,
-        seconds=(end - begin) / RATE_HZ,
-        energy_uj=float(sum(samples[begin:end])) * 1e6,
-        marks=len(marks),
+def _read_laps(number: int, infer: dict[str, Any], read: _Read) -> None:
+    begin_us, end_us = int(infer["start_time"]), int(infer["end_time"])
+    read.clock_us += [begin_us, end_us]
+    read.windows.append(
+        AuditWindow(
+            number=number,
+            inferences=_count(infer.get("iterations", 0)),
+            seconds=((end_us - begin_us) % WRAP_US) * 1e-6,
+        )
     )
+
+
+def _read_energy(number: int, infer: dict[str, Any], power: Any, read: _Read) -> None:
+    if not isinstance(power, dict):
+        read.problems.append(f"window {number}: results.json holds no power samples")
+        return
+    marks: list[Mark] = [(str(mark[0]), int(mark[1])) for mark in power.get("timestamps") or []]
+    read.marks_count += len(marks)
+    if power.get("voltage") is not None:
+        voltage_mv = float(power["voltage"]) * 1000.0
+        if not 0 < voltage_mv < 1e6:
+            raise ValueError(f"a voltage of {voltage_mv} mV cannot be")
+        read.voltage_mv = voltage_mv
+    for text, _ in marks:
+        if read.last_counter is not None and not _follows(read.last_counter, text):
+            read.unpaired.append(
+                f"window {number}: mark {text[:20]!r} does not follow {read.last_counter[:20]!r}"
+            )
+        read.last_counter = text
+    seconds = energy_uj = None
+    if len(marks) >= 2:
+        samples = power.get("samples") or []
+        begin, end = marks[-2][1], marks[-1][1]
+        seconds = (end - begin) / RATE_HZ
+        if not 0 <= begin < end <= len(samples):
+            read.problems.append(
+                f"window {number}: {len(samples)} samples, but marks at {begin} and {end}"
+            )
+            seconds = None
+        else:
+            energy_uj = float(sum(samples[begin:end])) * 1e6
+            if not math.isfinite(energy_uj):
+                read.problems.append(f"window {number}: samples are not finite")
+                energy_uj = None
+    read.windows.append(
+        AuditWindow(
+            number=number,
+            inferences=_count(infer.get("iterations", 0)),
+            seconds=seconds,
+            energy_uj=energy_uj,
+            marks=len(marks),
+        )
+    )
+
+
+def _count(value: Any) -> int:
+    count = int(value)
+    if not 0 <= count < MAX_INFERENCES:
+        raise ValueError("its iterations cannot be")
+    return count
+
+
+def _follows(last: str, text: str) -> bool:
+    """Marks are counted by the monitor, in two digits, decimal or hexadecimal. A number left out
+    is a mark that was lost. What is no number says nothing."""
+    for base, size in ((16, 256), (10, 100)):
+        try:
+            if (int(text, base) - int(last, base)) % size == 1:
+                return True
+        except ValueError:
+            if base == 16:
+                return True
+    return False

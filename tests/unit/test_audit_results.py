@@ -294,6 +294,27 @@ def test_one_folder_named_twice_is_not_a_repetition(tmp_path: Path) -> None:
     assert found.findings == ()
 
 
+def test_a_log_whose_clock_is_anothers_leaves_the_order(tmp_path: Path) -> None:
+    folder = tmp_path / "energy"
+    Eembc().write(folder)
+    lines = (folder / "log.txt").read_text().splitlines()
+    stretched = [f"{float(line[:9]) * 1.33:09.3f}{line[9:]}" for line in lines]
+    (folder / "log.txt").write_text("\n".join(stretched) + "\n")
+    found = audit([tmp_path])
+    assert "do not fit" in " ".join(item.detail for item in found.findings)
+    assert found.results[0].energy_difference_pct == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_log_without_ends_of_inferences_keeps_the_marks_of_each(tmp_path: Path) -> None:
+    folder = tmp_path / "energy"
+    Eembc().write(folder)
+    lines = (folder / "log.txt").read_text().splitlines()
+    (folder / "log.txt").write_text("\n".join(line for line in lines if "infer-done" not in line))
+    found = audit([tmp_path])
+    assert found.findings == ()
+    assert found.results[0].energy_difference_pct == pytest.approx(0.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xf2\x00\x00\x7a\x44aaaa", b"\xf1\x00\x00\x7a\x44"])
 def test_a_damaged_trace_is_said_to_be_one(content: bytes, tmp_path: Path) -> None:
     Eembc().write(tmp_path / "energy")
@@ -608,7 +629,7 @@ def test_a_folder_without_results_is_a_mistake_of_the_caller(tmp_path: Path) -> 
 
 
 def test_long_work_says_how_far_it_is(tmp_path: Path) -> None:
-    for number in range(27):
+    for number in range(102):
         write_performance(tmp_path / f"{number}" / "performance", epoch_us=7_000_000 + number)
 
     class Told:
@@ -620,7 +641,7 @@ def test_long_work_says_how_far_it_is(tmp_path: Path) -> None:
 
     told = Told()
     audit([tmp_path], told)
-    assert told.details == ["start", "note 25 of 27 results", "done"]
+    assert told.details == ["start", "note 100 of 102 results", "done"]
 
 
 def test_the_verb_prints_each_result_with_its_difference(

@@ -12,7 +12,7 @@ from npubench.power.audit.eembc import read_eembc
 from npubench.power.audit.folders import ResultFolder, find_results
 from npubench.power.audit.log import read_log
 from npubench.power.audit.mlcommons import read_mlcommons
-from npubench.power.audit.result import AuditResult, AuditWindow
+from npubench.power.audit.result import CLOCK, AuditResult, AuditWindow
 
 MIN_WINDOW_S = 10.0
 MIN_INFERENCES = 10
@@ -27,7 +27,7 @@ CLOCK_TOLERANCE_RATIO = 0.05
 UPLOAD_TOLERANCE_S = 0.1
 # In the streaming test a stop before the start may leave a mark of its own.
 STREAMING_MARKS = (2, 3)
-PROGRESS_EVERY = 25
+PROGRESS_EVERY = 100
 
 RULES = {
     "marks-do-not-pair": "the marks are not one to begin with and exactly two a window",
@@ -236,27 +236,27 @@ def check_modes(results: Sequence[AuditResult]) -> list[Finding]:
 
 
 def check_repeats(results: Sequence[AuditResult]) -> list[Finding]:
-    """Raw files that are the same in two places. The laps count where no file tells it."""
-    first: dict[str, tuple[str, str]] = {}
+    """Raw files that are the same in two places. Where none is, the readings of the device's clock
+    tell it. Times of marks alone do not: they are few and in milliseconds."""
+    first: dict[str, str] = {}
     findings = []
     for result in results:
-        told = False
-        for name, digest in result.digests.items():
-            if digest in first and first[digest][0] != result.folder:
-                if name == "laps" and told:
-                    continue
-                told = True
-                what = (
-                    "the device's clock readings are those" if name == "laps" else f"{name} is that"
-                )
-                findings.append(
-                    Finding(
-                        rule="results-repeated",
-                        folder=result.folder,
-                        detail=f"{what} of {first[digest][0]}",
-                    )
-                )
-            first.setdefault(digest, (result.folder, name))
+        same = {
+            name: first[digest]
+            for name, digest in result.digests.items()
+            if digest in first and first[digest] != result.folder
+        }
+        if len(same) > 1:
+            same.pop(CLOCK, None)
+        if all(name.endswith("-timestamps.json") for name in same):
+            same = {}
+        for name, other in same.items():
+            what = "the device's clock readings are those" if name == CLOCK else f"{name} is that"
+            findings.append(
+                Finding(rule="results-repeated", folder=result.folder, detail=f"{what} of {other}")
+            )
+        for digest in result.digests.values():
+            first.setdefault(digest, result.folder)
     return findings
 
 

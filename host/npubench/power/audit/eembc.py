@@ -21,7 +21,7 @@ from npubench.core.errors import ResultError
 from npubench.power.audit.folders import ResultFolder
 from npubench.power.audit.log import Log, LoggedWindow, read_log
 from npubench.power.audit.published import Published, read_published
-from npubench.power.audit.result import AuditResult, AuditWindow, PublishedWindow
+from npubench.power.audit.result import CLOCK, AuditResult, AuditWindow, PublishedWindow
 from npubench.power.audit.textfile import read_bytes, read_text
 
 TRACE_MAGIC = 0xF1
@@ -30,6 +30,8 @@ HOST_SLACK_S = 0.35
 NEAR_S = 0.1
 # Between the line that says that the trace is on and its first sample.
 TRACE_ON_SLACK_S = 1.5
+# Below this part of starts and ends that meet a mark, the log's times are another clock's.
+MIN_FIT_RATIO = 0.5
 WRAP_US = 1 << 32
 # Enough windows and marks to find the trace's place in the log.
 ALIGNED_COUNT = 64
@@ -122,7 +124,7 @@ def read_eembc(result: ResultFolder, mode: str) -> AuditResult:
 def _lap_digest(log: Log) -> dict[str, str]:
     """The device's own clock readings: two runs never share them."""
     laps = [lap for window in log.windows for lap in window.laps_us]
-    return {"laps": ResultFolder.digest(json.dumps(laps).encode())} if len(laps) >= 4 else {}
+    return {CLOCK: ResultFolder.digest(json.dumps(laps).encode())} if len(laps) >= 4 else {}
 
 
 def _lap_window(number: int, logged: LoggedWindow) -> AuditWindow:
@@ -162,16 +164,32 @@ def _read_energy(result: ResultFolder, log: Log, published: Sequence[PublishedWi
         times = np.sort(times)
     energy.marks_count = len(times)
     trace = _Trace(rate_hz=rate_hz, samples=samples, problems=energy.problems)
-    if log.windows:
-        origin_s = _origin(log, times)
+    by_order = [(float(times[at]), float(times[at + 1])) for at in range(1, len(times) - 1, 2)]
+    origin_s, fit_ratio = _origin(log, times)
+    if log.windows and fit_ratio < MIN_FIT_RATIO and len(times) == 1 + 2 * len(log.windows):
+        energy.problems.append(
+            "the log's times do not fit the marks of the trace: windows are taken by their order"
+        )
+        for number, (logged, (begin, end)) in enumerate(zip(log.windows, by_order, strict=True)):
+            energy.windows.append(
+                AuditWindow(
+                    number=number,
+                    inferences=logged.inferences,
+                    seconds=end - begin,
+                    host_s=None if logged.done_s is None else logged.done_s - logged.start_s,
+                    energy_uj=trace.energy_uj(number, begin, end),
+                )
+            )
+    elif log.windows:
         energy.uploads_s = [(begin - origin_s, end - origin_s) for begin, end in log.uploads_s]
+        begins_s = [window.start_s for window in log.windows]
         for number, logged in enumerate(log.windows):
-            energy.windows.append(_by_log(number, logged, origin_s, times, trace))
+            next_s = begins_s[number + 1] if number + 1 < len(begins_s) else math.inf
+            energy.windows.append(_by_log(number, logged, next_s, origin_s, times, trace))
     else:
         # Without a log only the order is left: a mark to begin with, then two for each inference.
-        for number, at in enumerate(range(1, len(times) - 1, 2)):
+        for number, (begin, end) in enumerate(by_order):
             inferences = published[number].inferences if number < len(published) else None
-            begin, end = float(times[at]), float(times[at + 1])
             energy.windows.append(
                 AuditWindow(
                     number=number,
@@ -207,12 +225,19 @@ class _Trace:
 
 
 def _by_log(
-    number: int, logged: LoggedWindow, origin_s: float, times: NDArray[np.float64], trace: _Trace
+    number: int,
+    logged: LoggedWindow,
+    next_s: float,
+    origin_s: float,
+    times: NDArray[np.float64],
+    trace: _Trace,
 ) -> AuditWindow:
-    """An inference with the marks that fell while it ran."""
-    done_s = logged.done_s if logged.done_s is not None else logged.start_s
+    """An inference with the marks that fell while it ran, or until the next where the log has not
+    its end."""
     low = logged.start_s - origin_s - HOST_SLACK_S
-    high = done_s - origin_s + HOST_SLACK_S
+    high = next_s - origin_s - HOST_SLACK_S
+    if logged.done_s is not None:
+        high = logged.done_s - origin_s + HOST_SLACK_S
     inside = times[(times >= low) & (times <= high)]
     seconds = energy = None
     if len(inside) >= 2:
@@ -222,7 +247,7 @@ def _by_log(
         number=number,
         inferences=logged.inferences,
         seconds=seconds,
-        host_s=done_s - logged.start_s,
+        host_s=None if logged.done_s is None else logged.done_s - logged.start_s,
         energy_uj=energy,
         marks=len(inside),
         infer_begin_s=logged.start_s - origin_s,
@@ -242,29 +267,23 @@ def _by_number(name: str) -> tuple[int, str]:
     return (int(digits.group()) if digits else -1, name)
 
 
-def _origin(log: Log, times: NDArray[np.float64]) -> float:
+def _origin(log: Log, times: NDArray[np.float64]) -> tuple[float, float]:
     """The host time of the trace's second 0: where most starts and ends of inferences meet a mark,
-    near the time at which the trace was switched on."""
-    starts = np.array([window.start_s for window in log.windows[:ALIGNED_COUNT]])
-    dones = np.array(
-        [window.done_s for window in log.windows[:ALIGNED_COUNT] if window.done_s is not None]
+    near the time at which the trace was switched on; and the ratio of those that do."""
+    windows, times = log.windows[:ALIGNED_COUNT], times[: 3 * ALIGNED_COUNT]
+    edges = np.array(
+        [window.start_s for window in windows]
+        + [window.done_s for window in windows if window.done_s is not None]
     )
-    times = times[: 3 * ALIGNED_COUNT]
-    if not len(times):
-        return log.trace_on_s if log.trace_on_s is not None else float(starts[0])
-    edges = np.concatenate([starts, dones])
-    candidates = (edges[:, None] - times[None, :]).reshape(-1)
     guess = log.trace_on_s
+    best_s, best = guess if guess is not None else 0.0, (0, 0.0)
+    candidates = (edges[:, None] - times[None, :]).reshape(-1)
     if guess is not None:
         candidates = candidates[np.abs(candidates - guess) < TRACE_ON_SLACK_S]
-        if not len(candidates):
-            return guess
-    best_s, best = float(candidates[0]), (-1, 0.0)
     for candidate in candidates:
         off = np.abs(edges[:, None] - candidate - times[None, :]).min(axis=1)
         near = off[off < NEAR_S]
-        far = 0.0 if guess is None else abs(float(candidate) - guess)
-        score = (len(near), -far if guess is not None else -float(near.sum()))
-        if score > best:
-            best_s, best = float(candidate), score
-    return best_s
+        far = float(near.sum()) if guess is None else abs(float(candidate) - guess)
+        if (len(near), -far) > best:
+            best_s, best = float(candidate), (len(near), -far)
+    return best_s, best[0] / len(edges) if len(edges) else 0.0

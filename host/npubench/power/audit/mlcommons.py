@@ -14,7 +14,7 @@ from npubench.core.errors import ResultError
 from npubench.power.audit.eembc import WRAP_US
 from npubench.power.audit.folders import ResultFolder
 from npubench.power.audit.published import Published, read_published
-from npubench.power.audit.result import AuditResult, AuditWindow
+from npubench.power.audit.result import CLOCK, AuditResult, AuditWindow
 from npubench.power.audit.textfile import read_text
 
 RATE_HZ = 1000.0
@@ -63,7 +63,7 @@ def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
             read.problems.append(f"entry {number} of results.json cannot be read: {error}")
     digests = result.digests()
     if len(read.clock_us) >= 4:
-        digests["laps"] = ResultFolder.digest(json.dumps(read.clock_us).encode())
+        digests[CLOCK] = ResultFolder.digest(json.dumps(read.clock_us).encode())
     return AuditResult(
         folder=str(result.path),
         mode=mode,

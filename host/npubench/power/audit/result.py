@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
+CLOCK = "clock"
+"""Name among the digests of all readings of the device's own clock: no two runs share them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditWindow:
@@ -36,7 +39,8 @@ class AuditResult:
     """``mode``: performance, energy or accuracy. Throughput per second, energy in microjoules per
     inference; published values are None where the folder has none. ``uploads_s``: beginnings and
     ends of the uploads, in the time of the trace. ``digests``: SHA-256 of each raw file, line ends
-    apart, and of the laps. ``streaming``: one long file instead of windows."""
+    apart, and of the readings of the device's clock. ``streaming``: one long file instead of five
+    windows. ``unpaired``: marks that do not follow each other by the monitor's count."""
 
     folder: str
     mode: str

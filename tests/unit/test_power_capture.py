@@ -209,6 +209,35 @@ def test_calibration_states_what_may_be_claimed(tmp_path: Path) -> None:
     assert found.gain_ratio == pytest.approx(0.001, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "fault", "reason"),
+    [
+        ("ppk2-sim", "counter-gap", "samples-lost"),
+        ("ppk2-sim", "saturation", "saturated"),
+        ("ppk2-sim", "uncalibrated", "never-calibrated"),
+        ("ppk2-sim", "disconnect", "stream-ended"),
+        ("lpm01a-sim", "swapped-bytes", "suspect-samples"),
+        ("otii-sim", "silence", "stream-ended"),
+        ("adi-evkit-sim", "silence", "stream-ended"),
+        ("ppk2-sim", "split-words", ""),
+        ("otii-sim", "clock-off", ""),
+    ],
+)
+def test_a_free_capture_says_what_speaks_against_it(
+    name: str, fault: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["power", "capture", name, "--power-fault", fault, "--seconds", "0.9", "--json"]
+    if name.startswith("adi"):
+        words[-2] = "1"
+    code = run([*words, "-o", str(tmp_path / "a")])
+    found = json.loads(capsys.readouterr().out)["reasons"]
+    assert [text.split(":")[0] for text in found if text.startswith(reason)] == (
+        [reason] if reason else []
+    )
+    assert bool(found) == bool(reason)
+    assert code == (1 if reason else 0)
+
+
 @pytest.mark.parametrize("reference_ua", [0.0, float("nan"), float("inf")])
 def test_a_current_that_tells_no_gain_calibrates_nothing(
     reference_ua: float, tmp_path: Path

@@ -153,7 +153,7 @@ def show(name: str, power_fault: FaultOption = None, as_json: JsonOption = False
 
 @app.command(
     "capture",
-    help="Capture without a board, into a folder.\n\n"
+    help="Capture without a board, into a folder. Ends with 1 when something speaks against it.\n\n"
     "Example: npubench power capture ppk2-sim --seconds 2 --output my-capture",
 )
 def capture(
@@ -164,20 +164,28 @@ def capture(
     as_json: JsonOption = False,
 ) -> int:
     """Capture and sum up."""
-    from npubench.power.capture.free import capture_for, totals
+    from npubench.power.capture.free import capture_for, doubts, totals
     from npubench.power.capture.rig import choose_power
 
-    stored = capture_for(choose_power(name, tuple(power_fault or ())), output, seconds=seconds)
+    choice = choose_power(name, tuple(power_fault or ()))
+    stored = capture_for(choice, output, seconds=seconds)
     found = totals(stored)
-    ended = "" if stored.loss is None else stored.loss.ended
+    against = doubts(stored, found, seconds=None if choice.recorded else seconds)
     if as_json:
-        print_json({"folder": str(output), "totals": asdict(found), "ended": ended})
+        print_json(
+            {
+                "folder": str(output),
+                "totals": asdict(found),
+                "ended": "" if stored.loss is None else stored.loss.ended,
+                "reasons": [str(reason) for reason in against],
+            }
+        )
     else:
         out = console()
         out.print(_totals_line(found), markup=False, soft_wrap=True)
-        if ended:
-            out.print(f"ended early: {ended}", markup=False, soft_wrap=True)
-    return 1 if ended or found.lost else 0
+        for reason in against:
+            out.print(str(reason), markup=False, soft_wrap=True)
+    return 1 if against else 0
 
 
 def _totals_line(found: Totals) -> str:
@@ -240,8 +248,9 @@ def view(
     as_json: JsonOption = False,
 ) -> None:
     """What a capture holds."""
-    from npubench.power.capture.free import totals
+    from npubench.power.capture.free import doubts, totals
     from npubench.power.capture.parts import read_capture
+    from npubench.power.energy.reason import Cause
     from npubench.power.plot.marked import draw
 
     inner = folder / "power"
@@ -250,6 +259,7 @@ def view(
         draw(stored, png, begin_s=begin_s, end_s=end_s, columns=width)
     found = totals(stored)
     ended = CUT_OFF if stored.loss is None else stored.loss.ended
+    against = [reason for reason in doubts(stored, found) if reason.cause != Cause.STREAM_ENDED]
     if as_json:
         print_json(
             {
@@ -257,6 +267,7 @@ def view(
                 "instrument": asdict(stored.identity),
                 "totals": asdict(found),
                 "ended": ended,
+                "reasons": [str(reason) for reason in against],
                 "png": None if png is None else str(png),
             }
         )
@@ -266,5 +277,7 @@ def view(
     out.print(_totals_line(found), markup=False, soft_wrap=True)
     if ended:
         out.print(f"ended early: {ended}", markup=False, soft_wrap=True)
+    for reason in against:
+        out.print(str(reason), markup=False, soft_wrap=True)
     if png is not None:
         out.print(f"picture: {png}", markup=False, soft_wrap=True)

@@ -11,13 +11,22 @@ import numpy as np
 from npubench.core.errors import MonitorError, UsageError
 from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
-from npubench.power.capture.rig import HELD_SAMPLES, Choice, Playback, open_power
+from npubench.power.capture.rig import (
+    HELD_SAMPLES,
+    Choice,
+    Playback,
+    instrument_reasons,
+    open_power,
+)
+from npubench.power.energy.reason import Cause, Reason
 from npubench.power.instrument.source import Flag
 from npubench.power.simulators.trace import Piece, Trace
 
 DEMO_CURRENT_UA = 5_000.0
 # What a decoder may hold back until more comes, at most.
 HELD_S = 0.01
+# Fewer samples than this share of what the rate promises are too few.
+LEAST_RATIO = 0.95
 
 
 def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
@@ -35,7 +44,7 @@ def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
         Recorder(opened.source, folder, identity=opened.identity, traits=opened.traits) as recorder,
     ):
         wanted = max(1, int(seconds * opened.traits.rate_hz))
-        held = min(HELD_SAMPLES, int(HELD_S * opened.traits.rate_hz))
+        held = _held(opened.traits.rate_hz)
         end_s = time.monotonic() + seconds + 2.0
         while time.monotonic() < end_s and not recorder.over:
             if recorder.wait_samples(wanted - held, timeout_s=0.2):
@@ -49,7 +58,11 @@ def capture_for(choice: Choice, folder: Path, *, seconds: float) -> Capture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """A capture in a few numbers."""
+    """A capture in a few numbers.
+
+    ``saturated`` and ``suspect`` samples, beyond the instrument's range or not what it can have
+    meant, are in mean and extremes as they came.
+    """
 
     samples: int
     seconds: float
@@ -58,16 +71,20 @@ class Totals:
     high_ua: float
     std_ua: float
     lost: int
+    saturated: int
+    suspect: int
 
 
 def totals(capture: Capture) -> Totals:
     """Mean, extremes and spread of a capture, in one pass."""
-    count = lost = 0
+    count = lost = saturated = suspect = 0
     total = squares = 0.0
     low, high = np.inf, -np.inf
     for block in capture.blocks():
         values = block.current_ua[np.isfinite(block.current_ua)].astype(np.float64)
         lost += len(block) - len(values)
+        saturated += int(((block.flags & Flag.SATURATED) != 0).sum())
+        suspect += int(((block.flags & Flag.SUSPECT) != 0).sum())
         if not len(values):
             continue
         count += len(values)
@@ -83,7 +100,36 @@ def totals(capture: Capture) -> Totals:
         high_ua=float(high) if count else 0.0,
         std_ua=float(max(squares / count - mean * mean, 0.0) ** 0.5) if count else 0.0,
         lost=lost,
+        saturated=saturated,
+        suspect=suspect,
     )
+
+
+def _held(rate_hz: float) -> int:
+    return min(HELD_SAMPLES, int(HELD_S * rate_hz))
+
+
+def doubts(capture: Capture, found: Totals, *, seconds: float | None = None) -> tuple[Reason, ...]:
+    """What speaks against a capture. ``seconds``: how long it should be, where that is known."""
+    reasons = list(instrument_reasons(capture))
+    for count, cause, what in (
+        (found.lost, Cause.SAMPLES_LOST, "are missing"),
+        (found.saturated, Cause.SATURATED, "are at the end of the instrument's range"),
+        (found.suspect, Cause.SUSPECT_SAMPLES, "cannot be what the instrument meant"),
+    ):
+        if count:
+            reasons.append(Reason(cause=cause, detail=f"{count} samples {what}"))
+    wanted = 0 if seconds is None else int(seconds * capture.traits.rate_hz)
+    if found.samples < LEAST_RATIO * wanted - _held(capture.traits.rate_hz) and not (
+        capture.loss is not None and capture.loss.ended
+    ):
+        reasons.append(
+            Reason(
+                cause=Cause.STREAM_ENDED,
+                detail=f"{found.samples} of {wanted} samples came in time",
+            )
+        )
+    return tuple(reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +159,13 @@ def calibrate(capture: Capture, *, reference_ua: float, reference_ratio: float) 
             hint="apply a current of its own and name it: --reference-ua 5000",
         )
     found = totals(capture)
-    ended = "the capture was not closed" if capture.loss is None else capture.loss.ended
-    saturated = sum(int(((block.flags & Flag.SATURATED) != 0).sum()) for block in capture.blocks())
-    if ended or found.lost or saturated or not found.samples:
+    against = [
+        reason for reason in doubts(capture, found) if reason.cause != Cause.NEVER_CALIBRATED
+    ]
+    if against or not found.samples:
         raise MonitorError(
-            f"{capture.folder} cannot calibrate: {ended or 'it ran to its end'}, {found.samples} "
-            f"samples, {found.lost} lost, {saturated} saturated",
+            f"{capture.folder} cannot calibrate: "
+            + ("; ".join(str(reason) for reason in against) or "it holds no samples"),
             hint="capture again into a new folder",
         )
     scatter = 2 * found.std_ua / max(found.samples, 1) ** 0.5 / max(abs(reference_ua), 1e-9)

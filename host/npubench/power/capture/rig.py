@@ -48,6 +48,11 @@ class Choice:
         return self.kind is not None or self.driver.name == VIRTUAL
 
     @property
+    def recorded(self) -> bool:
+        """Whether it is a recording, which ends by itself."""
+        return self.driver.name in (REPLAY, "csv")
+
+    @property
     def wiring(self) -> Wiring:
         """Which inputs carry the board's markers."""
         if self.kind is not None:

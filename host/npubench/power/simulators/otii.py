@@ -118,7 +118,8 @@ class SimulatedOtii(Simulator):
         silent = stopped and "silence" in self.faults
         if channel == "mc" and self._running and feed.next < feed.count and not silent:
             first = feed.next
-            current, levels = feed.take(min(STEP, feed.count - first))
+            last = feed.trouble + 1 if "silence" in self.faults else feed.count
+            current, levels = feed.take(min(STEP, last - first, feed.count - first))
             at = feed.trouble - first
             if "counter-gap" in self.faults and 0 <= at < len(current):
                 current[at : at + GAP_SAMPLES] = np.nan

@@ -147,6 +147,8 @@ def write_performance(
             f"00101.622 ulp: Performance results for window {2 * number + 2}:",
             f"00101.622 ulp:   # Inferences :  {INFERENCES:12d}",
             f"00101.622 ulp:   Runtime      :  {seconds + printed_extra_s:12.3f} sec.",
+            "00101.622 ulp:   Throughput   :  "
+            f"{INFERENCES / (seconds + printed_extra_s):12.3f} inf./sec.",
         ]
         lap = (end + 1_800_000) % size
     rate = INFERENCES / (seconds + printed_extra_s)
@@ -437,6 +439,18 @@ def test_a_log_of_another_run_than_the_results_is_seen_by_its_windows(tmp_path: 
     found = audit([tmp_path])
     assert {item.rule for item in found.findings} == {"window-count"}
     assert found.results[0].latency_ms == pytest.approx(1000 * WINDOW_S / INFERENCES)
+
+
+def test_a_run_of_one_window_has_no_printed_median(tmp_path: Path) -> None:
+    folder = tmp_path / "performance"
+    write_performance(folder)
+    log = (folder / "log.txt").read_text().splitlines()
+    (folder / "log.txt").write_text("\n".join(log[:7]))
+    printed = (folder / "results.txt").read_text().replace("23.256", "24.000").splitlines()
+    (folder / "results.txt").write_text("\n".join(printed[:4]))
+    found = audit([tmp_path])
+    assert {item.rule for item in found.findings} == {"window-count", "throughput-differs"}
+    assert found.results[0].published_ips == 24.0
 
 
 def mlc_entry(*, marks: list[list[Any]], samples: int = 13_400) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 from npubench.power.audit.result import PublishedWindow
 from npubench.power.audit.textfile import read_text
@@ -16,6 +18,7 @@ ENERGY_WINDOW = re.compile(
 PERFORMANCE_WINDOW = re.compile(r"Performance results for window \d+")
 SECONDS = re.compile(rf"(?:Elapsed time|Runtime)\s*:\s*{NUMBER}")
 INFERENCES = re.compile(r"Inferences\s*:\s*(\d{1,15})(?!\d)")
+THROUGHPUT = re.compile(rf"Throughput\s*:\s*{NUMBER}\s*inf")
 ENERGY = re.compile(rf"Energy/Inf\.?\s*:\s*{NUMBER}\s*uJ/inf")
 MEDIAN_IPS = re.compile(rf"Median throughput is\s+{NUMBER}")
 MEDIAN_ENERGY = re.compile(rf"Median energy cost is\s+{NUMBER}\s*uJ")
@@ -27,12 +30,18 @@ class Published:
 
     energy_windows: list[PublishedWindow] = field(default_factory=list)
     performance_windows: list[PublishedWindow] = field(default_factory=list)
-    ips: float | None = None
-    energy_uj: float | None = None
+    median_ips: float | None = None
+    median_uj: float | None = None
 
     @property
-    def is_empty(self) -> bool:
-        return not (self.energy_windows or self.performance_windows or self.ips or self.energy_uj)
+    def ips(self) -> float | None:
+        """The printed median; a run of a single window prints none."""
+        return self.median_ips or _median([window.ips for window in self.performance_windows])
+
+    @property
+    def energy_uj(self) -> float | None:
+        """The printed median, else that of the windows."""
+        return self.median_uj or _median([window.energy_uj for window in self.energy_windows])
 
     def windows(self, mode: str) -> list[PublishedWindow]:
         """Those of a mode. EEMBC's energy run prints each window twice: the energy, then the
@@ -56,7 +65,7 @@ def read_published(path: Path) -> Published:
     for line in read_text(path).splitlines():
         if match := ENERGY_WINDOW.search(line):
             if energy_closed:
-                found.energy_windows, energy_closed = [], False
+                found.energy_windows, found.median_uj, energy_closed = [], None, False
             current = found.energy_windows
             begin, seconds = match.groups()
             current.append(
@@ -64,13 +73,14 @@ def read_published(path: Path) -> Published:
             )
         elif PERFORMANCE_WINDOW.search(line):
             if performance_closed:
-                found.performance_windows, performance_closed = [], False
+                found.performance_windows, found.median_ips = [], None
+                performance_closed = False
             current = found.performance_windows
             current.append(PublishedWindow(begin_s=None, seconds=None, energy_uj=None))
         elif match := MEDIAN_ENERGY.search(line):
-            found.energy_uj, energy_closed = float(match.group(1)), True
+            found.median_uj, energy_closed = float(match.group(1)), True
         elif match := MEDIAN_IPS.search(line):
-            found.ips, performance_closed = float(match.group(1)), True
+            found.median_ips, performance_closed = float(match.group(1)), True
         elif current:
             current[-1] = _with(current[-1], line)
     return found
@@ -81,9 +91,16 @@ def _with(window: PublishedWindow, line: str) -> PublishedWindow:
         return replace(window, seconds=float(match.group(1)))
     if match := INFERENCES.search(line):
         return replace(window, inferences=int(match.group(1)))
+    if match := THROUGHPUT.search(line):
+        return replace(window, ips=float(match.group(1)))
     if match := ENERGY.search(line):
         return replace(window, energy_uj=float(match.group(1)))
     return window
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _number(text: str | None) -> float | None:

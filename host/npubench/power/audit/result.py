@@ -32,6 +32,7 @@ class PublishedWindow:
     seconds: float | None
     energy_uj: float | None
     inferences: int | None = None
+    ips: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -307,6 +307,18 @@ def test_powershield_events_mark_the_sample_that_follows() -> None:
     assert np.flatnonzero(block.markers == 0).tolist() == [400, 401]
 
 
+@pytest.mark.parametrize("line", ["5065-065", "065-06", "506-506", "50650-6", "5065"])
+def test_a_damaged_line_of_the_powershield_is_no_sample(line: str) -> None:
+    decoder = AsciiDecoder(rate_hz=1000.0, scale=1e6)
+    good = "5000-06\r\n"
+    # No time stamp follows: a count alone would show nothing.
+    decoder.feed((good * 10 + line + "\r\n" + good * 10).encode("ascii"))
+    block = decoder.flush()
+    assert block is not None
+    assert block.current_ua.tolist() == pytest.approx([5000.0] * 20)
+    assert (block.flags == Flag.SUSPECT).all()
+
+
 def test_powershield_binary_samples_with_metadata_between() -> None:
     decoder = BinaryDecoder(rate_hz=1000.0, scale=1e6)
     sample = bytes([0x21, 0x00])  # 0x100 * 16^-2 A = 1 A

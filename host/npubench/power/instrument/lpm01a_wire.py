@@ -20,7 +20,9 @@ PROMPT = "PowerShield > "
 BUSY_BIT = 7
 # How long the marker of an event is shown, in samples.
 EVENT_SAMPLES = 2
-SAMPLE = re.compile(r"^(\d{1,6})([+-]\d{1,2})$")
+# Always four digits, a sign and two digits; other lines of such characters are damaged samples.
+SAMPLE = re.compile(r"^(\d{4})([+-]\d{2})$")
+DAMAGED = re.compile(r"^[\d+-]+$")
 TIMESTAMP = re.compile(r"^TimeStamp:\s*(\d+)s\s*(\d+)ms,\s*buff\s*(\d+)%")
 EVENT = re.compile(r"^event\s+\S+\s+(ris|fal)")
 META_END = b"\xff\xff"
@@ -31,15 +33,18 @@ META_ERROR, META_INFO, META_TIME, META_STOP, META_OVERCURRENT, META_POWER_DOWN, 
 
 @dataclass(slots=True, kw_only=True)
 class _Interval:
-    """Samples between two time stamps, with the places of events."""
+    """Samples between two time stamps, with the places of events. ``damaged``: lines that cannot be
+    read as samples any more."""
 
     values: list[float]
     events: list[int]
+    damaged: int = 0
 
 
 class AsciiDecoder:
     """Lines to blocks. Samples are given out when the time stamp that follows has shown that none
-    is missing; a deficit makes the whole interval suspect, since its place is unknown.
+    is missing; a deficit or a damaged line makes the whole interval suspect, since its place is
+    unknown.
 
     ``scale``: from the line's number to microamperes (or, for energy, with rate and voltage).
     """
@@ -86,6 +91,9 @@ class AsciiDecoder:
             self._interval.values.append(value * self._scale)
             self._received += 1
             return None
+        if DAMAGED.match(line):
+            self._interval.damaged += 1
+            return None
         if EVENT.match(line):
             self._interval.events.append(len(self._interval.values))
             return None
@@ -112,7 +120,7 @@ class AsciiDecoder:
         if not len(values):
             return None
         flags = np.zeros(len(values), np.uint8)
-        if missing:
+        if missing or interval.damaged:
             flags[:] = Flag.SUSPECT
             flags[len(values) - missing :] = Flag.LOST
             self._lost += missing

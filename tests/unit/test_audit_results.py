@@ -512,6 +512,34 @@ def test_marks_that_mlcommons_runner_lost_are_found_by_number_and_count(tmp_path
     assert rules(tmp_path) == {"energy-differs"}
 
 
+def test_a_monitor_that_counts_anew_in_each_window_lost_nothing(tmp_path: Path) -> None:
+    entries = [mlc_entry(marks=[["00", 1770], ["01", 13286]]) for _ in range(5)]
+    write_mlc(tmp_path / "energy", entries)
+    assert rules(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("span_s", "expected"), [(12, set()), (9, {"upload-in-window"})])
+def test_mlcommons_log_tells_how_long_an_inference_took_at_most(
+    span_s: int, expected: set[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "kws" / "energy"
+    write_mlc(folder, mlc_entries())
+    log, now = ["Logging initialized. Writing output to sessions/1/log.txt"], 86_380
+    for number in range(5):
+        for step, wait_s in (
+            (f"Loading file {number}.bin segment 0", 2),
+            ("Load complete.", span_s),
+        ):
+            at = now % 86_400
+            clock = f"{at // 3600:02d}{at // 60 % 60:02d}{at % 60:02d}"
+            log.append(f"0803.{clock} ulp-mlperf: {step}")
+            now += wait_s
+    (folder / "log.txt").write_text("\n".join(log))
+    found = audit([tmp_path])
+    assert {item.rule for item in found.findings} == expected
+    json.dumps([window.host_s for window in found.results[0].windows], allow_nan=False)
+
+
 @pytest.mark.parametrize("name", ["performance", "a run"])
 def test_laps_of_mlcommons_runner_are_read_over_a_wrap(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
@@ -640,6 +668,28 @@ def test_a_folder_without_results_is_a_mistake_of_the_caller(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="no folder"):
         audit([tmp_path / "file"])
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Eembc().write(tmp_path / "kws" / "energy")
+    (tmp_path / "secret").mkdir()
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = audit([tmp_path])
+    assert len(found.results) == 1
+    assert [(Path(item.folder).name, item.rule) for item in found.findings] == [
+        ("secret", "raw-data-damaged")
+    ]
+    with pytest.raises(UsageError, match="Permission denied"):
+        audit([tmp_path / "secret"])
 
 
 def test_long_work_says_how_far_it_is(tmp_path: Path) -> None:

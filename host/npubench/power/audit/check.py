@@ -67,8 +67,15 @@ def audit(roots: Sequence[Path], reporter: Reporter | None = None) -> Audit:
     """Read every result folder below ``roots`` and check it. Raises UsageError for none at all."""
     reporter = reporter or Silent()
     results: list[AuditResult] = []
-    findings: list[Finding] = []
-    folders = find_results(roots)
+    folders, closed = find_results(roots)
+    findings = [
+        Finding(
+            rule="raw-data-damaged",
+            folder=str(error.filename),
+            detail=f"the folder cannot be looked into: {error.strerror}",
+        )
+        for error in closed
+    ]
     long_work = len(folders) > PROGRESS_EVERY
     if long_work:
         reporter.event(Event(job="audit", step="read", state="start"))

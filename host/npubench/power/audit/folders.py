@@ -90,28 +90,33 @@ class ResultFolder:
         return hashlib.sha256(data).hexdigest()
 
 
-def find_results(roots: Sequence[Path]) -> list[ResultFolder]:
-    """Every folder with results below ``roots``, each once. Raises UsageError for none at all."""
+def find_results(roots: Sequence[Path]) -> tuple[list[ResultFolder], list[OSError]]:
+    """Every folder with results below ``roots``, each once, and what could not be looked into.
+    Raises UsageError for no result at all."""
     found: dict[Path, ResultFolder] = {}
+    closed: list[OSError] = []
     for root in roots:
         if not root.is_dir():
             raise UsageError(
                 f"{root} is no folder", hint="name a folder of results, or one above it"
             )
-        for path, names in _walk(root):
+        for path, names in _walk(root, closed):
             result = _result(root, path, names)
             if result is not None:
                 found.setdefault(path.resolve(), result)
     if not found:
+        words = f"there are no results below {', '.join(map(str, roots))}"
+        if closed:
+            words += f" ({closed[0].filename}: {closed[0].strerror})"
         raise UsageError(
-            f"there are no results below {', '.join(map(str, roots))}",
+            words,
             hint="a result folder holds log.txt and results.txt, or results.json",
         )
-    return [found[key] for key in sorted(found)]
+    return [found[key] for key in sorted(found)], closed
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    for directory, below, names in os.walk(root):
+def _walk(root: Path, closed: list[OSError]) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    for directory, below, names in os.walk(root, onerror=closed.append):
         below[:] = sorted(name for name in below if not name.startswith("."))
         yield Path(directory), tuple(sorted(names))
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npubench.core.errors import ResultError
@@ -19,6 +20,12 @@ from npubench.power.audit.textfile import read_text
 
 RATE_HZ = 1000.0
 MAX_INFERENCES = 10**12
+DAY_S = 86_400
+# A line of the log: month and day, then the time of day in whole seconds.
+STEP = re.compile(
+    r"^\d{4}\.(\d{2})(\d{2})(\d{2}) ulp-mlperf: (Loading file|Load complete|Performance results)",
+    re.MULTILINE,
+)
 MODE_LETTERS = {"p": "performance", "e": "energy", "a": "accuracy"}
 Mark = tuple[str, int]
 
@@ -61,6 +68,12 @@ def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
                 _read_laps(number, infer, read)
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             read.problems.append(f"entry {number} of results.json cannot be read: {error}")
+    spans_s = _spans(result)
+    if len(spans_s) == len(read.windows):
+        read.windows = [
+            replace(window, host_s=span_s if math.isfinite(span_s) else None)
+            for window, span_s in zip(read.windows, spans_s, strict=True)
+        ]
     digests = result.digests()
     if len(read.clock_us) >= 4:
         digests[CLOCK] = ResultFolder.digest(json.dumps(read.clock_us).encode())
@@ -79,6 +92,25 @@ def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
         unpaired=tuple(read.unpaired),
         digests=digests,
     )
+
+
+def _spans(result: ResultFolder) -> list[float]:
+    """How long each inference took at most by the log: from the end of a load to the step after
+    it, and the second to which both are rounded down. The last of an energy run has no step
+    after it."""
+    try:
+        text = read_text(result.log) if result.log is not None else ""
+    except ResultError:
+        return []
+    steps = [
+        (3600 * int(hour) + 60 * int(minute) + int(second), what)
+        for hour, minute, second, what in STEP.findall(text)
+    ]
+    return [
+        float((steps[at + 1][0] - begin_s) % DAY_S + 1) if at + 1 < len(steps) else math.inf
+        for at, (begin_s, what) in enumerate(steps)
+        if what == "Load complete"
+    ]
 
 
 def _entries(result: ResultFolder) -> list[dict[str, Any]]:
@@ -118,8 +150,9 @@ def _read_energy(number: int, infer: dict[str, Any], power: Any, read: _Read) ->
         if not 0 < voltage_mv < 1e6:
             raise ValueError(f"a voltage of {voltage_mv} mV cannot be")
         read.voltage_mv = voltage_mv
-    for text, _ in marks:
-        if read.last_counter is not None and not _follows(read.last_counter, text):
+    for at, (text, _) in enumerate(marks):
+        restarts = at == 0 and not text.strip("0")  # the monitor, for each window
+        if read.last_counter and not restarts and not _follows(read.last_counter, text):
             read.unpaired.append(
                 f"window {number}: mark {text[:20]!r} does not follow {read.last_counter[:20]!r}"
             )

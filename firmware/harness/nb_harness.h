@@ -55,10 +55,12 @@ void nb_console_forget(void);
 extern char nb_command[NB_COMMAND_BYTES];
 extern bool nb_command_too_long;
 
-/* record.c: CRC-32 (IEEE 802.3, as zlib's crc32) and record lines. */
+/* crc.c: CRC-32 (IEEE 802.3, as zlib's crc32). nb_crc runs over what the console sends. */
 extern uint32_t nb_crc;
 uint32_t nb_crc_step(uint32_t state, uint8_t byte);
 uint32_t nb_crc_of(const uint8_t *data, uint32_t bytes);
+
+/* record.c */
 /* One record. `shape` is its JSON between the braces, with ' for " and these for values:
  *   %u uint32_t   %i int32_t   %q uint64_t   %s const char *   %x uint32_t as eight hex digits
  *   %a const uint32_t *, uint32_t count: an array
@@ -163,7 +165,8 @@ void nb_command_run(void);
 /* Called all the time while no command runs. */
 void nb_command_idle(void);
 
-/* main.c */
+/* noinit.c: nb_noinit holds over a reset. Open it at boot, seal it after each change. */
+void nb_noinit_open(void);
 void nb_noinit_seal(void);
 
 /* Nothing may be moved across. */

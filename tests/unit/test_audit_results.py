@@ -307,6 +307,24 @@ def test_a_log_whose_clock_is_anothers_leaves_the_order(tmp_path: Path) -> None:
     assert found.results[0].energy_difference_pct == pytest.approx(0.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("ratio", [0.9955, 0.9988, 1.0002, 1.0045])
+@pytest.mark.parametrize("lost", [(), (3,)])
+def test_clocks_that_run_apart_over_long_uploads_lose_no_mark(
+    ratio: float, lost: tuple[int, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "vww" / "energy"
+    Eembc(pause_s=85.0, drop_marks=lost).write(folder)
+    lines = (folder / "log.txt").read_text().splitlines()
+    drifted = [
+        f"{TRACE_ON_S + (float(line[:9]) - TRACE_ON_S) * ratio:09.3f}{line[9:]}" for line in lines
+    ]
+    (folder / "log.txt").write_text("\n".join(drifted) + "\n")
+    found = audit([tmp_path])
+    windows = found.results[0].windows
+    assert [window.marks for window in windows] == ([2, 1, 2, 2, 2] if lost else [2] * 5)
+    assert found.findings == () or lost
+
+
 def test_a_log_without_ends_of_inferences_keeps_the_marks_of_each(tmp_path: Path) -> None:
     folder = tmp_path / "energy"
     Eembc().write(folder)

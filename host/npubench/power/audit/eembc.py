@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.core.errors import ResultError
+from npubench.power.audit.clock import TraceClock, fit_clock
 from npubench.power.audit.folders import ResultFolder
 from npubench.power.audit.log import Log, LoggedWindow, read_log
 from npubench.power.audit.published import Published, read_published
@@ -27,14 +28,9 @@ from npubench.power.audit.textfile import read_bytes, read_text
 TRACE_MAGIC = 0xF1
 # Between a print on the device and its line in the log.
 HOST_SLACK_S = 0.35
-NEAR_S = 0.1
-# Between the line that says that the trace is on and its first sample.
-TRACE_ON_SLACK_S = 1.5
 # Below this part of starts and ends that meet a mark, the log's times are another clock's.
 MIN_FIT_RATIO = 0.5
 WRAP_US = 1 << 32
-# Enough windows and marks to find the trace's place in the log.
-ALIGNED_COUNT = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,8 +161,8 @@ def _read_energy(result: ResultFolder, log: Log, published: Sequence[PublishedWi
     energy.marks_count = len(times)
     trace = _Trace(rate_hz=rate_hz, samples=samples, problems=energy.problems)
     by_order = [(float(times[at]), float(times[at + 1])) for at in range(1, len(times) - 1, 2)]
-    origin_s, fit_ratio = _origin(log, times)
-    if log.windows and fit_ratio < MIN_FIT_RATIO and len(times) == 1 + 2 * len(log.windows):
+    clock = fit_clock(log, times)
+    if log.windows and clock.fit_ratio < MIN_FIT_RATIO and len(times) == 1 + 2 * len(log.windows):
         energy.problems.append(
             "the log's times do not fit the marks of the trace: windows are taken by their order"
         )
@@ -181,11 +177,13 @@ def _read_energy(result: ResultFolder, log: Log, published: Sequence[PublishedWi
                 )
             )
     elif log.windows:
-        energy.uploads_s = [(begin - origin_s, end - origin_s) for begin, end in log.uploads_s]
+        energy.uploads_s = [
+            (clock.trace_s(begin), clock.trace_s(end)) for begin, end in log.uploads_s
+        ]
         begins_s = [window.start_s for window in log.windows]
         for number, logged in enumerate(log.windows):
             next_s = begins_s[number + 1] if number + 1 < len(begins_s) else math.inf
-            energy.windows.append(_by_log(number, logged, next_s, origin_s, times, trace))
+            energy.windows.append(_by_log(number, logged, next_s, clock, times, trace))
     else:
         # Without a log only the order is left: a mark to begin with, then two for each inference.
         for number, (begin, end) in enumerate(by_order):
@@ -228,16 +226,16 @@ def _by_log(
     number: int,
     logged: LoggedWindow,
     next_s: float,
-    origin_s: float,
+    clock: TraceClock,
     times: NDArray[np.float64],
     trace: _Trace,
 ) -> AuditWindow:
     """An inference with the marks that fell while it ran, or until the next where the log has not
     its end."""
-    low = logged.start_s - origin_s - HOST_SLACK_S
-    high = next_s - origin_s - HOST_SLACK_S
+    low = clock.trace_s(logged.start_s) - HOST_SLACK_S
+    high = clock.trace_s(next_s) - HOST_SLACK_S
     if logged.done_s is not None:
-        high = logged.done_s - origin_s + HOST_SLACK_S
+        high = clock.trace_s(logged.done_s) + HOST_SLACK_S
     inside = times[(times >= low) & (times <= high)]
     seconds = energy = None
     if len(inside) >= 2:
@@ -250,7 +248,7 @@ def _by_log(
         host_s=None if logged.done_s is None else logged.done_s - logged.start_s,
         energy_uj=energy,
         marks=len(inside),
-        infer_begin_s=logged.start_s - origin_s,
+        infer_begin_s=clock.trace_s(logged.start_s),
     )
 
 
@@ -265,25 +263,3 @@ def _registered(folder: Path, name: str, pattern: str) -> Path | None:
 def _by_number(name: str) -> tuple[int, str]:
     digits = re.search(r"\d{1,9}", name)
     return (int(digits.group()) if digits else -1, name)
-
-
-def _origin(log: Log, times: NDArray[np.float64]) -> tuple[float, float]:
-    """The host time of the trace's second 0: where most starts and ends of inferences meet a mark,
-    near the time at which the trace was switched on; and the ratio of those that do."""
-    windows, times = log.windows[:ALIGNED_COUNT], times[: 3 * ALIGNED_COUNT]
-    edges = np.array(
-        [window.start_s for window in windows]
-        + [window.done_s for window in windows if window.done_s is not None]
-    )
-    guess = log.trace_on_s
-    best_s, best = guess if guess is not None else 0.0, (0, 0.0)
-    candidates = (edges[:, None] - times[None, :]).reshape(-1)
-    if guess is not None:
-        candidates = candidates[np.abs(candidates - guess) < TRACE_ON_SLACK_S]
-    for candidate in candidates:
-        off = np.abs(edges[:, None] - candidate - times[None, :]).min(axis=1)
-        near = off[off < NEAR_S]
-        far = float(near.sum()) if guess is None else abs(float(candidate) - guess)
-        if (len(near), -far) > best:
-            best_s, best = float(candidate), (len(near), -far)
-    return best_s, best[0] / len(edges) if len(edges) else 0.0

@@ -11,6 +11,10 @@
 /* From off to ready: power, reset, identity and configuration check. */
 int32_t nb_npu_init(void);
 
+/* Bring the input from its place in the arena into the NPU's own memory: part of the stage `load`,
+ * called before each run. Only drivers of NPUs with such a memory have it. */
+int32_t nb_npu_load(void);
+
 /* Run job `job` of the generated tables to its end, cache maintenance included. */
 int32_t nb_npu_run(uint32_t job);
 

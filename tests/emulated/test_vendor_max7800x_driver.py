@@ -41,6 +41,7 @@ ACCELERATOR = (
         needs=("gcr.0x24[25] = 0", "gcfr.0x00 = 15", "gcfr.0x0C = 0"),
         reads=("0x00[12] = 0x00[0]",),  # done as soon as it is started
     ),
+    Block(name="cnn_bias", base=0x50108000, size_bytes=0x800, needs=("gcfr.0x00 = 15",)),
     Block(name="cnn_weights", base=0x50180000, size_bytes=0x1000),
     Block(name="cnn_data", base=DATA, size_bytes=0x20000, needs=("gcfr.0x00 = 15",)),
     Block(name="cnn_data1", base=DATA + QUADRANT, size_bytes=0x20000, needs=("gcfr.0x00 = 15",)),
@@ -94,4 +95,6 @@ def test_input_goes_in_and_output_comes_out_as_the_host_expects(
     expected = output_bytes(network.graph, quantized, values)
     assert kat.output == closed(network.graph, chain.rest, expected)
     assert model.peripherals.undescribed == []
-    assert device.bench(1, 0).reps[0].infer > 0
+    rep = device.bench(1, 0).reps[0]
+    assert rep.infer > 0
+    assert rep.load > 4 * channels * pixels  # each value is converted on its way in, within `load`

@@ -172,6 +172,7 @@ class Plan:
     in the emitted project to text of the backend's own (NPU tables). ``defines`` are C macros of
     the build. ``npu`` is what the record says of the NPU (JSON values only), or empty.
     ``known_answer`` takes the place of the golden reference where the artifact's scheme differs.
+    ``npu_load``: the driver brings the input into the NPU's own memory, within the stage ``load``.
     """
 
     backend: str
@@ -187,6 +188,7 @@ class Plan:
     defines: dict[str, str] = field(default_factory=dict)
     npu: dict[str, object] = field(default_factory=dict)
     known_answer: KnownAnswer | None = None
+    npu_load: bool = False
 
     @property
     def turns(self) -> dict[int, int]:

@@ -2,13 +2,14 @@
  * (cnn.c, cnn.h, weights.h).
  *
  * The input is written into the accelerator's data memories while it stands still (they have one
- * port), as part of the run; the network's int8 become the accelerator's by a table, its output
+ * port), in the stage `load`; the network's int8 become the accelerator's by a table, its output
  * becomes the network's int8 by one multiplication per value. Errors: -1 the tool's code reports a
  * failure, -2 the accelerator does not come to an end, -3 no such job. */
 #include <stddef.h>
 
+#include "mxc.h" /* before cnn.h, which uses its types */
+
 #include "cnn.h"
-#include "mxc.h"
 #include "nb_hal.h"
 #include "nb_max7800x_config.h"
 #include "nb_npu.h"
@@ -90,12 +91,17 @@ static void read_output(uint8_t *output)
     }
 }
 
+int32_t nb_npu_load(void)
+{
+    write_input(nb_arena + NB_MAX_INPUT_OFFSET);
+    return 0;
+}
+
 int32_t nb_npu_run(uint32_t job)
 {
     if (job != 0) {
         return E_JOB;
     }
-    write_input(nb_arena + NB_MAX_INPUT_OFFSET);
     if (cnn_start() != CNN_OK) {
         return E_FAILED;
     }

@@ -1,6 +1,6 @@
 /* mxc.h: the few names of the vendor's device library that its generated cnn.c uses, bound to the
- * registers themselves. Register addresses and bits: hal_adi's CMSIS headers and SVD of the MAX78000;
- * the offset of PCLKDIV and the bit of the accelerator's clock are from memory: check them first.
+ * registers themselves. Register addresses and bits: gcr_regs.h and gcfr_regs.h of ADI's MSDK for the
+ * MAX78000. Names: what ai8x-synthesis writes (izer/toplevel.py, assets/device-all/templatecnn.h).
  * No interrupt is enabled here: the driver polls, and calls CNN_ISR itself. */
 #ifndef MXC_H
 #define MXC_H
@@ -45,5 +45,25 @@ static inline void MXC_SYS_ClockDisable(uint32_t bit)
 #define MXC_TMR0 0
 #define MXC_TMR_SW_Start(timer) ((void)(timer))
 #define MXC_TMR_SW_Stop(timer) ((uint32_t)(timer))
+
+/* Its signals that the accelerator is at work: our own markers take their place. */
+#define LED_On(number) ((void)(number))
+#define LED_Off(number) ((void)(number))
+
+/* The pin of a booster supply (cnn_boost_enable): no board of ours has one, nothing calls it. */
+typedef struct {
+    volatile uint32_t unused;
+} mxc_gpio_regs_t;
+typedef struct {
+    mxc_gpio_regs_t *port;
+    uint32_t mask;
+    uint32_t pad;
+    uint32_t func;
+} mxc_gpio_cfg_t;
+#define MXC_GPIO_PAD_NONE 0u
+#define MXC_GPIO_FUNC_OUT 0u
+#define MXC_GPIO_Config(config) ((void)(config))
+#define MXC_GPIO_OutSet(port, mask) ((void)(port), (void)(mask))
+#define MXC_GPIO_OutClr(port, mask) ((void)(port), (void)(mask))
 
 #endif

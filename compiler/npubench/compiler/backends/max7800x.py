@@ -22,7 +22,13 @@ from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.max7800x.chain import Chain, read_chain
 from npubench.compiler.max7800x.closing import closed
-from npubench.compiler.max7800x.description import HALF_BYTES, channels_of, describe
+from npubench.compiler.max7800x.description import (
+    INSTANCE_BYTES,
+    channels_of,
+    describe,
+    output_addresses,
+)
+from npubench.compiler.max7800x.latency import estimated_cycles
 from npubench.compiler.max7800x.scheme import (
     Ints,
     QuantizedChain,
@@ -85,6 +91,7 @@ class Max7800xBackend:
             driver=DRIVER,
             extra_files=_files(graph, quantized, made, arena),
             defines={"NB_NPU": "1"},
+            npu_load=True,
             npu=_record(graph, chain, quantized, made, answer),
             known_answer=KnownAnswer(
                 version=f"ai8x-synthesis {made.version}",
@@ -135,17 +142,20 @@ def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant
 
 
 def _answer(quantized: QuantizedChain, made: Generated) -> Ints:
-    """The known answer as the accelerator's numbers. Raises ToolError when it is too short."""
-    last = quantized.layers[-1]
-    count = int(np.prod(last.layer.target_shape))
-    if last.wide:
-        values = np.array(made.answer[:count], dtype=np.uint32).view(np.int32).astype(np.int64)
-    else:
-        words = np.array(made.answer, dtype=np.uint32)
-        values = words.view(np.int8)[:count].astype(np.int64)
-    if len(values) != count:
-        raise ToolError(f"ai8xize's known answer has {len(values)} values, the network {count}")
-    return values
+    """The known answer as the accelerator's numbers. Raises ToolError when it lacks an output."""
+    places = output_addresses(quantized)
+    missing = [address for address, _ in places if address not in made.answer]
+    if missing:
+        raise ToolError(
+            f"ai8xize's known answer says nothing of {len(missing)} of {len(places)} outputs: none "
+            f"at 0x{missing[0]:08x}",
+            hint="is this checkout's version another one?",
+        )
+    words = np.array([made.answer[address] for address, _ in places], dtype=np.uint32)
+    if quantized.layers[-1].wide:
+        return words.view(np.int32).astype(np.int64)
+    lanes = np.array([lane for _, lane in places], dtype=np.uint32)
+    return (words >> (8 * lanes)).astype(np.uint8).view(np.int8).astype(np.int64)
 
 
 def _artifact(files: dict[str, bytes], made: Generated) -> bytes:
@@ -222,8 +232,10 @@ def _record(
         "accuracy_largest_error": cost["largest_error"],
         "accuracy_output_range": cost["output_range"],
         "own_model_equals_tool": int(np.array_equal(own, answer)),
-        "not_separable": "load and infer: the input enters the accelerator inside infer",
-        "memory_half_bytes": HALF_BYTES,
+        "not_separable": "infer and unload: the output leaves the accelerator inside infer, for "
+        "the operators after it",
+        "data_memory_bytes": INSTANCE_BYTES,
+        "formula_cycles": estimated_cycles(quantized),
     }
     if made.latency_cycles is not None:
         details["estimated_cycles"] = made.latency_cycles

@@ -89,6 +89,7 @@ class Model:
     inputs: tuple[Span, ...]
     outputs: tuple[Span, ...]
     uses_npu: bool
+    npu_load: bool
     weights_file: str
 
 

@@ -88,6 +88,7 @@ class _Wiring:
             inputs=inputs,
             outputs=outputs,
             uses_npu=any(isinstance(step, NpuJob) for step in self._plan.steps),
+            npu_load=self._plan.npu_load,
             weights_file=WEIGHTS_FILE,
         )
         return model, data

@@ -1,12 +1,14 @@
 """A network as the accelerator runs it: a chain of layers, each with its pooling before it.
 
-Limits: ADI's ai8x-synthesis README, "limitations of the MAX78000 networks".
+A line (1 x L or L x 1 pixels) is kept as L x 1, which is how the accelerator knows it; the pixels'
+order in memory is the same. Limits: ADI's ai8x-synthesis README, "limitations of the MAX78000
+networks", and the checks of its izer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,36 +22,65 @@ MAX_CHANNELS = 1024
 MAX_BIAS_CHANNELS = 512
 MAX_SIDE = 1023
 MAX_POOL = 16
-MAX_FLATTEN_SIDE = 256
+MAX_PAD = 2
+MAX_TAPS_1D = 9
+MAX_LAYERS = 32
+MAX_FLATTEN_PIXELS = 256
+MAX_FLATTEN_INPUTS = 16384
+MAX_POOL_CHANNELS = 64
+"""Of a layer that pools several pixels and does nothing else: it takes one pass."""
 
 Floats = NDArray[np.float64]
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+Kind = Literal["conv", "conv1d", "dense", "pool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Pooling of a layer's input; ``size`` and ``stride`` are square."""
+    """Pooling of a layer's input: height and width of the window and of its steps."""
 
     kind: Literal["max", "avg"]
-    size: int
-    stride: int
+    size: tuple[int, int]
+    stride: tuple[int, int]
+
+    def of(self, shape: Shape) -> Shape:
+        """The shape after it."""
+        channels, *sides = shape
+        high, wide = (
+            (side - size) // stride + 1
+            for side, size, stride in zip(sides, self.size, self.stride, strict=True)
+        )
+        return channels, high, wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer, in floats. ``weights`` are OIHW (a dense layer: O, C, H, W of what it flattens);
-    ``source`` and ``target`` are tensors of the network; shapes are (channels, height, width)."""
+    """One layer, in floats. ``weights`` are OIHW (a dense layer: O, C, H, W of what it flattens; a
+    layer that only pools: none); ``pad`` in rows and columns, on both sides; ``source`` and
+    ``target`` are tensors of the network."""
 
     op_indices: tuple[int, ...]
-    kind: Literal["conv", "dense"]
+    kind: Kind
     pool: Pool | None
-    pad: int
+    pad: tuple[int, int]
     relu: bool
     weights: Floats
     bias: Floats
     source: int
     target: int
-    source_shape: tuple[int, int, int]
-    target_shape: tuple[int, int, int]
+    source_shape: Shape
+    target_shape: Shape
+
+    @property
+    def pooled_shape(self) -> Shape:
+        """What the convolution sees."""
+        return self.source_shape if self.pool is None else self.pool.of(self.source_shape)
+
+    @property
+    def flattens(self) -> bool:
+        """Whether it is a dense layer over several pixels."""
+        return self.kind == "dense" and self.weights.shape[2] * self.weights.shape[3] > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,28 +107,32 @@ def read_chain(graph: Graph) -> Chain:
             rest.append(op.index)
         else:
             reader.take(op)
-    if reader.pool is not None:
-        raise _refusal(graph.ops[reader.waiting[-1]], "pooling needs a layer after it")
-    if not reader.layers:
+    layers = reader.finish(graph.ops[-1])
+    if all(layer.kind == "pool" for layer in layers):
         raise _refusal(graph.ops[0], "there is no convolution or dense layer")
-    last = reader.layers[-1]
+    if len(layers) > MAX_LAYERS:
+        raise _refusal(graph.ops[-1], f"{len(layers)} layers: at most {MAX_LAYERS}")
+    last = layers[-1]
     if last.target_shape[1:] != (1, 1):
         raise _refusal(
             graph.ops[last.op_indices[-1]],
             f"it gives {last.target_shape[1]}x{last.target_shape[2]} pixels: an output must be one",
         )
-    return Chain(layers=tuple(reader.layers), rest=tuple(rest))
+    return Chain(layers=tuple(layers), rest=tuple(rest))
 
 
 class _Reader:
+    """Where the chain has come to: ``tensor`` of ``shape``, then ``pool``, then ``pad`` (top,
+    bottom, left, right), both waiting for the layer that takes them with it."""
+
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._tensor = graph.inputs[0]
-        shape = graph.tensor(self._tensor).shape
-        self._shape = _chw(shape) if len(shape) == 4 else (shape[-1], 1, 1)
-        self.layers: list[Layer] = []
-        self.pool: Pool | None = None
-        self.waiting: list[int] = []
+        self._tensor = self._source = graph.inputs[0]
+        self._shape = _canonical(graph.tensor(self._tensor).shape)
+        self._pool: Pool | None = None
+        self._pad = (0, 0, 0, 0)
+        self._waiting: list[int] = []
+        self._layers: list[Layer] = []
 
     def take(self, op: Op) -> None:
         handlers: dict[str, Callable[[Op], None]] = {
@@ -105,7 +140,11 @@ class _Reader:
             "FULLY_CONNECTED": self._dense,
             "MAX_POOL_2D": self._pooling,
             "AVERAGE_POOL_2D": self._pooling,
+            "MEAN": self._mean,
+            "PAD": self._padding,
             "RESHAPE": self._reshape,
+            "EXPAND_DIMS": self._reshape,
+            "SQUEEZE": self._reshape,
         }
         reasons = {
             "DEPTHWISE_CONV_2D": "the MAX78000 has no depthwise convolution",
@@ -117,70 +156,180 @@ class _Reader:
             raise _refusal(op, "the network is not a chain")
         handlers[op.kind](op)
 
+    def finish(self, last: Op) -> list[Layer]:
+        """The layers, with pooling that no layer took as one of its own."""
+        if any(self._pad):
+            raise _refusal(last, "padding needs a layer after it")
+        if self._pool is not None:
+            self._only_pool(last)
+        elif self._waiting and self._layers:
+            self._layers[-1] = _leading_to(self._layers[-1], self._tensor, self._waiting)
+        return self._layers
+
+    # --- operators -------------------------------------------------------------------------------
+
     def _conv(self, op: Op) -> None:
-        weights = self._constant(op, 1)
-        _, high, wide, _ = weights.shape
-        if (high, wide) not in ((1, 1), (3, 3)):
-            raise _refusal(op, f"kernel {high}x{wide}: only 1x1 and 3x3")
+        weights = self._constant(op, 1).transpose(0, 3, 1, 2)
+        if _turned(self._graph.tensor(op.inputs[0]).shape):
+            weights = weights.swapaxes(2, 3)
+        kind = self._kind(op, (weights.shape[2], weights.shape[3]))
         for name in ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor"):
             if op.options.get(name, 1) != 1:
                 raise _refusal(op, f"{name} is {op.options[name]}: only 1")
-        pad = (high - 1) // 2 if op.options.get("padding") == "SAME" else 0
-        self._add(op, "conv", weights.transpose(0, 3, 1, 2), pad)
+        pad = self._sides(op, kind, (weights.shape[2], weights.shape[3]))
+        self._add(op, kind, weights, pad)
+
+    def _kind(self, op: Op, kernel: tuple[int, int]) -> Kind:
+        """Conv2d or, along a line, Conv1d."""
+        high, wide = kernel
+        _, rows, columns = self._shape_after_pool(op)
+        if columns == 1 and wide == 1 and (rows > 1 or high > 1):
+            if high > MAX_TAPS_1D:
+                raise _refusal(op, f"kernel of {high} on a line: at most {MAX_TAPS_1D}")
+            return "conv1d"
+        if kernel not in ((1, 1), (3, 3)):
+            raise _refusal(op, f"kernel {high}x{wide}: only 1x1 and 3x3")
+        return "conv"
+
+    def _sides(self, op: Op, kind: Kind, kernel: tuple[int, int]) -> tuple[int, int]:
+        """The padding of rows and of columns: what came before it and its own."""
+        high, wide = kernel
+        top, bottom, left, right = self._pad
+        if op.options.get("padding") == "SAME":
+            if high % 2 == 0 or wide % 2 == 0:
+                raise _refusal(op, f"SAME padding of a kernel {high}x{wide} has one side only")
+            top, bottom = top + (high - 1) // 2, bottom + (high - 1) // 2
+            left, right = left + (wide - 1) // 2, right + (wide - 1) // 2
+        across = 0 if kind == "conv1d" else top
+        if (bottom, left, right) != (top, across, across):
+            raise _refusal(
+                op, f"padding {top}, {bottom}, {left}, {right}: it must be the same on every side"
+            )
+        if top > MAX_PAD or top >= high:
+            raise _refusal(op, f"padding of {top}: at most {MAX_PAD}, and less than the kernel")
+        return top, across
 
     def _dense(self, op: Op) -> None:
+        if any(self._pad):
+            raise _refusal(op, "padding before a dense layer")
+        if op.options.get("keep_num_dims") and self._shape[1:] != (1, 1):
+            raise _refusal(op, "a dense layer over every pixel")
         weights = self._constant(op, 1)
-        channels, high, wide = self._pooled(op)
-        if high * wide > MAX_FLATTEN_SIDE:
-            raise _refusal(op, f"it flattens {high}x{wide} pixels: at most {MAX_FLATTEN_SIDE}")
+        channels, high, wide = self._shape_after_pool(op)
+        if high * wide > 1 and self._pool is not None:
+            self._only_pool(op)
+        if high * wide > MAX_FLATTEN_PIXELS:
+            raise _refusal(op, f"it flattens {high}x{wide} pixels: at most {MAX_FLATTEN_PIXELS}")
+        if high * wide > 1 and channels * high * wide > MAX_FLATTEN_INPUTS:
+            raise _refusal(
+                op, f"it flattens {channels * high * wide} values: at most {MAX_FLATTEN_INPUTS}"
+            )
+        if weights.shape[1] != channels * high * wide:
+            raise _refusal(op, "its inputs are not those of what comes before")
         shaped = weights.reshape(weights.shape[0], high, wide, channels)
-        self._add(op, "dense", shaped.transpose(0, 3, 1, 2), 0)
+        self._add(op, "dense", shaped.transpose(0, 3, 1, 2), (0, 0))
 
     def _pooling(self, op: Op) -> None:
-        size = (op.options.get("filter_height"), op.options.get("filter_width"))
-        stride = (op.options.get("stride_h"), op.options.get("stride_w"))
-        if self.pool is not None:
-            raise _refusal(op, "two poolings in a row")
-        if size[0] != size[1] or stride[0] != stride[1]:
-            raise _refusal(op, "pooling must be square")
-        if not isinstance(size[0], int) or not isinstance(stride[0], int):
-            raise _refusal(op, "pooling without a size")
-        if max(size[0], stride[0]) > MAX_POOL:
-            raise _refusal(op, f"pooling of {size[0]}, stride {stride[0]}: at most {MAX_POOL}")
-        if op.options.get("padding") == "SAME" and any(
-            side % stride[0] or size[0] != stride[0] for side in self._shape[1:]
-        ):
-            raise _refusal(op, "pooling with padding")
+        size = (_number(op, "filter_height"), _number(op, "filter_width"))
+        stride = (_number(op, "stride_h"), _number(op, "stride_w"))
+        if _turned(self._graph.tensor(op.inputs[0]).shape):
+            size, stride = size[::-1], stride[::-1]
         if op.options.get("fused_activation_function", "NONE") != "NONE":
             raise _refusal(op, "an activation after pooling")
-        kind: Literal["max", "avg"] = "max" if op.kind == "MAX_POOL_2D" else "avg"
-        self.pool = Pool(kind=kind, size=size[0], stride=stride[0])
+        shape = self._shape_after_pool(op)
+        if op.options.get("padding") == "SAME" and any(
+            side % step or window != step
+            for side, window, step in zip(shape[1:], size, stride, strict=True)
+        ):
+            raise _refusal(op, "pooling with padding")
+        self._pool_with(op, "max" if op.kind == "MAX_POOL_2D" else "avg", size, stride)
+
+    def _mean(self, op: Op) -> None:
+        """A mean over all pixels is an average pooling to one."""
+        given = self._graph.tensor(op.inputs[0]).shape
+        axes = self._integers(op, 1).reshape(-1) % len(given)
+        if sorted(axes.tolist()) != list(range(1, len(given) - 1)):
+            raise _refusal(op, "a mean over something else than all pixels")
+        _, high, wide = self._shape_after_pool(op)
+        self._pool_with(op, "avg", (high, wide), (1, 1))
+
+    def _pool_with(
+        self, op: Op, kind: Literal["max", "avg"], size: tuple[int, int], stride: tuple[int, int]
+    ) -> None:
+        if any(self._pad):
+            raise _refusal(op, "padding before pooling")
+        if self._pool is not None:
+            self._only_pool(op)
+        sides = self._shape[1:]
+        if sides[1] == 1 and size[1] == 1:
+            stride = (stride[0], stride[0])  # across a line there is but one step
+        if stride[0] != stride[1]:
+            raise _refusal(op, f"pooling in steps of {stride[0]}x{stride[1]}: they must be equal")
+        if max(*size, *stride) > MAX_POOL:
+            raise _refusal(op, f"pooling of {max(size)}, stride {max(stride)}: at most {MAX_POOL}")
+        self._pool = Pool(kind=kind, size=size, stride=stride)
+        self._shape_after_pool(op)
+        self._follow(op)
+
+    def _padding(self, op: Op) -> None:
+        given = self._graph.tensor(op.inputs[0]).shape
+        pads = self._integers(op, 1).reshape(-1, 2)
+        if len(pads) != len(given) or pads[0].any() or pads[-1].any():
+            raise _refusal(op, "padding of something else than pixels")
+        if any(self._pad):
+            raise _refusal(op, "two paddings in a row")
+        sides = [(int(before), int(after)) for before, after in pads[1:-1]]
+        if len(sides) == 1:
+            sides.append((0, 0))
+        elif _turned(given):
+            sides.reverse()
+        self._pad = (*sides[0], *sides[1])
         self._follow(op)
 
     def _reshape(self, op: Op) -> None:
         shape = self._graph.tensor(op.outputs[0]).shape
-        if shape[0] != 1 or max(shape) != self._graph.tensor(op.outputs[0]).count:
-            raise _refusal(op, f"only flattening, not to {list(shape)}")
+        before = self._shape_after_pool(op)
+        padded = _padded(before, self._pad)
+        values = padded[0] * padded[1] * padded[2]
+        wanted = _canonical(shape)
+        if shape and shape[0] == 1 and wanted != padded and wanted != (values, 1, 1):
+            same_channels = wanted[0] == before[0] and values == wanted[0] * wanted[1] * wanted[2]
+            if any(self._pad) or self._pool is not None or not (same_channels or not self._layers):
+                raise _refusal(op, f"a reshape to {list(shape)}")
+            self._shape = wanted
+        elif not shape or shape[0] != 1:
+            raise _refusal(op, f"a reshape to {list(shape)}")
         self._follow(op)
 
+    # --- layers ----------------------------------------------------------------------------------
+
     def _follow(self, op: Op) -> None:
-        self.waiting.append(op.index)
+        self._waiting.append(op.index)
         self._tensor = op.outputs[0]
 
-    def _pooled(self, op: Op) -> tuple[int, int, int]:
-        channels, high, wide = self._shape
-        if self.pool is None:
-            return self._shape
-        sides = [(side - self.pool.size) // self.pool.stride + 1 for side in (high, wide)]
-        if min(sides) < 1:
-            raise _refusal(op, "the pooling before it is larger than its input")
-        return channels, sides[0], sides[1]
+    def _shape_after_pool(self, op: Op) -> Shape:
+        shape = self._shape if self._pool is None else self._pool.of(self._shape)
+        if min(shape) < 1:
+            raise _refusal(op, "the pooling is larger than its input")
+        return shape
 
-    def _add(self, op: Op, kind: Literal["conv", "dense"], weights: Floats, pad: int) -> None:
+    def _only_pool(self, op: Op) -> None:
+        """What waits becomes a layer that only pools."""
+        assert self._pool is not None
+        shape = self._shape_after_pool(op)
+        if shape[1:] != (1, 1) and shape[0] > MAX_POOL_CHANNELS:
+            raise _refusal(
+                op,
+                f"pooling of {shape[0]} channels to several pixels without a convolution after it: "
+                f"at most {MAX_POOL_CHANNELS}",
+            )
+        self._append("pool", np.zeros((shape[0], 0, 0, 0)), np.zeros(0), shape, self._tensor)
+
+    def _add(self, op: Op, kind: Kind, weights: Floats, pad: tuple[int, int]) -> None:
         activation = op.options.get("fused_activation_function", "NONE")
         if activation not in ("NONE", "RELU"):
             raise _refusal(op, f"activation {activation}: only RELU or none")
-        channels, high, wide = self._pooled(op)
+        channels, high, wide = self._shape_after_pool(op)
         out = weights.shape[0]
         if channels != weights.shape[1]:
             raise _refusal(op, "its channels are not those of what comes before")
@@ -192,31 +341,60 @@ class _Reader:
         if has_bias and out > MAX_BIAS_CHANNELS:
             raise _refusal(op, f"{out} biases: at most {MAX_BIAS_CHANNELS}")
         bias = self._constant(op, 2) if has_bias else np.zeros(out)
-        grow = 2 * pad - weights.shape[2] + 1
-        shape = (out, high + grow, wide + grow) if kind == "conv" else (out, 1, 1)
-        self.layers.append(
+        shape = (out, 1, 1)
+        if kind != "dense":
+            shape = (
+                out,
+                high + 2 * pad[0] - weights.shape[2] + 1,
+                wide + 2 * pad[1] - weights.shape[3] + 1,
+            )
+            given = _canonical(self._graph.tensor(op.outputs[0]).shape)
+            if shape != given:
+                raise _refusal(op, f"its output is {list(given)}, not {list(shape)}")
+        self._waiting.append(op.index)
+        self._append(kind, weights, bias, shape, op.outputs[0], pad, relu=activation == "RELU")
+
+    def _append(
+        self,
+        kind: Kind,
+        weights: Floats,
+        bias: Floats,
+        shape: Shape,
+        target: int,
+        pad: tuple[int, int] = (0, 0),
+        *,
+        relu: bool = False,
+    ) -> None:
+        self._layers.append(
             Layer(
-                op_indices=(*self.waiting, op.index),
+                op_indices=tuple(self._waiting),
                 kind=kind,
-                pool=self.pool,
+                pool=self._pool,
                 pad=pad,
-                relu=activation == "RELU",
+                relu=relu,
                 weights=weights,
                 bias=bias,
-                source=self._tensor,
-                target=op.outputs[0],
+                source=self._source,
+                target=target,
                 source_shape=self._shape,
                 target_shape=shape,
             )
         )
-        self.pool, self.waiting = None, []
-        self._shape, self._tensor = shape, op.outputs[0]
+        self._pool, self._pad, self._waiting = None, (0, 0, 0, 0), []
+        self._shape, self._tensor, self._source = shape, target, target
 
     def _constant(self, op: Op, position: int) -> Floats:
         tensor = self._graph.tensor(op.inputs[position])
         if tensor.data is None or tensor.quantization is None:
             raise _refusal(op, f"its input {position} is not a quantized constant")
         return dequantized(tensor)
+
+    def _integers(self, op: Op, position: int) -> NDArray[np.int64]:
+        tensor = self._graph.tensor(op.inputs[position])
+        if tensor.data is None or tensor.dtype not in (DType.INT32, DType.INT64):
+            raise _refusal(op, f"its input {position} is not a constant")
+        kind = np.int32 if tensor.dtype is DType.INT32 else np.int64
+        return np.frombuffer(tensor.data, dtype=kind).astype(np.int64)
 
 
 def dequantized(tensor: Tensor) -> Floats:
@@ -234,8 +412,35 @@ def dequantized(tensor: Tensor) -> Floats:
     return real
 
 
-def _chw(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    return shape[3], shape[1], shape[2]
+def _canonical(shape: tuple[int, ...]) -> Shape:
+    """Channels, height, width of a tensor of the network; a line stands upright."""
+    if len(shape) == 4:
+        _, high, wide, channels = shape
+        return (channels, wide, high) if _turned(shape) else (channels, high, wide)
+    if len(shape) == 3:
+        return shape[2], shape[1], 1
+    return (shape[-1] if shape else 1), 1, 1
+
+
+def _turned(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[1] == 1 and shape[2] > 1
+
+
+def _padded(shape: Shape, pad: tuple[int, int, int, int]) -> Shape:
+    channels, high, wide = shape
+    return channels, high + pad[0] + pad[1], wide + pad[2] + pad[3]
+
+
+def _leading_to(layer: Layer, target: int, waiting: list[int]) -> Layer:
+    """``layer`` with the reshapes after it."""
+    return replace(layer, op_indices=(*layer.op_indices, *waiting), target=target)
+
+
+def _number(op: Op, name: str) -> int:
+    value = op.options.get(name)
+    if not isinstance(value, int):
+        raise _refusal(op, "pooling without a size")
+    return value
 
 
 def _refusal(op: Op, reason: str) -> UnsupportedOp:

@@ -66,12 +66,24 @@ def quantize_chain(graph: Graph, chain: Chain) -> QuantizedChain:
     exponent = first = _exponent(_largest(graph.tensor(chain.layers[0].source)))
     layers = []
     for number, layer in enumerate(chain.layers):
+        if layer.kind == "pool":
+            layers.append(_pooling(layer, exponent))
+            continue
         wide = number == len(chain.layers) - 1 and not layer.relu
         target = _exponent(_largest(graph.tensor(layer.target)))
         quantized = _quantize(layer, exponent, target, wide=wide)
         layers.append(quantized)
         exponent = quantized.exponent
     return QuantizedChain(chain=chain, layers=tuple(layers), input_exponent=first)
+
+
+def _pooling(layer: Layer, exponent: int) -> QuantizedLayer:
+    """A layer that only pools keeps its input's scale."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return QuantizedLayer(
+        layer=layer, weights=nothing, bias=nothing, weight_exponent=0, output_shift=0,
+        exponent=exponent, wide=False,
+    )  # fmt: skip
 
 
 def _quantize(layer: Layer, source: int, target: int, *, wide: bool) -> QuantizedLayer:
@@ -140,7 +152,10 @@ def output_ratio(graph: Graph, quantized: QuantizedChain) -> float:
 def simulate(quantized: QuantizedChain, data: Ints) -> Ints:
     """What the accelerator gives for (channels, height, width) of int8."""
     for step in quantized.layers:
-        data = _sum(step.layer, step.weights, _pooled(step.layer, data, integers=True))
+        data = _pooled(step.layer, data, integers=True)
+        if step.layer.kind == "pool":
+            continue
+        data = _sum(step.layer, step.weights, data)
         data = data + BIAS_UNIT * step.bias.reshape(-1, 1, 1)
         if step.wide:
             return data
@@ -153,7 +168,10 @@ def simulate(quantized: QuantizedChain, data: Ints) -> Ints:
 def reference(chain: Chain, data: Floats) -> Floats:
     """The same network in real numbers."""
     for layer in chain.layers:
-        data = _sum(layer, layer.weights, _pooled(layer, data, integers=False))
+        data = _pooled(layer, data, integers=False)
+        if layer.kind == "pool":
+            continue
+        data = _sum(layer, layer.weights, data)
         data = data + layer.bias.reshape(-1, 1, 1)
         if layer.relu:
             data = np.maximum(data, 0.0)
@@ -186,15 +204,16 @@ def accuracy_cost(graph: Graph, quantized: QuantizedChain) -> AccuracyCost:
 
 def _pooled(layer: Layer, data: NDArray[Any], *, integers: bool) -> NDArray[Any]:
     pool = layer.pool
+    data = data.reshape(layer.source_shape)
     if pool is None:
         return data
-    windows = np.lib.stride_tricks.sliding_window_view(data, (pool.size, pool.size), axis=(1, 2))
-    windows = windows[:, :: pool.stride, :: pool.stride]
+    windows = np.lib.stride_tricks.sliding_window_view(data, pool.size, axis=(1, 2))
+    windows = windows[:, :: pool.stride[0], :: pool.stride[1]]
     if pool.kind == "max":
         largest: NDArray[Any] = windows.max(axis=(3, 4))
         return largest
     total = windows.sum(axis=(3, 4))
-    area = pool.size * pool.size
+    area = pool.size[0] * pool.size[1]
     mean: NDArray[Any] = np.trunc(total / area).astype(np.int64) if integers else total / area
     return mean
 
@@ -203,7 +222,8 @@ def _sum(layer: Layer, weights: NDArray[Any], data: NDArray[Any]) -> NDArray[Any
     if layer.kind == "dense":
         dense: NDArray[Any] = np.tensordot(weights, data, axes=([1, 2, 3], [0, 1, 2]))
         return dense.reshape(-1, 1, 1)
-    padded = np.pad(data, ((0, 0), (layer.pad, layer.pad), (layer.pad, layer.pad)))
+    rows, columns = layer.pad
+    padded = np.pad(data, ((0, 0), (rows, rows), (columns, columns)))
     size = weights.shape[2:]
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
     found: NDArray[Any] = np.einsum("oihw,iyxhw->oyx", weights, windows)

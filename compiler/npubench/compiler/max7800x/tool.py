@@ -38,30 +38,39 @@ _DEFINE = re.compile(r"#define\s+SAMPLE_OUTPUT\s*\{(.*?)\}", re.DOTALL)
 _COMMENT = re.compile(r"//[^\n\\]*|/\*.*?\*/", re.DOTALL)
 _NUMBER = re.compile(r"0x[0-9A-Fa-f]+|-?\d+")
 _TOTAL = re.compile(r"^\s*Total\b[^\d]*([\d,]+)(.*)$", re.MULTILINE)
+_LAYER = re.compile(r"^Layer (\d+)[^\d]*\s([\d,]+)( \(est\))?\s*$", re.MULTILINE)
+_OPTIONS = "izer/commandline.py"
+_MASKS = {
+    sum(0xFF << 8 * lane for lane in range(4) if set_of & 1 << lane) for set_of in range(1, 16)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """What the tool made. ``answer``: words of the known answer, in memory's order;
+    """What the tool made. ``answer``: the known answer, words by address, what it does not check in
+    them zero; ``layer_cycles``: its estimate by layer;
     ``latency_cycles``: its estimate, None when it gives none; ``estimate_is_rough``: it says so
     itself (streaming); ``version``: commit of the checkout."""
 
     sources: dict[str, str]
-    answer: tuple[int, ...]
+    answer: dict[int, int]
     latency_cycles: int | None
+    layer_cycles: tuple[int, ...]
     estimate_is_rough: bool
     version: str
 
 
-def arguments(folder: Path, device: str) -> tuple[str, ...]:
-    """ai8xize's words after its name; paths are absolute, it runs in its own checkout."""
+def arguments(folder: Path, device: str, checkout: Path) -> tuple[str, ...]:
+    """ai8xize's words after its name; paths are absolute, it runs in its own checkout. It calls
+    yamllint from some version on: its own parser says whether it can be told not to."""
+    lint = ("--yamllint", "none") if "--yamllint" in _option_source(checkout) else ()
     return (
         "--test-dir", str(folder / "out"), "--prefix", PREFIX,
         "--config-file", str(folder / NETWORK_FILE),
         "--weight-input", str(folder / WEIGHTS_FILE), "--bias-input", str(folder / BIAS_FILE),
         "--sample-input", str(folder / SAMPLE_FILE),
         "--device", device, "--timer", "0", "--verbose", "--no-wfi",
-        "--no-version-check", "--yamllint", "none", "--overwrite",
+        "--no-version-check", "--overwrite", *lint,
     )  # fmt: skip
 
 
@@ -76,7 +85,8 @@ def generate(files: dict[str, bytes], *, device: str) -> Generated:
             (folder / name).write_bytes(data)
         # The checkout is its working folder: it reads assets from there. What it writes is ours.
         run_vendor_tool(
-            (_python(script.parent), script, *arguments(folder, device)), folder=script.parent
+            (_python(script.parent), script, *arguments(folder, device, script.parent)),
+            folder=script.parent,
         )
         return _read(folder / "out" / PREFIX, script.parent)
 
@@ -102,33 +112,48 @@ def _read(folder: Path, checkout: Path) -> Generated:
 
     log = text("log.txt")
     _, _, estimate = log.partition("ESTIMATED LATENCY")
+    estimate, _, _ = estimate.partition("SUMMARY OF OPS")
     total = _TOTAL.search(estimate)
+    layers = tuple(int(match[2].replace(",", "")) for match in _LAYER.finditer(estimate))
     return Generated(
         sources={name: text(name) for name in SOURCES},
         answer=parse_answer(text("sampleoutput.h")),
         latency_cycles=None if total is None else int(total[1].replace(",", "")),
+        layer_cycles=layers,
         estimate_is_rough=total is not None and "est" in total[2],
         version=_commit(checkout),
     )
 
 
-def parse_answer(header: str) -> tuple[int, ...]:
-    """The words of SAMPLE_OUTPUT: address, count, words, ... up to address 0. Raises ToolError."""
+def parse_answer(header: str) -> dict[int, int]:
+    """SAMPLE_OUTPUT as words by address. It holds blocks of address, mask, count and so many
+    words, sorted by mask, up to address 0. Raises ToolError."""
     match = _DEFINE.search(header)
     numbers = (
         [int(word, 0) for word in _NUMBER.findall(_COMMENT.sub("", match[1]))] if match else []
     )
-    words: list[int] = []
+    words: dict[int, int] = {}
     at = 0
-    while at + 1 < len(numbers) and numbers[at] != 0:
-        count = numbers[at + 1]
-        words += numbers[at + 2 : at + 2 + count]
-        at += 2 + count
-    if not words or at >= len(numbers) or numbers[at] != 0:
+    while at + 2 < len(numbers) and numbers[at] != 0:
+        address, mask, count = numbers[at : at + 3]
+        if mask not in _MASKS:
+            break
+        for index, word in enumerate(numbers[at + 3 : at + 3 + count]):
+            place = address + 4 * index
+            words[place] = words.get(place, 0) | (word & mask)
+        at += 3 + count
+    if not words or at + 1 != len(numbers) or numbers[at] != 0:
         raise ToolError(
             "ai8xize's known answer cannot be read", hint="is this checkout's version another one?"
         )
-    return tuple(words)
+    return words
+
+
+def _option_source(checkout: Path) -> str:
+    try:
+        return (checkout / _OPTIONS).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _commit(checkout: Path) -> str:

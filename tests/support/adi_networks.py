@@ -1,0 +1,160 @@
+"""The three networks of ADI whose cycles are known, as int8 .tflite: the operators that a converter
+makes of the Keras layers, with random weights. Structures: ai8x-training, models/ai85net.py (mnist
+28x28x1, cifar-10 32x32x3) and models/ai85net-kws20-v3.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from support.tflite_writer import Field, ModelSpec, OpSpec, TensorSpec, write_model
+
+SAME, VALID = 0, 1
+NONE, RELU = 0, 1
+
+
+class Builder:
+    """Operators one after the other; ``last`` is the tensor that they have come to."""
+
+    def __init__(self, *shape: int) -> None:
+        self._random = np.random.default_rng(7)
+        self._tensors = [TensorSpec(name="input", shape=shape, scales=(1 / 64,), zero_points=(-5,))]
+        self._ops: list[OpSpec] = []
+        self._shapes = [tuple(shape)]
+        self.last = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shapes[self.last]
+
+    def written(self) -> bytes:
+        return write_model(ModelSpec(tensors=self._tensors, ops=self._ops, outputs=(self.last,)))
+
+    def conv(
+        self, out: int, kernel: tuple[int, int], *, padding: int = SAME, bias: bool = False,
+        activation: int = RELU,
+    ) -> Builder:  # fmt: skip
+        _, high, wide, channels = self.shape
+        if padding == VALID:
+            high, wide = high - kernel[0] + 1, wide - kernel[1] + 1
+        scale = 1 / (64 * np.sqrt(channels * kernel[0] * kernel[1]))
+        weights = self._weights((out, *kernel, channels), scale)
+        options: dict[int, Field] = {
+            0: ("b", padding), 1: ("i", 1), 2: ("i", 1), 3: ("b", activation), 4: ("i", 1),
+            5: ("i", 1),
+        }  # fmt: skip
+        inputs = (self.last, weights, *([self._bias(out, scale)] if bias else []))
+        return self._op("CONV_2D", inputs, (1, high, wide, out), options, activation == RELU)
+
+    def pool(self, kind: str, size: tuple[int, int], stride: tuple[int, int]) -> Builder:
+        _, high, wide, channels = self.shape
+        high, wide = (high - size[0]) // stride[0] + 1, (wide - size[1]) // stride[1] + 1
+        options: dict[int, Field] = {
+            0: ("b", VALID), 1: ("i", stride[1]), 2: ("i", stride[0]), 3: ("i", size[1]),
+            4: ("i", size[0]), 5: ("b", NONE),
+        }  # fmt: skip
+        return self._op(f"{kind}_POOL_2D", (self.last,), (1, high, wide, channels), options)
+
+    def pad(self, *sides: tuple[int, int]) -> Builder:
+        """``sides``: before and after, of each dimension between batch and channels."""
+        pairs = [(0, 0), *sides, (0, 0)]
+        constant = self._constant((len(pairs), 2), "int32", np.array(pairs, np.int32).tobytes())
+        shape = tuple(n + sum(p) for n, p in zip(self.shape, pairs, strict=True))
+        return self._op("PAD", (self.last, constant), shape, None)
+
+    def reshape(self, *shape: int, kind: str = "RESHAPE") -> Builder:
+        return self._op(kind, (self.last,), shape, None)
+
+    def dense(self, out: int, *, bias: bool = True) -> Builder:
+        scale = 1 / (64 * np.sqrt(self.shape[-1]))
+        weights = self._weights((out, self.shape[-1]), scale)
+        inputs = (self.last, weights, *([self._bias(out, scale)] if bias else []))
+        return self._op("FULLY_CONNECTED", inputs, (1, out), {0: ("b", NONE)}, False)
+
+    def softmax(self) -> Builder:
+        return self._op(
+            "SOFTMAX", (self.last,), self.shape, {0: ("f", 1.0)}, scale=1 / 256, zero=-128
+        )
+
+    def _op(
+        self, kind: str, inputs: Sequence[int], shape: tuple[int, ...],
+        options: dict[int, Field] | None, relu: bool | None = None, *,
+        scale: float | None = None, zero: int = 0,
+    ) -> Builder:  # fmt: skip
+        """``relu``: the output has a range of its own, from 0 or around it; else its input's."""
+        before = self._tensors[self.last]
+        scales, zeros = before.scales, before.zero_points
+        if scale is not None:
+            scales, zeros = (scale,), (zero,)
+        elif relu is not None:
+            scales, zeros = (1 / 40,), (-128 if relu else 3,)
+        self._tensors.append(
+            TensorSpec(name=f"t{len(self._ops)}", shape=shape, scales=scales, zero_points=zeros)
+        )
+        self._shapes.append(shape)
+        self.last = len(self._tensors) - 1
+        self._ops.append(OpSpec(kind=kind, inputs=inputs, outputs=(self.last,), options=options))
+        return self
+
+    def _weights(self, shape: tuple[int, ...], scale: float) -> int:
+        data = self._random.integers(-127, 128, shape, dtype=np.int8)
+        return self._constant(shape, "int8", data.tobytes(), scale)
+
+    def _bias(self, out: int, scale: float) -> int:
+        data = self._random.integers(-3000, 3000, out, dtype=np.int32)
+        return self._constant((out,), "int32", data.tobytes(), scale / 64)
+
+    def _constant(
+        self, shape: tuple[int, ...], dtype: str, data: bytes, scale: float | None = None
+    ) -> int:
+        self._tensors.append(
+            TensorSpec(
+                name=f"c{len(self._tensors)}", shape=shape, dtype=dtype, data=data,
+                scales=None if scale is None else (scale,),
+            )
+        )  # fmt: skip
+        self._shapes.append(shape)
+        return len(self._tensors) - 1
+
+
+def image_net(side: int, channels: int) -> bytes:
+    """AI85Net5: MNIST's 28x28x1 with a padding of 2 before the second convolution, CIFAR-10's
+    32x32x3."""
+    net = Builder(1, side, side, channels).conv(60, (3, 3)).pool("MAX", (2, 2), (2, 2))
+    if side == 28:
+        net.pad((2, 2), (2, 2)).conv(60, (3, 3), padding=VALID)
+    else:
+        net.conv(60, (3, 3))
+    net.pool("MAX", (2, 2), (2, 2)).conv(56, (3, 3))
+    net.pool("AVERAGE", (2, 2), (2, 2)).conv(12, (3, 3))
+    return net.reshape(1, 192).dense(10).softmax().written()
+
+
+def keyword_net() -> bytes:
+    """AI85KWS20Netv3: Conv1D, which TFLite shows as CONV_2D of a row between reshapes."""
+    net = Builder(1, 128, 128)
+
+    def conv(out: int, taps: int) -> None:
+        _, length, channels = net.shape
+        net.reshape(1, 1, length, channels, kind="EXPAND_DIMS")
+        net.conv(out, (1, taps), padding=VALID)
+        net.reshape(1, net.shape[2], out)
+
+    def pool(kind: str) -> None:
+        _, length, channels = net.shape
+        net.reshape(1, length, 1, channels).pool(kind, (2, 1), (2, 1))
+        net.reshape(1, length // 2, channels, kind="SQUEEZE")
+
+    conv(100, 1)
+    conv(96, 3)
+    for kind, first, second in (("MAX", 64, 48), ("MAX", 64, 96)):
+        pool(kind)
+        net.pad((1, 1))
+        conv(first, 3)
+        conv(second, 3)
+    for kind, out, taps in (("AVERAGE", 100, 3), ("MAX", 64, 6)):
+        pool(kind)
+        net.pad((1, 1))
+        conv(out, taps)
+    return net.reshape(1, 256).dense(21, bias=False).written()

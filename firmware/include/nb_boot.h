@@ -1,7 +1,7 @@
 /* nb_boot.h: what start-up code and the HAL families share with the harness.
  *
- * Start-up (hal/common/startup_m.c on Cortex-M, hal/native on a host) prepares memory and calls
- * nb_main. On Cortex-M the linker script gives
+ * Start-up (hal/common/startup_m.c on Cortex-M, startup_rv.c on RISC-V, hal/native on a host)
+ * prepares memory and calls nb_main. Where there is no operating system the linker script gives
  *   _nb_stack_limit .. _nb_stack_top   NB_STACK_BYTES, at the end of RAM, painted by start-up
  *   _nb_data_load, _nb_data_start, _nb_data_end, _nb_bss_start, _nb_bss_end   whole words
  *   .nb_vectors    first in the code region, KEEP
@@ -36,7 +36,7 @@ typedef enum {
     NB_FAULT_NPU,
 } nb_fault_kind;
 
-/* A fault, with zeros for what the core does not tell. */
+/* A fault, with zeros for what the core does not tell. `psr` is mcause on RISC-V. */
 typedef struct {
     nb_fault_kind kind;
     uintptr_t pc;

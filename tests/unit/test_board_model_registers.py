@@ -191,3 +191,15 @@ def test_a_board_on_its_model_counts_instructions() -> None:
 def test_fields_default_to_the_whole_register() -> None:
     field = parse_field("rcc.0x10", "")
     assert (field.block, field.offset, field.low, field.mask) == ("rcc", 0x10, 0, 0xFFFFFFFF)
+
+
+def test_a_flag_in_the_receive_register_says_whether_its_byte_is_one() -> None:
+    """SiFive's UART has both in one word: reading takes the byte, asking in vain counts."""
+    peripherals = powered(console={"receive": "uart.0x04", "empty": ["uart.0x04[31]"]})
+    assert [peripherals.read(0x50000004, 4) for _ in range(3)] == [1 << 31] * 3
+    assert peripherals.idle_polls == 3
+    peripherals.received.extend(b"A\0")
+    assert peripherals.read(0x50000004, 4) == ord("A")
+    assert peripherals.read(0x50000004, 4) == 0
+    assert peripherals.idle_polls == 0
+    assert peripherals.read(0x50000004, 4) == 1 << 31

@@ -12,10 +12,11 @@ import pytest
 
 from npubench.boards import Board, load_board
 from npubench.build import image as image_module
+from npubench.build.compiler import find_compiler
 from npubench.build.elf import Image, read_image
 from npubench.build.firmware import build_firmware
 from npubench.build.image import check_image
-from npubench.core.errors import ToolError
+from npubench.core.errors import ToolError, ToolMissing
 from npubench.core.progress import Silent
 from support.emitted import make_board, make_project
 
@@ -186,3 +187,61 @@ def test_a_changed_word_in_the_file_is_seen(elf: Path, board: Board, tmp_path: P
     (tmp_path / "bad.elf").write_bytes(data)
     with pytest.raises(ToolError, match="vector 3"):
         check_image(tmp_path / "bad.elf", board)
+
+
+@pytest.fixture(scope="module")
+def riscv() -> tuple[Board, Path]:
+    """A RISC-V board and its good image."""
+    board = load_board("k210-maix")
+    if shutil.which(f"{board.toolchain.prefix}gcc") is None:
+        pytest.skip("the RISC-V compiler is not installed")
+    project = make_project(board)
+    return board, build_firmware(project, board, reporter=Silent(), job="test").elf
+
+
+def test_a_good_riscv_image_passes(riscv: tuple[Board, Path]) -> None:
+    board, elf = riscv
+    check_image(elf, board)
+    image = read_image(elf)
+    assert image.entry == image.symbols["nb_reset_handler"] == board.region("code").base
+    assert image.flags & 0x6 == 0x4, "double-float ABI"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nb_reset_handler", "where nb_reset_handler must be"),
+        ("nb_trap_entry", "no place that mtvec can hold"),
+    ],
+)
+def test_a_riscv_core_that_starts_or_traps_elsewhere_is_refused(
+    monkeypatch: pytest.MonkeyPatch, riscv: tuple[Board, Path], name: str, reason: str
+) -> None:
+    board, elf = riscv
+    image = read_image(elf)
+    moved = {**image.symbols, name: image.symbols[name] + 2}
+    refuse(monkeypatch, board, image, reason, symbols=moved)
+    del moved[name]
+    refuse(monkeypatch, board, image, reason, symbols=moved)
+
+
+@pytest.mark.parametrize("name", ["__muldf3", "__addsf3", "__floatsisf", "__fixunsdfdi"])
+def test_riscv_floats_are_those_of_the_unit(
+    monkeypatch: pytest.MonkeyPatch, riscv: tuple[Board, Path], name: str
+) -> None:
+    board, elf = riscv
+    image = read_image(elf)
+    symbols = {**image.symbols, name: image.entry}
+    refuse(monkeypatch, board, image, f"floats in software: {name}", symbols=symbols)
+    refuse(monkeypatch, board, image, "-mabi=lp64d", flags=0x1)
+
+
+def test_a_library_by_specs_is_looked_for_by_them(riscv: tuple[Board, Path]) -> None:
+    """Debian's RISC-V compiler has no libc.a of its own: picolibc comes by its specs."""
+    board, _ = riscv
+    find_compiler(board)
+    flags = (*(f for f in board.cpu.flags if "specs" not in f), "-specs=nowhere.specs")
+    without = board.model_copy(update={"cpu": board.cpu.model_copy(update={"flags": flags})})
+    with pytest.raises(ToolMissing, match="no C library") as error:
+        find_compiler(without)
+    assert "picolibc-riscv64-unknown-elf" in error.value.hint

@@ -54,7 +54,9 @@ GOLDEN: dict[str, list[list[str]]] = {
         ]
     ],
     "pico2": [["picotool", "load", "-v", "-x", "image/firmware.elf", "--ser", "PROBE"]],
-    "k210-maix": [["kflash", "-p", "PORT", "image/firmware.bin"]],
+    "k210-maix": [
+        ["kflash", "-n", "-b", "2000000", "-B", "dan", "-p", "PORT", "image/firmware.bin"]
+    ],
     "mimxrt700-evk": [
         [
             "LinkServer", "flash", "--probe", "PROBE", "MIMXRT798S:MIMXRT700-EVK",

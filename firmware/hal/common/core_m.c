@@ -1,4 +1,4 @@
-/* core_m.c: counter, waiting, sleep, reset and MPU of a Cortex-M core. Empty elsewhere. */
+/* core_m.c: counter, sleep, reset and MPU of a Cortex-M core. Empty elsewhere. */
 #include "nb_core.h"
 
 #include "nb_board.h"
@@ -50,30 +50,6 @@ bool nb_core_init(void)
 #endif
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
     return (DWT_CTRL & DWT_CTRL_NOCYCCNT) == 0;
-}
-
-bool nb_core_poll(const volatile uint32_t *where, uint32_t flags, uint32_t value, uint32_t rounds)
-{
-    while ((*where & flags) != value) {
-        if (rounds-- == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* In steps of a second, so that the product and the counter's wrap stay out of the way. A round
- * takes more than one cycle: as many rounds as cycles are enough without any counter. */
-void nb_core_wait_us(uint32_t us)
-{
-    while (us != 0) {
-        const uint32_t step = us < 1000000u ? us : 1000000u;
-        const uint32_t cycles = step * ((uint32_t)NB_COUNTER_HZ / 1000000u);
-        const uint32_t begin = nb_hal_counter();
-        for (uint32_t round = 0; round < cycles && nb_hal_counter() - begin < cycles; round++) {
-        }
-        us -= step;
-    }
 }
 
 /* Many parts stop CYCCNT with the core's clock, while SysTick goes on (it is what wakes the core):

@@ -1,5 +1,5 @@
-/* nb_core.h: what the HAL families of Cortex-M cores share. core_m.c and cache_m.c implement it from
- * the Armv7-M and Armv8-M architecture manuals (DDI 0403, DDI 0553) and CMSIS core_cm7.h and
+/* nb_core.h: what the HAL families share: core.c on every core, core_m.c and cache_m.c on Cortex-M,
+ * from the Armv7-M and Armv8-M architecture manuals (DDI 0403, DDI 0553) and CMSIS core_cm7.h and
  * core_cm55.h. Nothing here enables an interrupt. */
 #ifndef NB_CORE_H
 #define NB_CORE_H

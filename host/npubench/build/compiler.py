@@ -18,7 +18,7 @@ def find_compiler(board: Board) -> Path:
         found = find_tool(f"{prefix}{program}", package=board.toolchain.package)
         if program == "gcc":
             compiler = found
-    if not _has_libc(os.fspath(compiler)):
+    if not _has_libc(os.fspath(compiler), board.cpu.flags):
         raise ToolMissing(
             f"{compiler.name} has no C library",
             argv=(compiler.name,),
@@ -39,7 +39,10 @@ def _version(compiler: str) -> str:
 
 
 @cache
-def _has_libc(compiler: str) -> bool:
-    """The compiler prints a path for a library that it finds, and the bare name for another."""
-    found = run_tool([compiler, "-print-file-name=libc.a"], timeout_s=30).stdout.strip()
+def _has_libc(compiler: str, flags: tuple[str, ...]) -> bool:
+    """The compiler prints a path for a library that it finds, and the bare name for another. A
+    library that comes by ``-specs=NAME`` (picolibc) is there when that file is."""
+    specs = [flag.removeprefix("-specs=") for flag in flags if flag.startswith("-specs=")]
+    name = specs[0] if specs else "libc.a"
+    found = run_tool([compiler, f"-print-file-name={name}"], timeout_s=30).stdout.strip()
     return Path(found).is_absolute()

@@ -30,6 +30,7 @@ class Image:
 
     ``undefined`` and ``weak``: names of symbols that the linker left open or optional.
     ``attributes``: build attributes of an Arm ELF (without ``TAG_``; text or number).
+    ``flags``: the ELF header's, which on RISC-V name the float ABI.
     ``interpreter``: whether it wants a dynamic loader.
     """
 
@@ -41,6 +42,7 @@ class Image:
     undefined: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     attributes: dict[str, str | int] = field(default_factory=dict)
+    flags: int = 0
     interpreter: bool = False
 
     def section(self, name: str) -> Section | None:
@@ -116,6 +118,7 @@ def _read(file: IO[bytes]) -> Image:
         undefined=tuple(sorted(undefined)),
         weak=tuple(sorted(weak)),
         attributes=attributes,
+        flags=elf["e_flags"],
         interpreter=any(seg["p_type"] == "PT_INTERP" for seg in elf.iter_segments()),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from npubench.boards import Board
@@ -31,8 +32,8 @@ FORBIDDEN = frozenset(
         "_svfprintf_r",
     )
 )
-_ARM = "EM_ARM"
-_MACHINES = {"arm-": _ARM, "riscv": "EM_RISCV", "xtensa": "EM_XTENSA"}
+_ARM, _RISCV = "EM_ARM", "EM_RISCV"
+_MACHINES = {"arm-": _ARM, "riscv": _RISCV, "xtensa": "EM_XTENSA"}
 # The system exceptions of Armv7-M and Armv8-M; the rest of the first 16 words is reserved.
 _EXCEPTIONS = (2, 3, 4, 5, 6, 7, 11, 12, 14, 15)
 _RESERVED = (8, 9, 10, 13)
@@ -61,15 +62,22 @@ _SOFT_FLOAT = (
     "__aeabi_cd",
 )
 
+# RISC-V ELF psABI: e_flags' float ABI, by the letter that closes -mabi; libgcc's float routines.
+_RISCV_FLOAT_ABI = 0x6
+_RISCV_ABIS = {"f": 0x2, "d": 0x4}
+_RISCV_SOFT_FLOAT = re.compile(
+    r"__(?:add|sub|mul|div|neg|eq|ne|lt|le|gt|ge|unord|extend|trunc|fix|float)\w*[sd]f\w*"
+)
+
 
 def check_image(elf: Path, board: Board) -> None:
     """Raise ToolError when an image is not what a board can run.
 
     Under an operating system: another architecture, or the need of a dynamic loader. Bare metal:
     heap or printf, a symbol left open or optional, a section outside the board's memory, a stack
-    that is not the one of board.toml, a vector table that is not where the core looks for it or
-    whose entries are no code, floating point for another unit than the board has. A process of
-    this computer is not checked.
+    that is not the one of board.toml, a vector table (on RISC-V the entry and the trap handler)
+    that is not where the core looks for it or whose entries are no code, floating point for another
+    unit than the board has. A process of this computer is not checked.
     """
     if board.kind == "host":
         return
@@ -87,6 +95,9 @@ def check_image(elf: Path, board: Board) -> None:
     if image.machine == _ARM:
         _check_vectors(image, board)
         _check_floats(image, board)
+    elif image.machine == _RISCV:
+        _check_entry(image, board)
+        _check_riscv_floats(image, board)
     _check_stack(image, board)
 
 
@@ -160,6 +171,36 @@ def _check_vectors(image: Image, board: Board) -> None:
             raise ToolError(
                 f"vector {index} of {board.id} is 0x{words[index]:08X}; reserved, it must be 0"
             )
+
+
+def _check_entry(image: Image, board: Board) -> None:
+    """A boot ROM jumps to the first instruction; mtvec holds addresses of whole words."""
+    code = board.region("code").base
+    reset, trap = (image.symbols.get(name) for name in ("nb_reset_handler", "nb_trap_entry"))
+    if not code == image.entry == reset or not _is_code(image, code):
+        raise ToolError(
+            f"the entry of {board.id} is 0x{image.entry:08X}; the core starts at 0x{code:08X}, "
+            "where nb_reset_handler must be"
+        )
+    if trap is None or trap % 4 or not _is_code(image, trap):
+        shown = "missing" if trap is None else f"0x{trap:08X}"
+        raise ToolError(f"the trap handler of {board.id} is {shown}: no place that mtvec can hold")
+
+
+def _check_riscv_floats(image: Image, board: Board) -> None:
+    abi = next((flag[6:] for flag in board.cpu.flags if flag.startswith("-mabi=")), "")
+    wanted = _RISCV_ABIS.get(abi[-1:], 0)
+    if image.flags & _RISCV_FLOAT_ABI != wanted:
+        raise ToolError(
+            f"the image for {board.id} passes floats otherwise than -mabi={abi} says",
+            hint="an object was compiled with other flags than cpu.flags of the board's file",
+        )
+    soft = sorted(name for name in image.symbols if _RISCV_SOFT_FLOAT.fullmatch(name))
+    if wanted and soft:
+        raise ToolError(
+            f"the firmware for {board.id} computes floats in software: {', '.join(soft[:5])}",
+            hint="a float operation that the unit lacks",
+        )
 
 
 def _is_code(image: Image, address: int) -> bool:

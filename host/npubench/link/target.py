@@ -15,7 +15,7 @@ from npubench.boards import Board, Emulator
 from npubench.core.errors import UsageError
 from npubench.core.progress import Event, Reporter
 from npubench.core.tool import find_tool
-from npubench.link.board_model.machine import import_unicorn
+from npubench.link.board_model.powered import import_unicorn
 from npubench.link.conversation import Timeouts, timeouts_for
 from npubench.link.device import Device
 from npubench.link.faulty import FaultyTransport, Mishap

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from npubench.boards import load_board
 from npubench.core.errors import NpubenchError
-from npubench.link.board_model.machine import BoardModel
+from npubench.link.board_model.cores import power_up
+from npubench.link.board_model.powered import PoweredBoard
 
 SLICE_INSTRUCTIONS = 500_000
 CHUNK_BYTES = 65536
 
 
-def serve(model: BoardModel, line: socket.socket) -> None:
+def serve(model: PoweredBoard, line: socket.socket) -> None:
     """Run the model and carry its console over ``line`` until the other side closes it."""
     poll = select.poll()
     poll.register(line, select.POLLIN | select.POLLHUP)
@@ -41,7 +42,7 @@ def main(words: list[str]) -> int:
     try:
         with socket.socket(fileno=int(fd)) as line:
             line.setblocking(True)
-            serve(BoardModel(load_board(board_id), Path(elf)), line)
+            serve(power_up(load_board(board_id), Path(elf)), line)
     except NpubenchError as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code

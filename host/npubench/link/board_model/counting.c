@@ -2,7 +2,8 @@
  *
  * Unicorn calls count_code before each instruction and count_block at the start of each translated
  * block. It does not call count_code for an instruction whose condition in an IT block fails; such
- * instructions are found as gaps between two that follow one another, and counted.
+ * instructions are found as gaps between two that follow one another, and counted (Thumb alone has
+ * such).
  * read_counter is the trace unit as the core reads it. Firmware that does nothing but ask it, more
  * than WAITING times with at most NEAR instructions between, waits: then the counter runs ahead by
  * LEAP with each read, so that two seconds of waiting take no two hundred million instructions. */
@@ -25,6 +26,8 @@ typedef struct {
     uint64_t since;     /* ... and the instruction at which that was */
     uint64_t polls;     /* reads of CYCCNT in a row */
     uint64_t polled;    /* the instruction of the last one */
+    uint64_t last;      /* address of the last instruction counted */
+    uint64_t thumb;     /* not 0: Thumb code, where count_code misses instructions */
     int (*emu_stop)(void *engine);
     int (*mem_read)(void *engine, uint64_t address, void *bytes, uint64_t size);
 } nb_counting;
@@ -57,7 +60,7 @@ uint64_t read_counter(void *engine, uint64_t offset, unsigned size, void *user)
 void count_block(void *engine, uint64_t address, uint32_t size, void *user)
 {
     nb_counting *const state = user;
-    if (state->next != 0 && state->next < state->block_end) {
+    if (state->thumb != 0 && state->next != 0 && state->next < state->block_end) {
         count_gap(state, engine, state->next, state->block_end);
     }
     state->next = address;
@@ -73,9 +76,10 @@ void count_block(void *engine, uint64_t address, uint32_t size, void *user)
 void count_code(void *engine, uint64_t address, uint32_t size, void *user)
 {
     nb_counting *const state = user;
-    if (state->next != 0 && address > state->next) {
+    if (state->thumb != 0 && state->next != 0 && address > state->next) {
         count_gap(state, engine, state->next, address);
     }
     state->count++;
+    state->last = address;
     state->next = address + size;
 }

@@ -39,6 +39,8 @@ class _State(ctypes.Structure):
         ("since", ctypes.c_uint64),
         ("polls", ctypes.c_uint64),
         ("polled", ctypes.c_uint64),
+        ("last", ctypes.c_uint64),
+        ("thumb", ctypes.c_uint64),
         ("emu_stop", ctypes.c_void_p),
         ("mem_read", ctypes.c_void_p),
     )
@@ -50,13 +52,13 @@ class Counting:
     Raises ToolMissing without a C compiler.
     """
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, *, thumb: bool) -> None:
         from unicorn.unicorn_py3.unicorn import uclib
 
         library = ctypes.CDLL(os.fspath(_library()))
         self._engine, self._lib, self._library = engine, uclib, library
         self._write: Any = None
-        self._state = _State(limit=FOREVER)
+        self._state = _State(limit=FOREVER, thumb=thumb)
         self._state.emu_stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._state.mem_read = ctypes.cast(uclib.uc_mem_read, ctypes.c_void_p).value
         for kind, name in ((_HOOK_BLOCK, "count_block"), (_HOOK_CODE, "count_code")):
@@ -77,6 +79,11 @@ class Counting:
     def count(self) -> int:
         """Instructions executed, the present one included."""
         return int(self._state.count)
+
+    @property
+    def last(self) -> int:
+        """The address of the last instruction that was counted."""
+        return int(self._state.last)
 
     def run_until(self, limit: int) -> None:
         """Let the next start run until ``limit`` instructions have been counted in all."""

@@ -105,16 +105,26 @@ class MarkerModel(_Part):
     needs: tuple[str, ...] = ()
 
 
+class Clint(_Part):
+    """The core-local interruptor of a RISC-V core (SiFive's layout): its time counts once in
+    ``cycles_per_tick`` core cycles."""
+
+    base: int
+    cycles_per_tick: Annotated[int, Field(gt=0)]
+
+
 class RegisterModel(_Part):
     """A board's registers, as its registers.toml describes them.
 
     ``vectors``: where the core finds its vector table after reset; by default the start of the
-    code region. ``reset``: a field that resets the board when 1 is written to it.
+    code region. ``reset``: a field that resets the board when 1 is written to it. ``clint``: on
+    RISC-V, the timer that wakes the core.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
     vectors: int | None = None
     reset: str | None = None
+    clint: Clint | None = None
     console: ConsoleModel
     markers: MarkerModel | None = None
     block: tuple[Block, ...]

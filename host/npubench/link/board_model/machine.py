@@ -1,13 +1,9 @@
-"""A board as a machine: memories, registers, the core on Unicorn, and the loop that runs it."""
+"""A board with a Cortex-M core: the core on Unicorn, and what it does not do of exceptions."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from npubench.boards import Board
-from npubench.core.errors import ConfigError, DeviceError, ToolMissing
 from npubench.link.board_model.cortex_m import (
     BUS_FAULT,
     DEMCR,
@@ -19,19 +15,8 @@ from npubench.link.board_model.cortex_m import (
     USAGE_FAULT,
     SystemControl,
 )
-from npubench.link.board_model.counting import Counting
-from npubench.link.board_model.description import RegisterModel, load_registers
-from npubench.link.board_model.peripherals import Peripherals
+from npubench.link.board_model.powered import ModelStopped, PoweredBoard
 
-log = logging.getLogger(__name__)
-
-IDLE_POLLS = 64
-FIRST_BYTES = 0x6D  # RAM holds this at power-up: nothing may rely on zeros
-CPU_MODELS = {
-    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
-    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
-    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
-}
 EXTENDED_WORDS = 18
 DWT_CTRL_COMPARATORS = 0x40000000
 RETURNS = 0xFFFFFF00
@@ -42,119 +27,31 @@ XPSR_ALIGNED = 1 << 9
 FPCA = 1 << 2
 
 
-class ModelStopped(DeviceError):
-    """The model cannot go on: lockup, or firmware that leaves the model's limits."""
+class BoardModel(PoweredBoard):
+    """A board with a Cortex-M core; ``control`` is what Unicorn lacks of it."""
 
+    CPU_MODELS: ClassVar[dict[str, str]] = {
+        "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
+        "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
+        "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+    }
+    THUMB = True
 
-def import_unicorn() -> Any:
-    """The unicorn package. Raises ToolMissing, naming the extra to install."""
-    try:
-        import unicorn
-    except ImportError as error:
-        raise ToolMissing(
-            f"Unicorn cannot be imported: {error}",
-            hint="install it, board models need it: pip install 'npubench[board-models]'",
-        ) from error
-    return unicorn
-
-
-class BoardModel:
-    """A powered board with an image in its memories. ``run`` lets it go on.
-
-    ``peripherals`` holds console and pins. Raises ConfigError when the board has no model or its
-    core none, ToolMissing without Unicorn, ModelStopped when an image does not fit its memories.
-    """
-
-    def __init__(self, board: Board, elf: Path, *, registers: RegisterModel | None = None) -> None:
-        unicorn = import_unicorn()
+    def _engine(self) -> Any:
         from unicorn import arm_const
 
-        if board.cpu.core not in CPU_MODELS:
-            raise ConfigError(
-                f"{board.id}: Unicorn has no {board.cpu.core}",
-                hint=f"board models serve {', '.join(sorted(CPU_MODELS))}",
-            )
-        self._u, self._r = unicorn, arm_const
-        model = load_registers(board) if registers is None else registers
-        vectors = board.region("code").base if model.vectors is None else model.vectors
-        self.control = SystemControl(core=board.cpu.core, vectors=vectors)
+        self._r = arm_const
+        start, given = self._board.region("code").base, self._registers.vectors
+        self.control = SystemControl(
+            core=self._board.cpu.core, vectors=start if given is None else given
+        )
         self._skipped = 0
         self._events: list[tuple[str, int, int]] = []
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(getattr(arm_const, CPU_MODELS[board.cpu.core]))
-        self._counting = Counting(self._uc)
-        self.peripherals = Peripherals(model, lambda: self._counting.count)
-        self._map_memory(board)
-        for base, size in self.peripherals.pages(PAGE):
-            self._map_registers(base, size)
-        self._map_control()
-        self._load(elf)
-        for kind, handler in (
-            (unicorn.UC_HOOK_INTR, self._on_interrupt),
-            (unicorn.UC_HOOK_MEM_INVALID, self._on_bad_access),
-        ):
-            self._uc.hook_add(kind, handler)
-        self.resets = 0
-        self._reset()
-
-    # --- outside ---------------------------------------------------------------------------------
-
-    @property
-    def instructions(self) -> int:
-        """Instructions executed since power-up."""
-        return self._counting.count
-
-    def feed(self, data: bytes) -> None:
-        """Bytes for the firmware's receiver."""
-        self.peripherals.received.extend(data)
-        self.peripherals.idle_polls = 0
-
-    def take_sent(self) -> bytes:
-        """What the firmware has sent since the last call."""
-        data = bytes(self.peripherals.sent)
-        self.peripherals.sent.clear()
-        return data
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether the firmware does nothing but ask for a byte that is not there."""
-        return self.peripherals.idle_polls >= IDLE_POLLS and not self.peripherals.received
-
-    def run(self, instructions: int) -> int:
-        """Run about as many instructions, less when the firmware waits for input; how many it were.
-
-        Raises ModelStopped on a lockup.
-        """
-        begin = self._counting.count
-        end = begin + instructions
-        while self._counting.count < end and not self.is_idle:
-            self._start(end)
-        return self._counting.count - begin
-
-    # --- memory ----------------------------------------------------------------------------------
-
-    def _map_memory(self, board: Board) -> None:
-        u = self._u
-        for region in board.memory:
-            writable = {"ram", "arena"} & set(region.roles)
-            size = -(-region.size_bytes // PAGE) * PAGE
-            rights = u.UC_PROT_ALL if writable else u.UC_PROT_READ | u.UC_PROT_EXEC
-            self._uc.mem_map(region.base, size, rights)
-            self._uc.mem_write(region.base, bytes([FIRST_BYTES if writable else 0xFF]) * size)
-
-    def _map_registers(self, base: int, size: int) -> None:
-        def read(_: Any, offset: int, width: int, __: Any) -> int:
-            value = self.peripherals.read(base + offset, width)
-            if self.is_idle:
-                self._counting.stop()
-            return value
-
-        def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
-            self.peripherals.write(base + offset, width, value)
-            if self.peripherals.wants_reset:
-                self._counting.stop()
-
-        self._uc.mmio_map(base, size, read, None, write, None)
+        engine = self._u.Uc(self._u.UC_ARCH_ARM, self._u.UC_MODE_THUMB)
+        engine.ctl_set_cpu_model(getattr(arm_const, self.CPU_MODELS[self._board.cpu.core]))
+        engine.hook_add(self._u.UC_HOOK_INTR, self._on_interrupt)
+        engine.hook_add(self._u.UC_HOOK_MEM_INVALID, self._on_bad_access)
+        return engine
 
     def _map_control(self) -> None:
         control, counting = self.control, self._counting
@@ -187,21 +84,6 @@ class BoardModel:
             control=DWT_CTRL_COMPARATORS | trace.control, value=trace.counter, counts=trace.counts
         )
         trace.counter = None
-
-    def _load(self, elf: Path) -> None:
-        from elftools.elf.elffile import ELFFile
-
-        with elf.open("rb") as file:
-            for segment in ELFFile(file).iter_segments("PT_LOAD"):
-                if not segment["p_filesz"]:
-                    continue
-                try:
-                    self._uc.mem_write(segment["p_paddr"], segment.data())
-                except self._u.UcError as error:
-                    raise ModelStopped(
-                        f"the image {elf.name} wants {segment['p_filesz']} bytes at "
-                        f"{segment['p_paddr']:#010x}, where the board has no memory: {error}"
-                    ) from error
 
     def _reset(self) -> None:
         r, control = self._r, self.control

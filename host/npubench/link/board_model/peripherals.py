@@ -152,14 +152,18 @@ class Peripherals:
         offset &= ~3
         if not self._holds(self._gates[name]):
             return 0
+        waits = bool(self.received)
+        polls = self._polls.get((name, offset), ())
         if (name, offset) == (self._receive.block, self._receive.offset):
-            self.idle_polls = 0
-            return self.received.popleft() if self.received else 0
-        word = self._blocks[name].read(offset, self._stored)
-        for field, waiting in self._polls.get((name, offset), ()):
-            bit = waiting if self.received else 1 - waiting
+            word = self.received.popleft() if waits else 0
+            self.idle_polls = self.idle_polls if polls else 0
+        else:
+            word = self._blocks[name].read(offset, self._stored)
+        for field, waiting in polls:
+            bit = waiting if waits else 1 - waiting
             word = (word & ~(field.mask << field.low)) | (bit << field.low)
-            self.idle_polls = 0 if self.received else self.idle_polls + 1
+        if polls:
+            self.idle_polls = 0 if waits else self.idle_polls + 1
         return (word >> shift) & ((1 << (8 * size)) - 1)
 
     def write(self, address: int, size: int, value: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from npubench.link.board_model.machine import BoardModel
+from npubench.link.board_model.powered import PoweredBoard
 
 SLICE_INSTRUCTIONS = 500_000
 
@@ -14,7 +14,7 @@ SLICE_INSTRUCTIONS = 500_000
 class ModelTransport:
     """The console of ``model``, whose core runs at ``hz``. Reading lets it run."""
 
-    def __init__(self, model: BoardModel, *, hz: int) -> None:
+    def __init__(self, model: PoweredBoard, *, hz: int) -> None:
         self.model = model
         self._hz = hz
         self._waited_s = 0.0

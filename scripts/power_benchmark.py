@@ -100,6 +100,7 @@ def api_rate(data: bytes) -> float | None:
         return None
     api = PPK2_API.__new__(PPK2_API)
     for name, value in {
+        "ser": None,
         "remainder": {"sequence": b"", "len": 0},
         "rolling_avg": None,
         "rolling_avg4": None,

@@ -39,7 +39,7 @@ from npubench.core.progress import Silent
 from npubench.core.seeded import seeded_bytes
 from npubench.golden import Golden, golden_outputs
 from npubench.zoo import resolve_model
-from support.adi_networks import image_net, keyword_net
+from support.adi_networks import VALID, Builder, image_net, keyword_net
 from support.emitted import needs_arm
 
 BOARD = "max78000fthr"
@@ -394,6 +394,101 @@ def test_adis_networks_have_adis_layers_and_cycles(
     assert details["estimated_cycles"] == details["formula_cycles"] == cycles
     assert details["own_model_equals_tool"] == 1
     assert details["estimate_is_rough"] == 0
+
+
+def net(*shape: int) -> Builder:
+    return Builder(*shape)
+
+
+@pytest.mark.parametrize(
+    ("built", "operations"),
+    [
+        pytest.param(
+            net(1, 8, 8, 4).conv(8, (3, 3)).pool("MAX", (2, 2), (2, 2)).reshape(1, 128).dense(5),
+            ["conv2d", "passthrough", "mlp"],
+            id="pooling-before-a-flattening-is-a-layer",
+        ),
+        pytest.param(
+            net(1, 9, 9, 3).conv(6, (3, 3), padding=VALID).pool("AVERAGE", (7, 7), (7, 7)),
+            ["conv2d", "passthrough"],
+            id="pooling-at-the-end",
+        ),
+        pytest.param(
+            net(1, 9, 9, 3)
+            .pool("MAX", (3, 3), (2, 2))
+            .conv(100, (3, 3))
+            .pool("AVERAGE", (4, 4), (1, 1))
+            .reshape(1, 100)
+            .dense(70),
+            ["conv2d", "mlp"],
+            id="overlapping-pooling-and-many-channels",
+        ),
+        pytest.param(
+            net(1, 1, 1, 70).conv(70, (1, 1)),
+            ["conv2d"],
+            id="one-layer-of-bytes-on-two-passes",
+        ),
+        pytest.param(net(1, 20).dense(3), ["mlp"], id="one-dense-layer"),
+        pytest.param(
+            net(1, 16, 5)
+            .reshape(1, 16, 1, 5)
+            .conv(4, (3, 1))
+            .reshape(1, 4, 4, 4)
+            .conv(6, (3, 3), bias=True)
+            .reshape(1, 96)
+            .dense(2),
+            ["conv1d", "conv2d", "mlp"],
+            id="a-line-becomes-an-image",
+        ),
+        pytest.param(
+            net(1, 70, 70, 1)
+            .pool("MAX", (2, 2), (2, 2))
+            .conv(4, (3, 3))
+            .pool("MAX", (16, 16), (16, 16))
+            .pool("MAX", (2, 2), (1, 1))
+            .reshape(1, 4)
+            .dense(2),
+            ["conv2d", "passthrough", "mlp"],
+            id="an-input-of-more-than-half-the-memory",
+        ),
+    ],
+)
+def test_what_is_described_the_tool_takes(
+    built: Builder, operations: list[str], checkout_dir: Path
+) -> None:
+    """The stand-in refuses what the tool refuses, and works the answer out on its own."""
+    data = built.written()
+    graph = read_tflite(data, name="net")
+    plan = load_backend("max7800x").compile(graph, data, load_board(BOARD))
+    seen = json.loads((checkout_dir / "seen.json").read_text())
+    assert [layer["operation"] for layer in yaml_layers(seen["yaml"])] == operations
+    details = plan.npu["details"]
+    assert isinstance(details, dict)
+    assert details["own_model_equals_tool"] == 1
+    assert details["estimated_cycles"] == details["formula_cycles"]
+
+
+@pytest.mark.parametrize(
+    ("built", "reason"),
+    [
+        (net(1, 8, 8, 1).pad((1, 0), (1, 0)).conv(4, (3, 3)), "same on every side"),
+        (net(1, 8, 8, 1).pad((2, 2), (2, 2)).conv(4, (3, 3)), "padding of 3: at most 2"),
+        (net(1, 8, 8, 1).pad((1, 1), (1, 1)).conv(4, (1, 1)), "less than the kernel"),
+        (net(1, 1, 16, 1).conv(4, (1, 6)), "SAME padding of a kernel 6x1 has one side only"),
+        (net(1, 1, 16, 1).conv(4, (1, 10), padding=VALID), "kernel of 10 on a line: at most 9"),
+        (net(1, 8, 8, 1).pad((1, 1), (1, 1)).pool("MAX", (2, 2), (2, 2)), "padding before pooling"),
+        (net(1, 8, 8, 1).pool("MAX", (2, 2), (2, 1)), r"steps of 2x1: they must be equal"),
+        (net(1, 40, 40, 1).pool("MAX", (20, 20), (4, 4)), "pooling of 20, stride 4: at most 16"),
+        (net(1, 8, 8, 1).conv(4, (3, 3)).reshape(1, 8, 4, 8).conv(4, (3, 3)), "a reshape to"),
+        (net(1, 4, 4, 100).pool("MAX", (2, 2), (2, 2)).reshape(1, 400).dense(2), "100 channels to"),
+        (net(1, 2, 2, 66).reshape(1, 264).dense(2), "do not fill 2 passes"),
+        (net(1, 100, 100, 1).pool("MAX", (16, 16), (16, 16)).reshape(1, 36).dense(2), "streaming"),
+    ],
+)
+def test_what_the_tool_would_refuse_is_refused_before(built: Builder, reason: str) -> None:
+    graph = read_tflite(built.written(), name="net")
+    with pytest.raises(UnsupportedOp, match=reason):
+        load_backend("max7800x").compile(graph, b"", load_board(BOARD))
 
 
 @needs_arm

@@ -136,7 +136,7 @@ class FakeJoulescope:
         self.published: list[tuple[str, object]] = []
 
     def open(self, path: str, mode: str) -> None:
-        if "js220" not in path:
+        if path.split("/")[1] not in ("js220", "js110"):
             raise RuntimeError(f"{path} not found {mode}")
 
     def subscribe(self, topic: str, flags: str, receive: Any) -> None:
@@ -145,6 +145,8 @@ class FakeJoulescope:
 
     def publish(self, topic: str, value: object) -> None:
         self.published.append((topic, value))
+        if "js110" in topic and "gpi/2" in topic:
+            raise RuntimeError(f"{topic}: not found")
         if topic.endswith("/ctrl") and value == 1:
             name = topic.removesuffix("/ctrl") + "/!data"
             gpi = "gpi" in topic
@@ -175,6 +177,25 @@ def test_a_joulescope_is_driven_through_its_sdk(monkeypatch: pytest.MonkeyPatch)
     assert len(block) == 64
     assert block.current_ua[0] == pytest.approx(5000.0)
     assert set(block.markers.tolist()) == {7}
+
+
+def test_a_js110_has_two_inputs_and_a_wrong_path_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("pyjoulescope_driver")
+    module.Driver = FakeJoulescope  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyjoulescope_driver", module)
+    with load_driver("joulescope").open("u/js110/000415", {}) as source:
+        assert source.configure(Setup()).marker_bits == 2
+        source.start()
+        block = source.read(1.0)
+        source.stop()
+    assert block is not None
+    assert set(block.markers.tolist()) == {3}
+    for port in ("/dev/ttyACM0", "COM3"):
+        with pytest.raises(MonitorError, match="no path"), load_driver("joulescope").open(port, {}):
+            pass
+    unknown = load_driver("joulescope").open("u/js999/1", {})
+    with pytest.raises(MonitorError, match="cannot be opened"), unknown:
+        pass
 
 
 @pytest.mark.parametrize(

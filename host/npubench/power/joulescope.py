@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from npubench.core.errors import MonitorError
 from npubench.power.instrument.driver import Driver, Found, Options
-from npubench.power.instrument.failure import InstrumentSilent, sdk_missing
+from npubench.power.instrument.failure import InstrumentGone, InstrumentSilent, sdk_missing
 from npubench.power.instrument.source import (
     Block,
     Flag,
@@ -120,9 +120,15 @@ class Joulescope:
         self._aligner = StreamAligner(("i", "v"))
         self._heard_s = 0.0
         self._is_js220 = "js220" in port
+        self._topics: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         sdk = _sdk()
+        if len(self._path.split("/")) != 3 or self._path.startswith("/"):
+            raise MonitorError(
+                f"{self._path} is no path of a Joulescope",
+                hint="give its serial number, or a port like u/js220/002122",
+            )
         try:
             self._driver = sdk.Driver()
             self._driver.open(self._path, mode="defaults")
@@ -168,6 +174,7 @@ class Joulescope:
     def start(self) -> None:
         names = {"i": "s/i", "v": "s/v"}
         names |= {f"gpi{bit}": f"s/gpi/{bit}" for bit in GPIS[: 3 if self._is_js220 else 2]}
+        self._topics = names
         self._aligner = StreamAligner(tuple(names))
         self._heard_s = time.monotonic()
         for name, topic in names.items():
@@ -196,7 +203,7 @@ class Joulescope:
                 return self._aligner.take()
 
     def stop(self) -> Block | None:
-        for topic in ("s/i", "s/v", "s/gpi/0", "s/gpi/1", "s/gpi/2"):
+        for topic in self._topics.values():
             self._publish(f"{topic}/ctrl", 0)
         return self._aligner.take()
 
@@ -204,7 +211,13 @@ class Joulescope:
         return LossReport(received_count=self._aligner.received, lost_count=self._aligner.lost)
 
     def _publish(self, topic: str, value: object) -> None:
-        self._driver.publish(f"{self._path}/{topic}", value)
+        try:
+            self._driver.publish(f"{self._path}/{topic}", value)
+        except Exception as error:
+            raise InstrumentGone(
+                f"the Joulescope {self._path} does not take {topic}: {error}",
+                hint="is it still plugged in?",
+            ) from error
 
     def _receiver(self, name: str) -> Any:
         def receive(topic: str, message: dict[str, Any]) -> None:

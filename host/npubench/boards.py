@@ -119,6 +119,16 @@ class Npu(_Part):
     config: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
+class Sdk(_Part):
+    """The vendor's PlatformIO platform that builds the board's project, where ours cannot: its
+    start-up, linker files and compiler. ``board`` is its name for the board."""
+
+    platform: str
+    framework: str
+    board: str
+    speed: int | None = None
+
+
 class Fact(_Part):
     """Where what the board's file says of ``topic`` was found. ``confidence``: ``high`` two
     independent public sources, ``medium`` one, ``low`` memory or inference."""
@@ -208,6 +218,7 @@ class Board(_Part):
     console: Console = Console()
     markers: Markers | None = None
     flash: Flash | None = None
+    sdk: Sdk | None = None
     npu: Npu | None = None
     power: PowerModel | None = None
     clock_tolerance_ppm: int = 10_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from configparser import ConfigParser
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from npubench.bench.job import Job, resolve_jobs
 from npubench.bench.prepare import Compiled, compile_network, read_network
 from npubench.boards import Board, board_ids, load_board, read_board
 from npubench.build.baseline import build_baseline
+from npubench.build.elf import NEVER_LOADED
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.image import check_image, read_image
 from npubench.compiler.backends import backend_names
@@ -22,7 +24,9 @@ from npubench.core.errors import ConfigError, DeviceError, NpubenchError, ToolMi
 from npubench.core.paths import data_root
 from npubench.core.progress import Silent
 from npubench.core.tool import find_tool
-from npubench.link.board_model.description import has_model
+from npubench.golden import golden_outputs
+from npubench.link.board_model.description import has_model, played
+from npubench.link.target import open_target, user_emulator
 
 MODEL = "digits"
 BOARDS = tuple(load_board(name) for name in board_ids())
@@ -100,8 +104,13 @@ def test_a_default_backend_exists(board: Board) -> None:
 
 @each(BOARDS)
 def test_a_family_exists_exactly_where_images_are_built(board: Board) -> None:
+    """A family on a vendor's SDK exists, too, but its images are that SDK's."""
     family = data_root() / "firmware" / "hal" / board.hal
-    assert family.is_dir() != bool(board.status.missing)
+    if board.sdk is None:
+        assert family.is_dir() != bool(board.status.missing)
+    else:
+        assert board.status.missing
+        assert board.sdk.platform in board.status.missing[0]
 
 
 @each(PHYSICAL)
@@ -213,13 +222,27 @@ def test_the_milkv_duo_answers_under_an_emulator() -> None:
     emulator = shutil.which("qemu-riscv64-static") or shutil.which("qemu-riscv64")
     if emulator is None:
         pytest.skip("no qemu-riscv64: install it: apt-get install qemu-user-static")
-    program = build(load_board("milkv-duo")).elf
-    answer = subprocess.run(
-        [emulator, program], input=b"name%seed 1%kat%", capture_output=True, timeout=60, check=True
-    ).stdout
-    assert b"m-name-dut-[npubench]" in answer
-    assert b'"t":"kat"' in answer
-    assert b'"t":"fault"' not in answer
+    board = load_board("milkv-duo")
+    made = compiled(board)
+    with open_target(
+        played(board), build(board).elf, port=None, reporter=Silent(), job="test"
+    ) as target:
+        assert target.device.caps().board == board.id
+        target.device.seed(1)
+        answer = target.device.kat(tensors=True)
+    golden = golden_outputs(made.network.data, 1, all_tensors=True)
+    assert answer.output == golden.output_bytes
+    assert {tensor.op: tensor.crc for tensor in answer.tensors} == golden.op_crcs
+
+
+def test_without_the_emulator_of_its_architecture_its_package_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(ToolMissing, match="qemu-riscv64") as error:
+        user_emulator(load_board("milkv-duo"))
+    assert "qemu-user-static" in error.value.hint
+    assert user_emulator(load_board("native")) is None
 
 
 @each(DESCRIBED)
@@ -228,7 +251,8 @@ def test_a_board_that_is_only_described_emits_its_project_and_says_what_is_missi
 ) -> None:
     project = compiled(board).project
     assert f"boards/{board.id}.json" in project.files
-    assert not any(path.startswith(f"src/hal/{board.hal}/") for path in project.files)
+    family = (data_root() / "firmware" / "hal" / board.hal).is_dir()
+    assert any(path.startswith(f"src/hal/{board.hal}/") for path in project.files) == family
     wanted = ToolMissing if board.status.cpu == "needs-vendor-tool" else ConfigError
     with pytest.raises(wanted) as error:
         build_firmware(project, board, reporter=Silent(), job=board.id)
@@ -236,6 +260,49 @@ def test_a_board_that_is_only_described_emits_its_project_and_says_what_is_missi
     assert "\n" not in error.value.message
     assert error.value.hint
     assert error.value.exit_code == (3 if wanted is ToolMissing else 2)
+
+
+def test_a_project_for_a_vendors_sdk_is_one_of_that_platform() -> None:
+    """PlatformIO reads it as its own: the vendor's platform, framework and name of the board."""
+    for name, wanted in {
+        "esp32-s3-devkitc": ("espressif32", "espidf", "esp32-s3-devkitc-1"),
+        "gapuino": ("riscv_gap", "pulp-os", "gapuino"),
+    }.items():
+        files = compiled(load_board(name)).project.files
+        settings = ConfigParser()
+        settings.read_string(files["platformio.ini"].decode())
+        section = settings[f"env:{name}"]
+        assert tuple(section[key] for key in ("platform", "framework", "board")) == wanted
+        assert "platforms_dir" not in settings["platformio"]
+        assert not any(path.startswith("platform/") for path in files)
+        assert f"--platform {wanted[0]}" in files["README.md"].decode()
+        assert "apt-get" not in files["README.md"].decode()
+    espidf = compiled(load_board("esp32-s3-devkitc")).project.files
+    assert {"CMakeLists.txt", "sdkconfig.defaults", "src/CMakeLists.txt"} <= espidf.keys()
+    placed = espidf["src/npubench.lf"].decode()
+    for section in NEVER_LOADED:
+        own = section in (".noinit", ".nb_stack")  # ESP-IDF's own section; an array of the HAL's
+        assert (f"    {section}+\n" in placed) != own
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_the_family_on_esp_idf_agrees_with_its_declarations(tmp_path: Path) -> None:
+    """Against a stand-in: ESP-IDF's functions as its reference declares them, no code behind."""
+    files = compiled(load_board("esp32-s3-devkitc")).project.files
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    stand_in = Path(__file__).resolve().parents[1] / "support" / "espidf"
+    for source in ("src/hal/esp32s3/hal.c", "src/hal/common/core.c", "src/harness/main.c"):
+        subprocess.run(
+            [
+                "gcc", "-std=c11", "-fsyntax-only", "-U__unix__", "-Wall", "-Wextra",
+                "-Wconversion", "-Wshadow", "-Werror", f"-I{stand_in}",
+                "-Iinclude", "-Isrc/hal/common", "-Isrc/harness", source,
+            ],
+            cwd=tmp_path,
+            check=True,
+        )  # fmt: skip
 
 
 def test_an_npu_without_its_tool_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

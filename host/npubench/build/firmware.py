@@ -90,13 +90,16 @@ def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: s
     )
 
 
-def require_port(board: Board) -> None:
+def require_port(board: Board, *, project: Path | None = None) -> None:
     """Raise ConfigError, or ToolMissing where it is a vendor's tool, when something keeps images
-    from being built for a board: the first line of its ``status.missing``."""
+    from being built for a board: the first line of its ``status.missing``. ``project``: where the
+    rest has been written."""
     if not board.status.missing:
         return
     what = f"{board.id} cannot be built yet: {board.status.missing[0]}"
     hint = f"npubench boards show {board.id}; build MODEL --board {board.id} -o DIR emits the rest"
+    if project is not None:
+        hint = f"the project is in {project}; what else is known: npubench boards show {board.id}"
     if board.status.cpu == "needs-vendor-tool":
         raise ToolMissing(what, hint=hint)
     raise ConfigError(what, hint=hint)

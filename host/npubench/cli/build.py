@@ -90,11 +90,13 @@ def build(
     from dataclasses import asdict
 
     from npubench.bench.prepare import build_image, write_source
+    from npubench.build.firmware import require_port
     from npubench.core.errors import StorageError
 
     job, compiled = _compiled(model, board, backend)
     if output is not None and job.board.status.missing:
         write_source(compiled, output / "project")
+        require_port(job.board, project=output / "project")
     prepared = build_image(compiled, job, PlainReporter())
     image = prepared.firmware.elf
     project = prepared.firmware.project_dir
@@ -143,22 +145,21 @@ def boot(
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
     from npubench.bench.prepare import build_image
     from npubench.core.errors import UsageError
-    from npubench.link.board_model.description import has_model, on_model
+    from npubench.link.board_model.description import has_model, played
     from npubench.link.console import run_console
     from npubench.link.pty_bridge import run_bridge
     from npubench.link.target import open_target
 
     job, compiled = _compiled(model, board, backend)
-    if job.board.kind == "physical" and not has_model(job.board):
+    if job.board.kind == "physical" and not (has_model(job.board) or job.board.hosted):
         raise UsageError(
             f"{board} is a physical board without a model: it cannot be booted here",
             hint=f"flash it: npubench flash {model} --board {board}",
         )
-    played = on_model(job.board) if job.board.kind == "physical" else job.board
     reporter = PlainReporter()
     prepared = build_image(compiled, job, reporter)
     with open_target(
-        played, prepared.firmware.elf, port=None, reporter=reporter, job=job.title
+        played(job.board), prepared.firmware.elf, port=None, reporter=reporter, job=job.title
     ) as target:
         if pty is not None:
             run_bridge(target, pty)

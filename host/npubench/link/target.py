@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -135,7 +136,7 @@ def open_target(
         elif board.emulator is not None:
             transport, process, npu = _start_emulator(stack, board, firmware_elf)
         else:
-            transport, process = _start_process(stack, firmware_elf)
+            transport, process = _start_process(stack, board, firmware_elf)
         if mishaps:
             transport = FaultyTransport(transport, mishaps)
         device = Device(transport, log=session, timeouts=limits)
@@ -214,17 +215,31 @@ def _start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, 
     return ProcessTransport(line, process), process
 
 
-def _start_process(stack: ExitStack, elf: Path) -> tuple[Transport, BoardProcess]:
+def user_emulator(board: Board) -> Path | None:
+    """QEMU's user mode for a program of a board's own Linux; None for one of this computer.
+
+    Raises ToolMissing.
+    """
+    if not board.toolchain.hosted:
+        return None
+    name = f"qemu-{board.toolchain.prefix.partition('-')[0]}"
+    static = shutil.which(f"{name}-static")
+    return Path(static) if static is not None else find_tool(name, package="qemu-user-static")
+
+
+def _start_process(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, BoardProcess]:
     import pty
     import tty
 
+    emulator = user_emulator(board)
     program = find_program(elf)
+    words = (program.resolve(),) if emulator is None else (emulator, program.resolve())
     master, slave = pty.openpty()
     try:
         tty.setraw(slave)
         line = stack.enter_context(FdTransport(master, label=f"host process {elf.name} on a pty"))
         process = stack.enter_context(
-            BoardProcess((program.resolve(),), label=f"the process {elf.name}", stdio=slave)
+            BoardProcess(words, label=f"the process {elf.name}", stdio=slave)
         )
     finally:
         os.close(slave)

@@ -131,3 +131,7 @@ class About:
     can_upload: bool
     upload_protocol: str
     monitor_baud: int
+    sdk_platform: str
+    sdk_framework: str
+    sdk_board: str
+    sdk_speed: int

@@ -119,6 +119,10 @@ def about_of(board: Board, backend: str, identity: Identity, operators: int) -> 
         can_upload=board.flash is not None,
         upload_protocol="" if board.flash is None else board.flash.protocol,
         monitor_baud=board.console.baud,
+        sdk_platform="" if board.sdk is None else board.sdk.platform,
+        sdk_framework="" if board.sdk is None else board.sdk.framework,
+        sdk_board="" if board.sdk is None else board.sdk.board,
+        sdk_speed=0 if board.sdk is None else board.sdk.speed or 0,
     )
 
 

@@ -34,7 +34,17 @@ def firmware_files(plan: Plan, board: Board) -> dict[str, bytes]:
                 hint=f"it would be in firmware/npu/{plan.driver}",
             )
         files |= _tree(folder, f"src/npu/{plan.driver}")
-    return files | platform_files()
+    return files | (platform_files() if board.sdk is None else sdk_files(board.sdk.framework))
+
+
+def sdk_files(framework: str) -> dict[str, bytes]:
+    """What a vendor's framework wants of a project: firmware/sdk/<framework>, if there is one."""
+    folder = firmware_root() / "sdk" / framework
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def include_files() -> dict[str, bytes]:

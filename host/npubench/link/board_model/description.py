@@ -216,6 +216,16 @@ def on_model(board: Board) -> Board:
     return board.model_copy(update={"kind": "emulated", "emulator": None})
 
 
+def played(board: Board) -> Board:
+    """A board as it boots here: as it is where it is emulated, on its model, or as a process under
+    its architecture's emulator. Raises UsageError for a physical board that has neither."""
+    if board.kind != "physical":
+        return board
+    if board.hosted:
+        return board.model_copy(update={"kind": "host"})
+    return on_model(board)
+
+
 def load_registers(board: Board) -> RegisterModel:
     """The board's register model. Raises ConfigError with every mistake of its file."""
     path = registers_path(board.id)

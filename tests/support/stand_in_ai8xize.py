@@ -16,8 +16,41 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-PROCESSORS, SHARED, PER_GROUP, INSTANCE = 64, 4, 16, 0x8000
-BASE, GROUP = 0x50400000, 0x400000
+PROCESSORS, SHARED, PER_GROUP = 64, 4, 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Addresses and sizes (izer's tornadocnn.py): data memory, way to the next group and the next
+    instance, bytes in one, kernels of a processor."""
+
+    base: int
+    group: int
+    stride: int
+    size: int
+    kernels: int
+
+
+PARTS = {
+    "MAX78000": Part(base=0x50400000, group=0x400000, stride=0x8000, size=0x8000, kernels=768),
+    "MAX78002": Part(base=0x51800000, group=0x1000000, stride=0x20000, size=0x14000, kernels=4096),
+}
+# Of the generated C, what is another for the MAX78002.
+OTHER_C = (
+    ("#include <stdlib.h>", "#include <assert.h>\n#include <stdlib.h>"),
+    ("0x50100000", "0x51000000"),
+    ("0x50100010", "0x51100004"),
+    ("0x50108000", "0x51180000"),
+    ("0x50180000", "0x51400000"),
+    ("0x50400000", "0x51800000"),
+    ("Power\n", "Power\n  MXC_Delay(MSEC(10)); // Wait for load switches\n"),
+    (
+        "  MXC_GCR->pclkdiv = (",
+        "  if (clock_source == MXC_S_GCR_PCLKDIV_CNNCLKSEL_IPLL)\n"
+        "    while ((MXC_GCR->ipll_ctrl & MXC_F_GCR_IPLL_CTRL_RDY) != MXC_F_GCR_IPLL_CTRL_RDY) ;"
+        " // Wait for PLL\n\n  MXC_GCR->pclkdiv = (",
+    ),
+)
 LAYER_KEYS = {
     "processors", "out_offset", "in_offset", "operation", "data_format", "in_dim", "max_pool",
     "avg_pool", "pool_stride", "kernel_size", "pad", "activate", "output_shift", "output_width",
@@ -361,7 +394,7 @@ def pair(value: Any) -> tuple[int, int]:
 
 
 def resolve(
-    top: list[dict[str, Any]], weights: Any, biases: list[Array], sample: Array
+    part: Part, top: list[dict[str, Any]], weights: Any, biases: list[Array], sample: Array
 ) -> list[Layer]:
     require(len(top) <= 32, "This device supports up to 32 layers")
     if len(weights) == 1:
@@ -448,7 +481,7 @@ def resolve(
         in_size = dim[0] * dim[1] * passes * 4
         out_size = out_dim[0] * out_dim[1] * expansion(outputs)[0] * 4 * (4 if wide else 1)
         for size, begin in ((in_size, offset), (out_size, out_offset)):
-            require(size + begin <= INSTANCE, f"size {size} exceeds data memory instance size")
+            require(size + begin <= part.size, f"size {size} exceeds data memory instance size")
         apart = offset + in_size <= out_offset or out_offset + out_size <= offset
         require(apart, "output is overwriting input")
         layers.append(
@@ -461,7 +494,7 @@ def resolve(
         )  # fmt: skip
         channels, dim, offset = outputs, out_dim, out_offset
     require(used == len(weights) == len(biases), "Number of layers does not match the weights")
-    check_kernels(layers)
+    check_kernels(layers, part)
     return layers
 
 
@@ -472,13 +505,13 @@ def kernel_count(layer: Layer) -> int:
     return out_threshold * out_passes * layer.passes
 
 
-def check_kernels(layers: list[Layer]) -> None:
+def check_kernels(layers: list[Layer], part: Part) -> None:
     """All processors of a layer keep its kernels at one offset, a multiple of four."""
     at = 0
     for layer in layers:
         if layer.weights is not None:
             length = -(-kernel_count(layer) * layer.kernel[0] * layer.kernel[1] * 8 // 72)
-            require(at + length <= 768, f"Layer {layer.number}: Kernel memory exhausted")
+            require(at + length <= part.kernels, f"Layer {layer.number}: Kernel memory exhausted")
             at = (at + length + 3) & ~3
 
 
@@ -549,15 +582,15 @@ def latency(layer: Layer) -> int:
     )  # fmt: skip
 
 
-def sample_output(last: Layer, values: list[int]) -> str:
+def sample_output(last: Layer, values: list[int], part: Part) -> str:
     """Blocks of address, mask, count, words: sorted by mask, then address."""
     _, threshold = expansion(last.outputs)
     size = last.bits // 8
     words: dict[int, list[int]] = {}
     for channel, value in enumerate(values):
         turn, processor = divmod(channel, threshold)
-        place = BASE + last.out_offset + processor // PER_GROUP * GROUP
-        place += processor % PER_GROUP // SHARED * INSTANCE + turn * size * 4
+        place = part.base + last.out_offset + processor // PER_GROUP * part.group
+        place += processor % PER_GROUP // SHARED * part.stride + turn * size * 4
         if size == 4:
             words[place + 4 * (processor % SHARED)] = [0xFFFFFFFF, value & 0xFFFFFFFF]
         else:
@@ -595,7 +628,7 @@ def options() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", required=True)
     for name in ("weight-input", "bias-input", "sample-input"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--device", choices=["MAX78000"], required=True)
+    parser.add_argument("--device", choices=list(PARTS), required=True)
     parser.add_argument("--timer", type=int)
     for flag in ("verbose", "no-wfi", "no-version-check", "overwrite"):
         parser.add_argument(f"--{flag}", action="store_true")
@@ -613,7 +646,8 @@ def main() -> None:
     weights, biases = arrays(given.weight_input), arrays(given.bias_input)
     sample = np.load(given.sample_input)
     require(-128 <= sample.min() <= sample.max() <= 127, "values outside the limits of 8-bit")
-    layers = resolve(entries, weights, biases, sample)
+    part = PARTS[given.device]
+    layers = resolve(part, entries, weights, biases, sample)
     seen = {
         "arguments": sys.argv[1:],
         "yaml": Path(given.config_file).read_text(),
@@ -628,10 +662,13 @@ def main() -> None:
     out = Path(given.test_dir) / given.prefix
     out.mkdir(parents=True)
     (out / "cnn.h").write_text(CNN_H.replace("COUNT", str(len(values))))
-    (out / "cnn.c").write_text(CNN_C)
-    (out / "weights.h").write_text(WEIGHTS_H)
-    (out / "sampleoutput.h").write_text(sample_output(layers[-1], answer))
-    (out / "log.txt").write_text(log(layers) if given.verbose else "")
+    for name, text in {"cnn.c": CNN_C, "weights.h": WEIGHTS_H}.items():
+        for old, new in OTHER_C if given.device == "MAX78002" else ():
+            text = text.replace(old, new)
+        (out / name).write_text(text)
+    (out / "sampleoutput.h").write_text(sample_output(layers[-1], answer, part))
+    estimated = given.verbose and given.device == "MAX78000"  # for this part alone
+    (out / "log.txt").write_text(log(layers) if estimated else "")
 
 
 if __name__ == "__main__":

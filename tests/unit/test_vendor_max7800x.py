@@ -26,6 +26,7 @@ from npubench.compiler.importers.tflite import load_tflite, read_tflite
 from npubench.compiler.max7800x.chain import read_chain
 from npubench.compiler.max7800x.closing import closed
 from npubench.compiler.max7800x.description import END_OF_ARRAYS, channels_of, describe
+from npubench.compiler.max7800x.device import MAX78000
 from npubench.compiler.max7800x.scheme import (
     accuracy_cost,
     output_bytes,
@@ -170,10 +171,34 @@ def test_a_checkout_without_the_tool_is_named(
         load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
 
 
-@pytest.mark.parametrize("board", ["nucleo-l4r5zi", "max78002evkit"])
-def test_other_boards_are_refused(digits: tuple[bytes, Graph], board: str) -> None:
-    with pytest.raises(ConfigError, match="has no MAX78000"):
-        load_backend("max7800x").compile(digits[1], digits[0], load_board(board))
+def test_other_boards_are_refused(digits: tuple[bytes, Graph]) -> None:
+    with pytest.raises(ConfigError, match="has neither a MAX78000 nor a MAX78002"):
+        load_backend("max7800x").compile(digits[1], digits[0], load_board("nucleo-l4r5zi"))
+
+
+def test_the_max78002_has_its_own_addresses(
+    digits: tuple[bytes, Graph], checkout_dir: Path
+) -> None:
+    plan = load_backend("max7800x").compile(digits[1], digits[0], load_board("max78002evkit"))
+    words = json.loads((checkout_dir / "seen.json").read_text())["arguments"]
+    assert words[words.index("--device") + 1] == "MAX78002"
+    config = plan.extra_files["include/nb_max7800x_config.h"]
+    for name, value in (("DATA", "0x51800000u"), ("CONTROL", "0x51000000u"), ("PLL", "1")):
+        assert f"#define NB_MAX_{name} {value}" in config
+    details = plan.npu["details"]
+    assert isinstance(details, dict)
+    assert details["own_model_equals_tool"] == 1
+    assert details["npu_hz"] == 200_000_000
+    assert "estimated_cycles" not in details  # ADI estimates the MAX78000 alone
+    assert "formula_cycles" not in details
+
+
+def test_the_max78002_pads_no_conv1d_of_several_passes() -> None:
+    data = keyword_net()
+    with pytest.raises(UnsupportedOp, match="MAX78002 pads no Conv1d of more than 64 channels"):
+        load_backend("max7800x").compile(
+            read_tflite(data, name="kws"), data, load_board("max78002evkit")
+        )
 
 
 def test_the_tool_gets_network_weights_biases_and_a_sample(
@@ -208,7 +233,7 @@ def test_dense_weights_are_flattened_channel_first(digits: tuple[bytes, Graph]) 
     """TFLite flattens H, W, C; the accelerator C, H, W."""
     graph = digits[1]
     quantized = quantize_chain(graph, read_chain(graph))
-    files = describe(quantized, sample_input(graph, quantized, 1))
+    files = describe(quantized, sample_input(graph, quantized, 1), MAX78000)
     dense = quantized.layers[-1].weights
     assert dense.shape == (10, 32, 4, 4)
     stored = np.frombuffer(
@@ -286,9 +311,7 @@ def test_an_answer_about_other_addresses_is_refused(
     digits: tuple[bytes, Graph], checkout_dir: Path
 ) -> None:
     tool = checkout_dir / "ai8xize.py"
-    tool.write_text(
-        tool.read_text().replace("BASE, GROUP = 0x50400000", "BASE, GROUP = 0x50800000")
-    )
+    tool.write_text(tool.read_text().replace("base=0x50400000", "base=0x50800000"))
     with pytest.raises(ToolError, match="says nothing of 10 of 10 outputs: none at 0x50404000"):
         load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
 
@@ -307,7 +330,7 @@ def test_a_checkout_that_lints_is_told_not_to(
 def test_arrays_end_with_a_value_error_for_every_numpy(digits: tuple[bytes, Graph]) -> None:
     """The tool reads weights until numpy raises ValueError; at a plain end it is EOFError."""
     quantized = quantize_chain(digits[1], read_chain(digits[1]))
-    files = describe(quantized, sample_input(digits[1], quantized, 1))
+    files = describe(quantized, sample_input(digits[1], quantized, 1), MAX78000)
     for name in ("weights.npy", "bias.npy"):
         stream = io.BytesIO(files[name])
         for _ in quantized.layers:
@@ -492,12 +515,13 @@ def test_what_the_tool_would_refuse_is_refused_before(built: Builder, reason: st
 
 
 @needs_arm
+@pytest.mark.parametrize("board", [BOARD, "max78002evkit"])
 def test_the_generated_c_becomes_an_image(
-    checkout_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkout_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, board: str
 ) -> None:
     """ADI's C builds in our project without ADI's library, and the harness calls it."""
     monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "cache"))
-    (job,) = resolve_jobs(["digits"], [BOARD], ["max7800x"])
+    (job,) = resolve_jobs(["digits"], [board], ["max7800x"])
     compiled = compile_network(digits_network(), job)
     assert "src/npu/max7800x/cnn.c" in compiled.project.files
     firmware = build_firmware(compiled.project, job.board, reporter=Silent(), job="test")

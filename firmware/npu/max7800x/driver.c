@@ -1,5 +1,5 @@
-/* driver.c: the MAX78000's CNN accelerator behind nb_npu.h, around the C that ADI's ai8xize generates
- * (cnn.c, cnn.h, weights.h).
+/* driver.c: the CNN accelerator of MAX78000 and MAX78002 behind nb_npu.h, around the C that ADI's
+ * ai8xize generates (cnn.c, cnn.h, weights.h).
  *
  * The input is written into the accelerator's data memories while it stands still (they have one
  * port), in the stage `load`; the network's int8 become the accelerator's by a table, its output
@@ -19,9 +19,9 @@
 #define E_JOB (-3)
 
 #define ROUNDS 20000000u
-#define QUADRANT(n) (0x50100000u + (n) * 0x00400000u)
 #define CONTROL_DONE (1u << 12) /* of the first quadrant */
-#define DATA(quadrant, instance) (0x50400000u + (quadrant) * 0x00400000u + (instance) * 0x8000u)
+#define DATA(quadrant, instance) \
+    (NB_MAX_DATA + (quadrant) * NB_MAX_QUADRANT_BYTES + (instance) * NB_MAX_INSTANCE_BYTES)
 #define INSTANCES 4u /* per quadrant, each for four processors */
 #define LANES 4u     /* channels in a word */
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -35,9 +35,30 @@ volatile uint32_t cnn_time;
 
 static uint32_t unloaded[NB_MAX_OUTPUTS];
 
+/* The MAX78002's accelerator computes at the PLL's 200 MHz, and is loaded at a quarter of that, as
+ * ADI's tool does it by default. The MAX78000's has the peripherals' clock. */
+#if NB_MAX_PLL
+#define SOURCE MXC_S_GCR_PCLKDIV_CNNCLKSEL_IPLL
+#define LOAD_DIVIDER MXC_S_GCR_PCLKDIV_CNNCLKDIV_DIV4
+static void divide_clock(uint32_t divider)
+{
+    MXC_GCR->pclkdiv = (MXC_GCR->pclkdiv & ~MXC_F_GCR_PCLKDIV_CNNCLKDIV) | divider;
+}
+static void switch_pll(uint32_t on)
+{
+    MXC_GCR->ipll_ctrl = (MXC_GCR->ipll_ctrl & ~MXC_F_GCR_IPLL_CTRL_EN) | on;
+}
+#else
+#define SOURCE MXC_S_GCR_PCLKDIV_CNNCLKSEL_PCLK
+#define LOAD_DIVIDER MXC_S_GCR_PCLKDIV_CNNCLKDIV_DIV1
+#define divide_clock(divider) ((void)(divider))
+#define switch_pll(on) ((void)(on))
+#endif
+
 int32_t nb_npu_init(void)
 {
-    if (cnn_enable(MXC_S_GCR_PCLKDIV_CNNCLKSEL_PCLK, MXC_S_GCR_PCLKDIV_CNNCLKDIV_DIV1) != CNN_OK ||
+    switch_pll(MXC_F_GCR_IPLL_CTRL_EN);
+    if (cnn_enable(SOURCE, LOAD_DIVIDER) != CNN_OK ||
         cnn_init() != CNN_OK || cnn_load_weights() != CNN_OK || cnn_load_bias() != CNN_OK ||
         cnn_configure() != CNN_OK) {
         return E_FAILED;
@@ -102,16 +123,18 @@ int32_t nb_npu_run(uint32_t job)
     if (job != 0) {
         return E_JOB;
     }
+    divide_clock(MXC_S_GCR_PCLKDIV_CNNCLKDIV_DIV1);
     if (cnn_start() != CNN_OK) {
         return E_FAILED;
     }
     uint32_t rounds = ROUNDS;
-    while ((REGISTER(QUADRANT(0u)) & CONTROL_DONE) == 0) {
+    while ((REGISTER(NB_MAX_CONTROL) & CONTROL_DONE) == 0) {
         if (rounds-- == 0) {
             return E_TIMEOUT;
         }
     }
     CNN_ISR();
+    divide_clock(LOAD_DIVIDER);
     if (cnn_unload(unloaded) != CNN_OK) {
         return E_FAILED;
     }
@@ -135,4 +158,5 @@ uint32_t nb_npu_counters(uint64_t *counters, uint32_t max)
 void nb_npu_off(void)
 {
     (void)cnn_disable();
+    switch_pll(0);
 }

@@ -1,4 +1,5 @@
-"""The backend for ADI's MAX78000: a network quantized for its accelerator, compiled by ADI's tool.
+"""The backend for ADI's MAX78000 and MAX78002: a network quantized for their accelerator,
+compiled by ADI's tool.
 
 The scheme is another than TFLite's (power-of-two scales, no zero points): what runs is not the
 network as brought but an artifact of its own, held against the tool's known answer (``vendor``),
@@ -22,12 +23,8 @@ from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.max7800x.chain import Chain, read_chain
 from npubench.compiler.max7800x.closing import closed
-from npubench.compiler.max7800x.description import (
-    INSTANCE_BYTES,
-    channels_of,
-    describe,
-    output_addresses,
-)
+from npubench.compiler.max7800x.description import channels_of, describe, output_addresses
+from npubench.compiler.max7800x.device import DEVICES, Device
 from npubench.compiler.max7800x.latency import estimated_cycles
 from npubench.compiler.max7800x.scheme import (
     Ints,
@@ -46,9 +43,7 @@ from npubench.compiler.vendor import locate
 from npubench.core.errors import ConfigError, ToolError, UnsupportedOp
 
 DRIVER: Final = "max7800x"
-DEVICE: Final = "MAX78000"
 SEED: Final = 1
-CLOCK_HZ: Final = 50_000_000
 TABLE: Final = "nb_max7800x_input_table"
 
 
@@ -65,15 +60,15 @@ class Max7800xBackend:
         without a checkout of ai8x-synthesis, ToolError when the tool fails.
         """
         del model
-        _check_device(board)
+        device = _device(board)
         _check_types(graph)
         chain = read_chain(graph)
         quantized = quantize_chain(graph, chain)
         sample = sample_input(graph, quantized, SEED)
-        files = describe(quantized, sample)
+        files = describe(quantized, sample, device)
         locate(TOOL, engine=ENGINE)
-        made = generate(files, device=DEVICE)
-        answer = _answer(quantized, made)
+        made = generate(files, device=device.name)
+        answer = _answer(quantized, made, device)
         artifact = _artifact(files, made)
         steps, constants = _steps(graph, chain)
         arena = plan_arena(graph, steps)
@@ -89,10 +84,10 @@ class Max7800xBackend:
                 for index in chain.rest
             ),
             driver=DRIVER,
-            extra_files=_files(graph, quantized, made, arena),
+            extra_files=_files(graph, quantized, made, arena, device),
             defines={"NB_NPU": "1"},
             npu_load=True,
-            npu=_record(graph, chain, quantized, made, answer),
+            npu=_record(graph, quantized, made, answer, device),
             known_answer=KnownAnswer(
                 version=f"ai8x-synthesis {made.version}",
                 seed=SEED,
@@ -103,14 +98,14 @@ class Max7800xBackend:
         return plan
 
 
-def _check_device(board: Board) -> None:
-    device = None if board.npu is None else board.npu.config.get("device")
-    if device != DEVICE:
+def _device(board: Board) -> Device:
+    name = None if board.npu is None else board.npu.config.get("device")
+    if not isinstance(name, str) or name not in DEVICES:
         raise ConfigError(
-            f"board {board.id} has no MAX78000"
-            + (f" but a {device}, whose data memory lies elsewhere" if device else ""),
-            hint="choose max78000fthr or max78000evkit, or --backend cpu",
+            f"board {board.id} has neither a MAX78000 nor a MAX78002",
+            hint="choose max78000fthr, max78000evkit or max78002evkit, or --backend cpu",
         )
+    return DEVICES[name]
 
 
 def _check_types(graph: Graph) -> None:
@@ -141,9 +136,9 @@ def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant
     return tuple(steps), tuple(constants)
 
 
-def _answer(quantized: QuantizedChain, made: Generated) -> Ints:
+def _answer(quantized: QuantizedChain, made: Generated, device: Device) -> Ints:
     """The known answer as the accelerator's numbers. Raises ToolError when it lacks an output."""
-    places = output_addresses(quantized)
+    places = output_addresses(quantized, device)
     missing = [address for address, _ in places if address not in made.answer]
     if missing:
         raise ToolError(
@@ -175,7 +170,7 @@ def _table(graph: Graph, quantized: QuantizedChain) -> Constant:
 
 
 def _files(
-    graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena
+    graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena, device: Device
 ) -> dict[str, str]:
     from npubench.compiler.emit.context import Header, Macro
     from npubench.compiler.emit.render import render
@@ -186,6 +181,11 @@ def _files(
     quantization = graph.tensor(last.layer.target).quantization
     assert quantization is not None
     values = {
+        "CONTROL": f"0x{device.control_base:08x}u",
+        "DATA": f"0x{device.data_base:08x}u",
+        "QUADRANT_BYTES": f"0x{device.quadrant_bytes:x}u",
+        "INSTANCE_BYTES": f"0x{device.instance_bytes:x}u",
+        "PLL": int(device.pll),
         "PIXELS": high * wide,
         "CHANNELS": channels,
         "PASSES": on.passes,
@@ -214,19 +214,20 @@ def _files(
 
 def _record(
     graph: Graph,
-    chain: Chain,
     quantized: QuantizedChain,
     made: Generated,
     answer: Ints,
+    device: Device,
 ) -> dict[str, object]:
     macs = {layer.index: layer.macs for layer in analyze(graph).layers}
     total = sum(macs.values())
+    chain = quantized.chain
     cost = asdict(accuracy_cost(graph, quantized))
     own = simulate(quantized, sample_input(graph, quantized, SEED)).reshape(-1)
     details: dict[str, object] = {
         "tool": f"ai8x-synthesis {made.version}",
         "scheme": "int8, power-of-two scales, no zero points",
-        "npu_hz": CLOCK_HZ,
+        "npu_hz": device.clock_hz,
         "accuracy_samples": cost["samples"],
         "accuracy_same_class_ratio": cost["same_class_ratio"],
         "accuracy_largest_error": cost["largest_error"],
@@ -234,15 +235,16 @@ def _record(
         "own_model_equals_tool": int(np.array_equal(own, answer)),
         "not_separable": "infer and unload: the output leaves the accelerator inside infer, for "
         "the operators after it",
-        "data_memory_bytes": INSTANCE_BYTES,
-        "formula_cycles": estimated_cycles(quantized),
+        "data_memory_bytes": device.memory_bytes,
     }
+    if device.has_latency_model:
+        details["formula_cycles"] = estimated_cycles(quantized)
     if made.latency_cycles is not None:
         details["estimated_cycles"] = made.latency_cycles
         details["estimate_is_rough"] = int(made.estimate_is_rough)
-    config = json.dumps({"device": DEVICE, "tool": made.version}, sort_keys=True)
+    config = json.dumps({"device": device.name, "tool": made.version}, sort_keys=True)
     return {
-        "accelerator": DEVICE,
+        "accelerator": device.name,
         "config_sha256": hashlib.sha256(config.encode()).hexdigest(),
         "macs_share": round(sum(macs[i] for i in chain.op_indices) / total, 6) if total else 0.0,
         "fallbacks": tuple(f"{i} {graph.ops[i].kind}: no such layer" for i in chain.rest),

@@ -15,19 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from npubench.compiler.max7800x.chain import HINT, Layer, Pool
+from npubench.compiler.max7800x.device import Device
 from npubench.compiler.max7800x.scheme import Ints, QuantizedChain, QuantizedLayer
 from npubench.core.errors import DoesNotFit, UnsupportedOp
 
 PROCESSORS = 64
 SHARED = 4  # processors that share a data memory
-DATA_BASE = 0x50400000
-QUADRANT_BYTES = 0x400000
 PER_QUADRANT = 16  # processors
-INSTANCE_BYTES = 0x8000
-HALF_BYTES = INSTANCE_BYTES // 2
 WIDE_BYTES = 4
 KERNEL_TAPS = 9
-KERNELS_PER_PROCESSOR = 768
 KERNEL_ALIGN = 4
 ARCHITECTURE = "test"
 NETWORK_FILE, WEIGHTS_FILE, BIAS_FILE, SAMPLE_FILE = (
@@ -64,10 +60,11 @@ def channels_of(count: int) -> Channels:
     return Channels(passes=passes, processors=processors)
 
 
-def describe(quantized: QuantizedChain, sample: Ints) -> dict[str, bytes]:
+def describe(quantized: QuantizedChain, sample: Ints, device: Device) -> dict[str, bytes]:
     """The files by name. Raises UnsupportedOp or DoesNotFit when memory is too small."""
-    _check_kernels(quantized)
-    offsets = output_offsets(quantized)
+    _check_passes(quantized, device)
+    _check_kernels(quantized, device)
+    offsets = output_offsets(quantized, device)
     lines = ["---", f"arch: {ARCHITECTURE}", "dataset: npubench", "", "layers:"]
     previous: Layer | None = None
     for step, offset in zip(quantized.layers, offsets, strict=True):
@@ -86,7 +83,7 @@ def describe(quantized: QuantizedChain, sample: Ints) -> dict[str, bytes]:
     }
 
 
-def output_offsets(quantized: QuantizedChain) -> tuple[int, ...]:
+def output_offsets(quantized: QuantizedChain, device: Device) -> tuple[int, ...]:
     """Where each layer's output begins in the data memories; the network's input begins at 0.
 
     Input and output of a layer share the memory: one lies at its start, the other begins at its
@@ -99,17 +96,17 @@ def output_offsets(quantized: QuantizedChain) -> tuple[int, ...]:
         needed = _bytes(step.layer.source_shape), _output_bytes(step)
         target = 0
         if source == 0:
-            target = HALF_BYTES
-            if max(needed) > HALF_BYTES:
-                target = INSTANCE_BYTES - -(-needed[1] // 16) * 16
+            target = device.half_bytes
+            if max(needed) > device.half_bytes:
+                target = device.memory_bytes - -(-needed[1] // 16) * 16
         low, high = (needed[0], target) if source == 0 else (needed[1], source)
-        if low > high or max(source + needed[0], target + needed[1]) > INSTANCE_BYTES:
+        if low > high or max(source + needed[0], target + needed[1]) > device.memory_bytes:
             shape = step.layer.source_shape
             raise UnsupportedOp(
                 op=step.layer.kind,
                 index=step.layer.op_indices[-1],
                 reason=f"{shape[1]}x{shape[2]} pixels take {needed[0]} bytes, its output "
-                f"{needed[1]}, of a data memory of {INSTANCE_BYTES}: it would need streaming, "
+                f"{needed[1]}, of a data memory of {device.memory_bytes}: it would need streaming, "
                 "which is left to the tool",
                 hint=HINT,
             )
@@ -118,17 +115,17 @@ def output_offsets(quantized: QuantizedChain) -> tuple[int, ...]:
     return tuple(offsets)
 
 
-def output_addresses(quantized: QuantizedChain) -> tuple[tuple[int, int], ...]:
+def output_addresses(quantized: QuantizedChain, device: Device) -> tuple[tuple[int, int], ...]:
     """For each channel of the network's output (one pixel): the address of its word, and its byte
     in it (0 where the output is wide). Source: izer's unload."""
     last = quantized.layers[-1]
     on = channels_of(last.layer.target_shape[0])
-    begin = DATA_BASE + output_offsets(quantized)[-1]
+    begin = device.data_base + output_offsets(quantized, device)[-1]
     places = []
     for channel in range(last.layer.target_shape[0]):
         turn, processor = divmod(channel, on.processors)
-        word = begin + processor // PER_QUADRANT * QUADRANT_BYTES
-        word += processor % PER_QUADRANT // SHARED * INSTANCE_BYTES
+        word = begin + processor // PER_QUADRANT * device.quadrant_bytes
+        word += processor % PER_QUADRANT // SHARED * device.instance_bytes
         lane = processor % SHARED
         if last.wide:
             places.append((word + (turn * SHARED + lane) * WIDE_BYTES, 0))
@@ -214,7 +211,23 @@ def _output_bytes(step: QuantizedLayer) -> int:
     return _bytes(step.layer.target_shape, WIDE_BYTES if step.wide else 1)
 
 
-def _check_kernels(quantized: QuantizedChain) -> None:
+def _check_passes(quantized: QuantizedChain, device: Device) -> None:
+    for step in quantized.layers:
+        padded = step.layer.kind == "conv1d" and step.layer.pad[0] > 0
+        if (
+            padded
+            and not device.pads_in_passes
+            and channels_of(step.layer.source_shape[0]).passes > 1
+        ):
+            raise UnsupportedOp(
+                op=step.layer.kind,
+                index=step.layer.op_indices[-1],
+                reason=f"the {device.name} pads no Conv1d of more than {PROCESSORS} channels",
+                hint=HINT,
+            )
+
+
+def _check_kernels(quantized: QuantizedChain, device: Device) -> None:
     kernels = 0
     for step in quantized.layers:
         if step.layer.kind == "pool":
@@ -234,11 +247,11 @@ def _check_kernels(quantized: QuantizedChain) -> None:
             taps = step.layer.weights.shape[2] * step.layer.weights.shape[3]
         words = -(-kernels_of(step) * taps // KERNEL_TAPS)
         kernels += -(-words // KERNEL_ALIGN) * KERNEL_ALIGN
-    if kernels > KERNELS_PER_PROCESSOR:
+    if kernels > device.kernels:
         scale = KERNEL_TAPS * PROCESSORS
         raise DoesNotFit(
             needed_bytes=kernels * scale,
-            free_bytes=KERNELS_PER_PROCESSOR * scale,
+            free_bytes=device.kernels * scale,
             region="the accelerator's weight memory",
             what="the network",
         )

@@ -107,6 +107,40 @@ def test_the_grid_keeps_places_over_gaps_and_jitter() -> None:
     assert resampler.lost == 2
 
 
+@pytest.mark.parametrize("times", [[0, 1, 2, 3e9], [0, 1, 2, 3, 4, 0], [0, 1, np.nan], [0, np.inf]])
+def test_a_clock_that_jumps_ends_the_grid(times: list[float]) -> None:
+    with pytest.raises(MonitorError, match="periods after"):
+        Resampler(period=1.0).add(np.array(times, float), np.ones(len(times)))
+    resampler = Resampler(period=1.0)
+    resampler.add(np.arange(10.0), np.ones(10))
+    with pytest.raises(MonitorError, match="periods after"):
+        resampler.add(np.array([5.0, *times[1:]]), np.ones(len(times)))
+
+
+def test_late_and_double_samples_are_dropped_from_the_grid() -> None:
+    block = Resampler(period=1.0).add(np.array([0.0, 1, 2, 1, 2, 3]), np.arange(6.0))
+    assert block is not None
+    assert block.current_ua.tolist() == [0.0, 1.0, 2.0, 5.0]
+
+
+def test_decimal_commas_and_unreadable_rows_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{k / 1000:.3f};{1.5 + k % 2};0;3.0".replace(".", ",") for k in range(100)]
+    rows[40] = "0,040;1,5;x;3,0"
+    path.write_text("time (s);current (mA);D3;voltage (V)\n" + "\n".join(rows) + "\n")
+    with CsvFile(str(path), {}) as source:
+        source.configure(Setup())
+        source.start()
+        block = source.read(0.0)
+        loss = source.loss()
+    assert block is not None
+    assert block.voltage_mv is not None
+    assert block.current_ua[:2].tolist() == [1500.0, 2500.0]
+    assert block.voltage_mv[0] == 3000.0
+    assert np.flatnonzero(block.flags).tolist() == [40]
+    assert loss.notes == ("1 rows could not be read",)
+
+
 def test_streams_are_laid_over_each_other_by_sample_id() -> None:
     aligner = StreamAligner(("i", "v", "gpi0"))
     aligner.add("i", 100, 2, np.arange(50, dtype=np.float32))

@@ -7,6 +7,7 @@ perhaps a voltage, perhaps digital columns. ``port`` is the file. An import is e
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -159,9 +160,7 @@ class CsvFile:
             voltage = np.array([float(row[at]) for row in rows]) * columns.voltage_mv
         markers = np.zeros(len(rows), np.uint8)
         if columns.packed is not None:
-            # nRF Connect writes D0 first.
-            texts = [row[columns.packed].strip().strip('"') for row in rows]
-            markers[:] = [int(text[::-1] or "0", 2) for text in texts]
+            markers[:] = [_levels(row[columns.packed]) for row in rows]
         for place, bit in columns.digital:
             level = np.array([float(row[place] or 0) > 0.5 for row in rows])
             markers |= (level.astype(np.uint8) << bit).astype(np.uint8)
@@ -195,17 +194,35 @@ class CsvFile:
         )
 
     def _read(self, file: TextIO) -> Iterator[list[str]]:
-        """Rows whose time and current are numbers."""
+        """Rows whose values can be read. Where a comma separates no columns it may be decimal."""
         columns = self._known()
         for line in file:
-            row = line.rstrip("\n").split(columns.separator)
+            text = line.rstrip("\n")
+            if columns.separator != ",":
+                text = text.replace(",", ".")
+            row = text.split(columns.separator)
             try:
-                float(row[columns.time])
+                if not math.isfinite(float(row[columns.time])):
+                    raise ValueError("a time is no number")
                 float(row[columns.current])
+                if columns.voltage is not None:
+                    float(row[columns.voltage])
+                if columns.packed is not None:
+                    _levels(row[columns.packed])
+                for place, _ in columns.digital:
+                    float(row[place] or 0)
             except (ValueError, IndexError):
                 self._bad += bool(line.strip())
                 continue
             yield row
+
+
+def _levels(text: str) -> int:
+    """The levels of D0 to D7, of which nRF Connect writes D0 first. Raises ValueError."""
+    bits = text.strip().strip('"')
+    if len(bits) > 8:
+        raise ValueError("more than eight inputs")
+    return int(bits[::-1] or "0", 2)
 
 
 DRIVER = Driver(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.core.errors import MonitorError
 from npubench.power.instrument.source import Block, Flag, block_of
 
 # A sample may be so far from its grid place before it counts as another one, in periods.
 JITTER = 0.75
+# A longer gap is no loss any more, but another clock.
+LONGEST_GAP = 10_000_000
+# A sample that lies so many places behind the newest one came from a clock that was set back.
+BACKWARDS = 2
 
 
 class Resampler:
     """Gives each sample its place ``round(time / period)`` after the first; a place that no sample
-    takes is LOST, a second sample for a place is dropped."""
+    takes is LOST, a second sample for a place is dropped. ``add`` raises MonitorError for a time
+    that runs back or jumps."""
 
     def __init__(self, *, period: float) -> None:
         self._period = period
@@ -34,8 +40,19 @@ class Resampler:
             return None
         if self._origin is None:
             self._origin = float(times[0])
-        places = np.rint((times - self._origin) / self._period).astype(np.int64)
-        fresh = (places >= self._next) & np.concatenate(([True], np.diff(places) > 0))
+        exact = np.rint((times - self._origin) / self._period)
+        newest = np.maximum.accumulate(np.concatenate(([self._next - 1.0], exact)))
+        steps = exact - newest[:-1]
+        if not np.all(np.isfinite(steps)) or steps.min() < -BACKWARDS or steps.max() > LONGEST_GAP:
+            wrong = ~(np.isfinite(steps) & (steps >= -BACKWARDS) & (steps <= LONGEST_GAP))
+            at = int(np.argmax(wrong))
+            raise MonitorError(
+                f"the time of sample {self.received + at} is {steps[at]:g} periods after the one "
+                "before",
+                hint="the source's clock was set, or it was started again: capture again",
+            )
+        places = exact.astype(np.int64)
+        fresh = steps > 0
         if not fresh.any():
             return None
         places = places[fresh] - self._next

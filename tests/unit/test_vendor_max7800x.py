@@ -521,6 +521,7 @@ def test_the_generated_c_becomes_an_image(
 ) -> None:
     """ADI's C builds in our project without ADI's library, and the harness calls it."""
     monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NPUBENCH_WERROR", "1")
     (job,) = resolve_jobs(["digits"], [board], ["max7800x"])
     compiled = compile_network(digits_network(), job)
     assert "src/npu/max7800x/cnn.c" in compiled.project.files

@@ -29,6 +29,9 @@
 extern uint8_t nb_arena[];
 extern const int8_t nb_max7800x_input_table[256];
 
+/* In the generated cnn.c, but in no header of it. */
+void CNN_ISR(void);
+
 /* The generated code's own: the time that it would have measured. */
 extern volatile uint32_t cnn_time;
 volatile uint32_t cnn_time;

@@ -374,6 +374,14 @@ def test_a_damaged_line_of_the_powershield_is_no_sample(line: str) -> None:
     assert (block.flags == Flag.SUSPECT).all()
 
 
+def test_a_time_stamp_of_the_powershield_that_jumps_is_not_believed() -> None:
+    stamp = b"5000-06\r\nTimeStamp: 999999s 000ms, buff 00%\r\n"
+    with pytest.raises(MonitorError, match="jumps"):
+        AsciiDecoder(rate_hz=5000.0, scale=1e6).feed(stamp)
+    with pytest.raises(MonitorError, match="jumps"):
+        BinaryDecoder(rate_hz=1e5, scale=1e6).feed(b"\xf3\x7f\x00\x00\x00\x00\xff\xff")
+
+
 def test_powershield_binary_samples_with_metadata_between() -> None:
     decoder = BinaryDecoder(rate_hz=1000.0, scale=1e6)
     sample = bytes([0x21, 0x00])  # 0x100 * 16^-2 A = 1 A

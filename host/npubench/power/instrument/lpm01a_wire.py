@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.core.errors import MonitorError
 from npubench.power.instrument.source import Block, Flag, LossReport, block_of
 
 BAUD = 3_686_400
@@ -25,6 +26,8 @@ SAMPLE = re.compile(r"^(\d{4})([+-]\d{2})$")
 DAMAGED = re.compile(r"^[\d+-]+$")
 TIMESTAMP = re.compile(r"^TimeStamp:\s*(\d+)s\s*(\d+)ms,\s*buff\s*(\d+)%")
 EVENT = re.compile(r"^event\s+\S+\s+(ris|fal)")
+# Stamps come each second; one that is so far ahead is damaged.
+LONGEST_GAP_S = 60
 META_END = b"\xff\xff"
 META_ERROR, META_INFO, META_TIME, META_STOP, META_OVERCURRENT, META_POWER_DOWN, META_VOLTAGE = (
     range(0xF1, 0xF8)
@@ -102,7 +105,9 @@ class AsciiDecoder:
             now_ms = int(stamp.group(1)) * 1000 + int(stamp.group(2))
             expected = round((now_ms - self._stamped_ms) * self._rate_hz / 1000)
             self._stamped_ms = now_ms
-            return self._emit(missing=expected - len(self._interval.values))
+            missing = expected - len(self._interval.values)
+            _check_gap(missing, self._rate_hz)
+            return self._emit(missing=missing)
         if line.startswith("Acquisition completed"):
             self.completed = True
             return self._emit(missing=0)
@@ -205,6 +210,7 @@ class BinaryDecoder:
             missing = round(now_ms * self._rate_hz / 1000) - self._index
             if payload[0] & 0x80:
                 self.notes.append("the instrument's buffer ran over")
+            _check_gap(missing, self._rate_hz)
             if missing > 1:
                 self._lost += missing
                 block = block_of(
@@ -222,6 +228,14 @@ class BinaryDecoder:
         elif kind == META_INFO:
             self.notes.append(text[:80])
         return None
+
+
+def _check_gap(missing: int, rate_hz: float) -> None:
+    if missing > LONGEST_GAP_S * rate_hz:
+        raise MonitorError(
+            f"the PowerShield's time stamp jumps by {missing / rate_hz:.0f} s",
+            hint="bytes were damaged on the way: another cable or hub",
+        )
 
 
 def join_blocks(blocks: list[Block]) -> Block | None:

@@ -226,6 +226,7 @@ class Board(_Part):
     facts: tuple[Fact, ...] = ()
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    power_notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Board:

@@ -75,8 +75,8 @@ def test_the_boards_that_people_compare_are_there() -> None:
 def test_a_board_says_where_its_facts_come_from(board: Board) -> None:
     assert board.sources
     assert board.status.unverified or board.status.missing
-    if board.id != "nucleo-l4r5zi":  # its sources stand at each line of its registers
-        assert len({fact.topic for fact in board.facts}) == len(board.facts) > 1
+    assert len({fact.topic for fact in board.facts}) == len(board.facts) > 1
+    assert board.power_notes
 
 
 @each(PHYSICAL)

@@ -364,3 +364,11 @@ def test_every_board_can_be_shown() -> None:
         view = on_terminal(board_view(board), width=200)
         for line in board.status.unverified:
             assert line in view
+        for line in board.power_notes:
+            assert line[:60] in view
+        pins = () if board.markers is None else (board.markers.timestamp, *board.markers.codes)
+        words = () if board.flash is None else board.flash.arguments
+        for word in (*pins, *words, *board.console.usb):
+            assert word in view, f"{board.id}: {word} is not shown"
+        for key, value in ({} if board.npu is None else board.npu.config).items():
+            assert f"{key}={value}" in view

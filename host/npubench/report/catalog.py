@@ -104,15 +104,26 @@ def board_view(board: Board) -> RenderableType:
             if board.npu is None
             else f"{board.npu.name}, backend {board.npu.backend or board.npu.adapter or 'none'}",
         ),
+        ("NPU's configuration", _settings(board)),
         ("NPU's compiler", "" if board.npu is None else board.npu.install),
         ("default backend", board.default_backend),
-        ("console", f"{board.console.baud} baud {board.console.note}".strip()),
+        ("console", _console(board)),
+        ("marker pins", _markers(board)),
         ("compiler", f"{board.toolchain.prefix}gcc (package {board.toolchain.package})"),
         (
             "flashing",
             ""
             if board.flash is None
             else f"{board.flash.protocol} with {board.flash.tool} (package {board.flash.package})",
+        ),
+        ("flash arguments", "" if board.flash is None else " ".join(board.flash.arguments)),
+        ("probe", "" if board.flash is None else _usb(board.flash.probe_usb)),
+        (
+            "built by",
+            ""
+            if board.sdk is None
+            else f"PlatformIO's {board.sdk.platform}, framework {board.sdk.framework}, "
+            f"board {board.sdk.board}",
         ),
         (
             "emulator",
@@ -143,6 +154,7 @@ def board_view(board: Board) -> RenderableType:
         ("Missing: keeps images from being built", board.status.missing, "red"),
         ("Unverified: only the board itself can show", board.status.unverified, "yellow"),
         ("Notes", board.notes, ""),
+        ("Power", board.power_notes, ""),
         ("Sources", board.sources, ""),
         (
             "Facts, where they were found and how far they can be trusted",
@@ -161,6 +173,32 @@ def _proof(board: Board) -> str:
     proof = board.status.proof
     assert proof is not None
     return f"{proof.date.isoformat()} by {proof.by}, firmware {proof.firmware_sha256}"
+
+
+def _console(board: Board) -> str:
+    console = board.console
+    fast = "" if console.fast_baud is None else f" ({console.fast_baud} when fast)"
+    return ", ".join(
+        part for part in (f"{console.baud} baud{fast}", console.note, _usb(console.usb)) if part
+    )
+
+
+def _usb(ids: Sequence[str]) -> str:
+    return f"USB {' or '.join(ids)}" if ids else ""
+
+
+def _markers(board: Board) -> str:
+    if board.markers is None:
+        return ""
+    return f"timestamp {board.markers.timestamp}; code, lowest first: " + ", ".join(
+        board.markers.codes
+    )
+
+
+def _settings(board: Board) -> str:
+    """The NPU's configuration, one ``key=value`` after the other."""
+    config = {} if board.npu is None else board.npu.config
+    return ", ".join(f"{key}={value}" for key, value in sorted(config.items()))
 
 
 def _counter(board: Board) -> str:

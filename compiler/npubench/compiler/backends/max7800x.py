@@ -102,7 +102,7 @@ def _device(board: Board) -> Device:
     name = None if board.npu is None else board.npu.config.get("device")
     if not isinstance(name, str) or name not in DEVICES:
         raise ConfigError(
-            f"board {board.id} has neither a MAX78000 nor a MAX78002",
+            f"board {board.id} has no MAX78000 or MAX78002",
             hint="choose max78000fthr, max78000evkit or max78002evkit, or --backend cpu",
         )
     return DEVICES[name]

@@ -17,7 +17,7 @@ from typing import Self
 
 from npubench.core.errors import MonitorError, NpubenchError, StorageError
 from npubench.power.capture.parts import PartsWriter
-from npubench.power.instrument.failure import RecordingEnded
+from npubench.power.instrument.failure import RecordingEnded, understood
 from npubench.power.instrument.source import Block, Identity, LossReport, PowerSource, Traits
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,8 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
-        self._source.start()
+        with understood("the instrument"):
+            self._source.start()
         self._threads = [
             threading.Thread(target=self._read, name="power reader", daemon=True),
             threading.Thread(target=self._write, name="power writer", daemon=True),
@@ -102,7 +103,8 @@ class Recorder:
                 raise self._failed
             if not self._ended:
                 try:
-                    last = self._source.stop()
+                    with understood("the instrument"):
+                        last = self._source.stop()
                     if last is not None:
                         self._writer.add(last)
                 except MonitorError as error:
@@ -118,7 +120,8 @@ class Recorder:
     def _read(self) -> None:
         try:
             while not self._stop.is_set():
-                block = self._source.read(READ_TIMEOUT_S)
+                with understood("the instrument"):
+                    block = self._source.read(READ_TIMEOUT_S)
                 if block is None or not len(block):
                     continue
                 self._queue.put(block)
@@ -137,7 +140,7 @@ class Recorder:
                 self._ended = f"{error.kind}: {error.message}"
                 self._changed.notify_all()
         except Exception as error:  # a driver's mistake must end the capture, not stall it
-            log.exception("the driver failed")
+            log.debug("the driver failed", exc_info=True)
             with self._changed:
                 self._ended = f"{type(error).__name__}: {error}"
                 self._changed.notify_all()

@@ -16,7 +16,7 @@ from npubench.power.energy.reason import Cause, Reason
 from npubench.power.instrument.accuracy import Accuracy
 from npubench.power.instrument.benchfile import Instrument, find_instrument, read_bench
 from npubench.power.instrument.driver import Driver
-from npubench.power.instrument.failure import InstrumentUncalibrated
+from npubench.power.instrument.failure import InstrumentUncalibrated, understood
 from npubench.power.instrument.profile import profile_accuracy
 from npubench.power.instrument.registry import load_driver
 from npubench.power.instrument.source import Identity, PowerSource, Setup, Traits
@@ -159,8 +159,9 @@ def open_power(choice: Choice, playback: Playback | None = None) -> Iterator[Ope
             source = VirtualSource(playback.trace, choice.instrument.options)
         else:
             source = choice.driver.open(_port_of(choice), choice.instrument.options)
-        source = stack.enter_context(source)
-        identity = source.describe()
+        with understood(choice.name):
+            source = stack.enter_context(source)
+            identity = source.describe()
         wanted = choice.instrument.serial
         if wanted and identity.serial and identity.serial != wanted:
             raise MonitorError(
@@ -171,7 +172,8 @@ def open_power(choice: Choice, playback: Playback | None = None) -> Iterator[Ope
             identity = replace(
                 identity, simulated=True, serial="", model=f"simulated {identity.model}"
             )
-        traits = source.configure(setup)
+        with understood(choice.name):
+            traits = source.configure(setup)
         traits = replace(traits, accuracy=_accuracy(choice, traits))
         if choice.instrument.min_window_samples is not None:
             traits = replace(traits, min_window_samples=choice.instrument.min_window_samples)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from npubench.core.errors import MonitorError
 
 
@@ -33,3 +36,16 @@ def sdk_missing(package: str, extra: str) -> SdkMissing:
         f"the Python package {package} is not installed",
         hint=f'pip install "npubench[{extra}]"',
     )
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Around a driver's talk: an answer of another form than its protocol's is the instrument's
+    failure. Raises MonitorError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise MonitorError(
+            f"{what} answered what its driver does not understand: {type(error).__name__}: {error}",
+            hint="is it the instrument and the firmware that the driver is for?",
+        ) from error

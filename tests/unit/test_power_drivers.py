@@ -232,6 +232,25 @@ def test_a_js110_has_two_inputs_and_a_wrong_path_is_named(monkeypatch: pytest.Mo
         pass
 
 
+def test_joulescopes_are_listed_and_an_sdk_that_cannot_start_lists_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Attached(FakeJoulescope):
+        def device_paths(self) -> list[str]:
+            return ["u/js220/002122"]
+
+    def broken() -> FakeJoulescope:
+        raise RuntimeError("no USB")
+
+    module = ModuleType("pyjoulescope_driver")
+    module.Driver = Attached  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyjoulescope_driver", module)
+    (found,) = load_driver("joulescope").detect()
+    assert (found.serial, found.port, found.product) == ("002122", "u/js220/002122", "js220")
+    module.Driver = broken  # type: ignore[attr-defined]
+    assert load_driver("joulescope").detect() == ()
+
+
 @pytest.mark.parametrize(
     ("name", "package", "extra"),
     [("joulescope", "pyjoulescope_driver", "joulescope"), ("scpi", "pyvisa", "power")],

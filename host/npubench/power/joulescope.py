@@ -6,6 +6,7 @@ ids, never by arrival. The inputs are referred to USB ground; dropped samples co
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 from importlib import import_module
@@ -27,6 +28,8 @@ from npubench.power.instrument.source import (
     Traits,
     block_of,
 )
+
+log = logging.getLogger(__name__)
 
 RATE_HZ = 1_000_000
 SILENCE_S = 2.0
@@ -228,18 +231,23 @@ class Joulescope:
 
 
 def _detect() -> tuple[Found, ...]:
+    """What the SDK sees; nothing where it is not installed or cannot reach USB."""
     try:
         driver = _sdk().Driver()
     except MonitorError:
         return ()
-    found = [
-        Found(
-            driver="joulescope", serial=path.split("/")[-1], port=path, product=path.split("/")[1]
-        )
-        for path in driver.device_paths()
-    ]
-    driver.finalize()
-    return tuple(found)
+    except Exception as error:
+        log.warning("Joulescope: the SDK does not start: %s", error)
+        return ()
+    try:
+        paths = [str(path) for path in driver.device_paths()]
+    finally:
+        driver.finalize()
+    return tuple(
+        Found(driver="joulescope", serial=serial, port=path, product=model)
+        for path in paths
+        for _, model, serial in [path.split("/")]
+    )
 
 
 DRIVER = Driver(

@@ -238,6 +238,15 @@ def test_a_free_capture_says_what_speaks_against_it(
     assert code == (1 if reason else 0)
 
 
+def test_a_spike_at_each_switch_changes_no_mean(tmp_path: Path) -> None:
+    right, spiked = (
+        totals(capture_for(choose_power("ppk2-sim", faults), tmp_path / name, seconds=0.3))
+        for name, faults in (("a", []), ("b", ["range-spike"]))
+    )
+    assert spiked.mean_ua == pytest.approx(right.mean_ua, rel=1e-5)
+    assert spiked.high_ua == pytest.approx(right.high_ua, rel=1e-5)
+
+
 @pytest.mark.parametrize("reference_ua", [0.0, float("nan"), float("inf")])
 def test_a_current_that_tells_no_gain_calibrates_nothing(
     reference_ua: float, tmp_path: Path

@@ -231,7 +231,8 @@ class WordDecoder:
         ranges = np.minimum((raw[1::4] >> 6) | ((raw[2::4] & 1) << 2), np.uint8(RANGES - 1))
         present = flags == 0
         changed = np.empty(len(words), bool)
-        changed[0] = self._range >= 0 and ranges[0] != self._range
+        # The beginning of a stream counts as a switch: the front end has just settled on a range.
+        changed[0] = ranges[0] != self._range
         np.not_equal(ranges[1:], ranges[:-1], out=changed[1:])
         if not present.all():
             changed &= present

@@ -417,6 +417,24 @@ def test_adis_networks_have_adis_layers_and_cycles(
     assert details["estimated_cycles"] == details["formula_cycles"] == cycles
     assert details["own_model_equals_tool"] == 1
     assert details["estimate_is_rough"] == 0
+    layers = [int(count) for count in str(details["estimated_layer_cycles"]).split()]
+    assert len(layers) == len(found)
+    assert 1 + sum(layers) == cycles
+
+
+def test_an_estimate_that_the_tool_calls_rough_is_marked(
+    digits: tuple[bytes, Graph], checkout_dir: Path
+) -> None:
+    """Streaming layers, as the tool prints them."""
+    tool = checkout_dir / "ai8xize.py"
+    text = tool.read_text().replace('{count:18,}"', '{count:18,} (est)"')
+    tool.write_text(text.replace('cycles", "", "SUMMARY', 'cycles (est)", "", "SUMMARY'))
+    plan = load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+    details = plan.npu["details"]
+    assert isinstance(details, dict)
+    assert details["estimate_is_rough"] == 1
+    assert details["estimated_cycles"] == 2_105
+    assert details["estimated_layer_cycles"] == "1260 652 192"
 
 
 def net(*shape: int) -> Builder:

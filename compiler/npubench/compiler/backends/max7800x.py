@@ -242,6 +242,7 @@ def _record(
     if made.latency_cycles is not None:
         details["estimated_cycles"] = made.latency_cycles
         details["estimate_is_rough"] = int(made.estimate_is_rough)
+        details["estimated_layer_cycles"] = " ".join(str(count) for count in made.layer_cycles)
     config = json.dumps({"device": device.name, "tool": made.version}, sort_keys=True)
     return {
         "accelerator": device.name,

@@ -115,7 +115,9 @@ def bench_result() -> BenchResult:
     )
 
 
-def measure(folder: Path, monkeypatch: pytest.MonkeyPatch, *, slept: bool = True) -> Any:
+def measure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, slept: bool = True, claimed: bool = True
+) -> Any:
     """Run the live path; the board's trace is known beforehand from a rehearsal."""
     board = load_board("nucleo-l4r5zi")
     rehearsal = ScriptedBoard(slept=slept)
@@ -157,8 +159,7 @@ def measure(folder: Path, monkeypatch: pytest.MonkeyPatch, *, slept: bool = True
     with SimulatedPpk2(feed) as simulator:
         bench.write_text(
             f'schema = 1\n[power.lab]\ndriver = "ppk2"\nport = "{simulator.address}"\n'
-            "[power.lab.accuracy]\nranges = [{ gain_ratio = 0.02, offset_ua = 60.0 }]\n"
-            'source = "for tests"\n'
+            + (CLAIM if claimed else "")
         )
         device = ScriptedBoard(simulator=simulator, slept=slept)
         session = measure_power(
@@ -171,6 +172,12 @@ def measure(folder: Path, monkeypatch: pytest.MonkeyPatch, *, slept: bool = True
             reporter=Silent(),
         )
     return energy_record(job, session, timing=Evidence.MEASURED)
+
+
+CLAIM = """[power.lab.accuracy]
+ranges = [{ gain_ratio = 0.02, offset_ua = 60.0 }]
+source = "for tests"
+"""
 
 
 class _Named:
@@ -199,3 +206,18 @@ def test_a_board_that_cannot_sleep_has_no_net_energy(
     assert record.verdict == "ok"
     assert record.idle_uw is None
     assert record.stages["infer"].net_uj is None
+
+
+def test_a_serial_number_read_back_makes_it_measured_and_no_claim_makes_no_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("npubench.power.ppk2.usb_serial", lambda port: f"serial of {port}")
+    record = measure(tmp_path, monkeypatch, claimed=False)
+    assert record.reasons == ()
+    assert record.evidence is Evidence.MEASURED
+    assert record.instrument.serial.startswith("serial of /dev/")
+    assert record.verdict == "unqualified"
+    for stage in record.stages.values():
+        assert stage.gross_uj > 0
+        assert stage.gross_low_uj is stage.gross_high_uj is None
+        assert stage.net_low_uj is stage.net_high_uj is None

@@ -80,7 +80,7 @@ CASES: dict[str, Case] = {
         version="ST Edge AI Core v2.1.0-20194 329b0e98d",
     ),
     "cvitek": Case(
-        programs=("model_transform.py", "model_deploy.py"),
+        programs=("model_transform.py", "model_deploy.py", "model_tool"),
         words=(
             (
                 "model_transform.py", "--model_name", "network", "--model_def", "network.tflite",
@@ -91,8 +91,15 @@ CASES: dict[str, Case] = {
                 "--quant_input", "--quant_output", "--chip", "cv180x", "--model",
                 "network.cvimodel",
             ),
+            ("model_tool", "--info", "network.cvimodel"),
         ),
         files=("network.mlir", "network.cvimodel"),
+        report="Mlir Version: v1.15.1-20250208\nCvimodel Version: 1.4.0\nFor cv180x chip ONLY\n"
+        "CviModel Need ION Memory Size: (11.73 MB)\n\nSections:\n"
+        "ID   TYPE      NAME                     SIZE        OFFSET      MD5\n"
+        "000  weight    weight                   3120192     0           b9f35851c394615733555613\n"
+        "001  cmdbuf    subfunc_1                476232      3120192     78bc8b80b07e2b51\n",
+        figures="memory_mib 11.73, weights_bytes 3.12019e+06, commands_bytes 476232",
     ),
     "gap8": Case(
         programs=("nntool",),
@@ -104,13 +111,23 @@ CASES: dict[str, Case] = {
         programs=("mltk",),
         words=(("mltk", "profile", "network.tflite", "--accelerator", "MVP", "--estimates"),),
         files=(),
-        report="Accelerator cycles: 1.4M",
-        figures="accelerator_cycles_m 1.4",
+        report="Profiling Summary\nName: image_classification\nAccelerator: MVP\n"
+        "Flash, Model File Size (bytes): 99.3k\nRAM, Runtime Memory Size (bytes): 55.3k\n"
+        "Operation Count: 25.2M\nMultiply-Accumulate Count: 12.4M\nLayer Count: 16\n"
+        "Unsupported Layer Count: 0\nAccelerator Cycle Count: 18.6M\nCPU Cycle Count: 210.8k\n"
+        "CPU Utilization (%): 1.1",
+        figures="accelerator_cycles 1.86e+07, cpu_cycles 210800, layers_count 16, "
+        "unsupported_layers_count 0, macs 1.24e+07, model_bytes 99300, ram_bytes 55300",
     ),
     "axon": Case(
         programs=("axons_ml_nn_compiler_executor.py",),
         words=(("axons_ml_nn_compiler_executor.py", "network.yaml"),),
         files=("outputs/nrf_axon_model_network_.h",),
+        report="command_buf size=425496\nmodel constants buffer size=621032\n"
+        "interlayer buffer size: provisioned 500000, needed 146892\n"
+        "Psum buffer size: provisioned 50000, needed 0\nPersistent Vars buffer size needed 0",
+        figures="command_buffer_bytes 425496, weights_bytes 621032, activations_bytes 146892, "
+        "psum_bytes 0",
     ),
     "ti-nnc": Case(
         programs=("tvmc",),
@@ -119,7 +136,8 @@ CASES: dict[str, Case] = {
                 "tvmc", "compile", "--output-format=a", "--runtime=crt", "--executor=aot",
                 "--executor-aot-interface-api=c", "--executor-aot-unpacked-api=1",
                 "--pass-config", "tir.disable_vectorize=1", "--pass-config",
-                "tir.usmp.algorithm=hill_climb", "--target=c, ti-npu type=hard",
+                "tir.usmp.algorithm=hill_climb",
+                "--target=c, ti-npu skip_normalize=true output_int=true",
                 "--target-c-mcpu=cortex-m0plus", "network.tflite", "-o", "artifacts/mod.a",
                 "--cross-compiler=tiarmclang",
             ),
@@ -132,6 +150,12 @@ CASES: dict[str, Case] = {
             ("ncc", "compile", "-i", "tflite", "-t", "k210", "network.tflite", "network.kmodel"),
         ),
         files=("network.kmodel",),
+        report="8. Generate code...\n\nSUMMARY\nINPUTS\n0\tinput\tf32[1,1,28,28]\nOUTPUTS\n"
+        "0\toutput\tf32[1,10]\n\nMEMORY USAGES\n.input\t   3.06 KB\t(3136 B)\n"
+        ".output\t  40.00 B\t(40 B)\n.data\t 120.00 B\t(120 B)\nMODEL\t  31.65 KB\t(32408 B)\n"
+        "TOTAL\t  34.87 KB\t(35704 B)\n",
+        figures="input_bytes 3136, output_bytes 40, activations_bytes 120, model_bytes 32408, "
+        "total_bytes 35704",
     ),
 }  # fmt: skip
 
@@ -266,6 +290,9 @@ def test_what_a_report_lacks_is_left_out() -> None:
     assert read_figures(figures, "a=7") == {"a": 7.0}
     assert read_figures(figures, "3 of 4") == {"r": 0.75}
     assert read_figures(figures, "3 of 0") == {}
+    scaled = (Figure(name="s", pattern=r"size: ([\d.,]+[kMG]?)"),)
+    for text, wanted in {"1,234": 1234.0, "99.3k": 99300.0, "1.5M": 1.5e6, "7": 7.0}.items():
+        assert read_figures(scaled, f"size: {text}") == {"s": wanted}
 
 
 def test_every_adapter_says_where_its_words_are_from() -> None:

@@ -26,6 +26,7 @@ from npubench.core.errors import CompileError, StorageError, ToolError
 from npubench.core.paths import cache_root
 
 MODEL_FILE = "network.tflite"
+_SCALES = {"k": 1e3, "M": 1e6, "G": 1e9}
 
 
 class NeedsVendorRuntime(CompileError):
@@ -34,8 +35,8 @@ class NeedsVendorRuntime(CompileError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number of the report: its name with the unit, and a pattern whose first group is it
-    (with a second group: first / second)."""
+    """A number of the report: its name with the unit, and a pattern whose first group is it, with
+    thousands apart by commas or k, M, G behind it (with a second group: first / second)."""
 
     name: str
     pattern: str
@@ -138,14 +139,19 @@ def read_figures(figures: tuple[Figure, ...], text: str) -> dict[str, float]:
     """The figures that the report holds; what it does not hold is left out, never guessed."""
     found = {}
     for figure in figures:
-        match = re.search(figure.pattern, text)
+        match = re.search(figure.pattern, text, re.MULTILINE)
         if match is None:
             continue
-        numbers = [float(group.replace(",", "")) for group in match.groups() if group is not None]
+        numbers = [_number(group) for group in match.groups() if group is not None]
         if len(numbers) == 2 and numbers[1] == 0:
             continue
         found[figure.name] = round(numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0], 6)
     return found
+
+
+def _number(text: str) -> float:
+    scale = _SCALES.get(text[-1:], 1.0)
+    return float(text.rstrip("".join(_SCALES)).replace(",", "")) * scale
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

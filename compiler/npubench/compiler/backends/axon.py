@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npubench.compiler.adapter import VendorBackend
+from npubench.compiler.adapter import Figure, VendorBackend
 from npubench.compiler.vendor import VendorTool
 
 BACKEND = VendorBackend(
@@ -16,9 +16,20 @@ BACKEND = VendorBackend(
         version_words=(),
     ),
     steps=("{tool} network.yaml",),
-    inputs={"network.yaml": "NETWORK:\n  MODEL_NAME: network\n  TFLITE_MODEL: network.tflite\n"},
+    inputs={"network.yaml": "network:\n  model_name: network\n  tflite_model: network.tflite\n"},
+    figures=(
+        Figure(name="command_buffer_bytes", pattern=r"command_buf size=(\d+)"),
+        Figure(name="weights_bytes", pattern=r"model constants buffer size=(\d+)"),
+        Figure(
+            name="activations_bytes",
+            pattern=r"interlayer buffer size: provisioned \d+, needed (\d+)",
+        ),
+        Figure(name="psum_bytes", pattern=r"Psum buffer size: provisioned \d+, needed (\d+)"),
+    ),
     products=("output*/**/nrf_axon_model_network*.h",),
     runtime="Nordic's Axon driver (nrf_edgeai_lib, nRF Connect SDK)",
-    sources=("nrfconnect/sdk-edge-ai doc/axon_compiler (YAML parameters, command, output header)",),
-    unconfirmed="the name above a model's parameters in the YAML",
+    sources=(
+        "nrfconnect/sdk-edge-ai doc/axon_compiler (command, output header)",
+        "its tools/axon/compiler/scripts: YAML template, compile_logs.txt (report)",
+    ),
 )

@@ -12,10 +12,17 @@ BACKEND = VendorBackend(
     steps=("{tool} profile {model} --accelerator MVP --estimates",),
     products=(),
     figures=(
-        Figure(name="accelerator_cycles_k", pattern=r"Accelerator [Cc]ycles\s*:\s*([\d.]+)\s*k"),
-        Figure(name="accelerator_cycles_m", pattern=r"Accelerator [Cc]ycles\s*:\s*([\d.]+)\s*M"),
+        Figure(name="accelerator_cycles", pattern=r"Accelerator Cycle Count: ([\d.]+[kMG]?)"),
+        Figure(name="cpu_cycles", pattern=r"CPU Cycle Count: ([\d.]+[kMG]?)"),
+        Figure(name="layers_count", pattern=r"^\s*Layer Count: (\d+)"),
+        Figure(name="unsupported_layers_count", pattern=r"Unsupported Layer Count: (\d+)"),
+        Figure(name="macs", pattern=r"Multiply-Accumulate Count: ([\d.]+[kMG]?)"),
+        Figure(name="model_bytes", pattern=r"Model File Size \(bytes\): ([\d.]+[kMG]?)"),
+        Figure(name="ram_bytes", pattern=r"Runtime Memory Size \(bytes\): ([\d.]+[kMG]?)"),
     ),
     runtime="Simplicity SDK's TFLM with MVP kernels",
-    sources=("siliconlabs/mltk documentation (mltk profile --accelerator MVP --estimates)",),
-    unconfirmed="the report's wording of the accelerator's cycles",
+    sources=(
+        "siliconlabs/mltk documentation (mltk profile --accelerator MVP --estimates)",
+        "siliconlabs/mltk models (profiling summaries, printed beside each model)",
+    ),
 )

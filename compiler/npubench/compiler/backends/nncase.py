@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npubench.compiler.adapter import VendorBackend
+from npubench.compiler.adapter import Figure, VendorBackend
 from npubench.compiler.vendor import VendorTool
 
 BACKEND = VendorBackend(
@@ -15,7 +15,18 @@ BACKEND = VendorBackend(
     steps=("{tool} compile -i tflite -t {target} {model} network.kmodel",),
     defaults={"target": "k210"},
     products=("network.kmodel",),
+    figures=(
+        Figure(name="input_bytes", pattern=r"^\.input\s[^(]*\((\d+) B\)"),
+        Figure(name="output_bytes", pattern=r"^\.output\s[^(]*\((\d+) B\)"),
+        Figure(name="activations_bytes", pattern=r"^\.data\s[^(]*\((\d+) B\)"),
+        Figure(name="model_bytes", pattern=r"^MODEL\s[^(]*\((\d+) B\)"),
+        Figure(name="total_bytes", pattern=r"^TOTAL\s[^(]*\((\d+) B\)"),
+    ),
     runtime="the KPU run time of kendryte-standalone-sdk",
-    sources=("nncase 1.x docs/USAGE (ncc compile)", "nncase FAQ"),
+    sources=(
+        "nncase 1.x docs/USAGE (ncc compile)",
+        "nncase FAQ",
+        "kendryte/nncase issues 396 and 534 (what ncc 1.0 and 1.3 print: MEMORY USAGES)",
+    ),
     unconfirmed="a quantized .tflite: nncase asks for float networks and a data set to quantize",
 )

@@ -66,6 +66,34 @@ class Builder:
     def reshape(self, *shape: int, kind: str = "RESHAPE") -> Builder:
         return self._op(kind, (self.last,), shape, None)
 
+    def flatten_open(self, count: int) -> Builder:
+        """As a converter flattens where the batch is open: it works the shape out, and reshapes
+        the tensor from before the last reshape."""
+        before = self._ops[-1].inputs[0]
+        self._tensors += [
+            TensorSpec(name=name, shape=shape, dtype="int32", scales=None)
+            for name, shape in (("shape", (len(self.shape),)), ("batch", ()), ("packed", (2,)))
+        ]
+        self._shapes += [(len(self.shape),), (), (2,)]
+        shape, batch, packed = range(len(self._tensors) - 3, len(self._tensors))
+        begin, one = (
+            self._constant((1,), "int32", np.array([value], np.int32).tobytes()) for value in (0, 1)
+        )
+        values = self._constant((), "int32", np.array(count, np.int32).tobytes())
+        masks: dict[int, Field] = {4: ("i", 1)}
+        self._ops += [
+            OpSpec(kind="SHAPE", inputs=(self.last,), outputs=(shape,)),
+            OpSpec(
+                kind="STRIDED_SLICE", inputs=(shape, begin, one, one), outputs=(batch,),
+                options=masks,
+            ),
+            OpSpec(
+                kind="PACK", inputs=(batch, values), outputs=(packed,), options=None
+            ),
+        ]  # fmt: skip
+        self.last = before
+        return self._op("RESHAPE", (before, packed), (1, count), None)
+
     def dense(self, out: int, *, bias: bool = True) -> Builder:
         scale = 1 / (64 * np.sqrt(self.shape[-1]))
         weights = self._weights((out, self.shape[-1]), scale)
@@ -157,4 +185,4 @@ def keyword_net() -> bytes:
         pool(kind)
         net.pad((1, 1))
         conv(out, taps)
-    return net.reshape(1, 256).dense(21, bias=False).written()
+    return net.flatten_open(256).dense(21, bias=False).written()

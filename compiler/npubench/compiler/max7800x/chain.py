@@ -7,7 +7,7 @@ networks", and the checks of its izer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -27,6 +27,8 @@ MAX_TAPS_1D = 9
 MAX_LAYERS = 32
 MAX_FLATTEN_PIXELS = 256
 MAX_FLATTEN_INPUTS = 16384
+SHAPE_OPS = ("SHAPE", "STRIDED_SLICE", "PACK")
+"""A converter writes them before the reshape of a network whose batch is open."""
 MAX_POOL_CHANNELS = 64
 """Of a layer that pools several pixels and does nothing else: it takes one pass."""
 
@@ -128,6 +130,7 @@ class _Reader:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._tensor = self._source = graph.inputs[0]
+        self._same = {self._tensor}  # tensors with its values, which reshapes leave behind
         self._shape = _canonical(graph.tensor(self._tensor).shape)
         self._pool: Pool | None = None
         self._pad = (0, 0, 0, 0)
@@ -150,9 +153,12 @@ class _Reader:
             "DEPTHWISE_CONV_2D": "the MAX78000 has no depthwise convolution",
             "ADD": "sums of two branches are not mapped by this backend",
         }
+        if op.kind in SHAPE_OPS and self._is_shape(op):
+            self._waiting.append(op.index)
+            return
         if op.kind not in handlers:
             raise _refusal(op, reasons.get(op.kind, "the accelerator has no such layer"))
-        if len(self._graph.inputs) != 1 or op.inputs[0] != self._tensor:
+        if len(self._graph.inputs) != 1 or op.inputs[0] not in self._same:
             raise _refusal(op, "the network is not a chain")
         handlers[op.kind](op)
 
@@ -165,6 +171,12 @@ class _Reader:
         elif self._waiting and self._layers:
             self._layers[-1] = _leading_to(self._layers[-1], self._tensor, self._waiting)
         return self._layers
+
+    def _is_shape(self, op: Op) -> bool:
+        """Whether it works out the shape that a reshape will have, which the file states anyway."""
+        return all(
+            self._graph.tensor(index).dtype in (DType.INT32, DType.INT64) for index in op.outputs
+        )
 
     # --- operators -------------------------------------------------------------------------------
 
@@ -297,15 +309,17 @@ class _Reader:
             if any(self._pad) or self._pool is not None or not (same_channels or not self._layers):
                 raise _refusal(op, f"a reshape to {list(shape)}")
             self._shape = wanted
+            self._same = set()
         elif not shape or shape[0] != 1:
             raise _refusal(op, f"a reshape to {list(shape)}")
-        self._follow(op)
+        self._follow(op, self._same)
 
     # --- layers ----------------------------------------------------------------------------------
 
-    def _follow(self, op: Op) -> None:
+    def _follow(self, op: Op, same: Collection[int] = ()) -> None:
         self._waiting.append(op.index)
         self._tensor = op.outputs[0]
+        self._same = {*same, self._tensor}
 
     def _shape_after_pool(self, op: Op) -> Shape:
         shape = self._shape if self._pool is None else self._pool.of(self._shape)
@@ -382,6 +396,7 @@ class _Reader:
         )
         self._pool, self._pad, self._waiting = None, (0, 0, 0, 0), []
         self._shape, self._tensor, self._source = shape, target, target
+        self._same = {target}
 
     def _constant(self, op: Op, position: int) -> Floats:
         tensor = self._graph.tensor(op.inputs[position])

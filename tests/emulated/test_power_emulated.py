@@ -93,6 +93,7 @@ def test_a_bad_capture_refuses_the_run_and_keeps_its_timing(tmp_path: Path) -> N
     assert run["status"] == "refused"
     assert run["energy"]["verdict"] == "refused"
     assert run["energy"]["reasons"][0].startswith("samples-lost: ")
+    assert run["energy"]["stages"] == {}
     assert run["stages"]["infer"]["median"] > 0
     assert run["golden"]["status"] == "match"
 

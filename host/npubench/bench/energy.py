@@ -265,7 +265,10 @@ def energy_record(job: Job, session: PowerSession, *, timing: Evidence) -> Energ
         if traits is None
         else traits.voltage_mv,
         voltage_source="declared" if traits is None else traits.voltage,
-        stages={name: _stage_record(stage, sourced) for name, stage in found.stages.items()},
+        # Figures of a refused capture would be taken for results by whoever reads on.
+        stages={}
+        if reasons
+        else {name: _stage_record(stage, sourced) for name, stage in found.stages.items()},
         verdict=verdict,
         reasons=tuple(str(reason) for reason in reasons),
         model=model,

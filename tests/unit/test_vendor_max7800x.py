@@ -193,12 +193,14 @@ def test_the_max78002_has_its_own_addresses(
     assert "formula_cycles" not in details
 
 
-def test_the_max78002_pads_no_conv1d_of_several_passes() -> None:
+@pytest.mark.usefixtures("checkout_dir")
+def test_the_max78002_pads_no_conv1d_of_several_passes(checkout_dir: Path) -> None:
     data = keyword_net()
     with pytest.raises(UnsupportedOp, match="MAX78002 pads no Conv1d of more than 64 channels"):
         load_backend("max7800x").compile(
             read_tflite(data, name="kws"), data, load_board("max78002evkit")
         )
+    assert not (checkout_dir / "seen.json").exists()
 
 
 def test_the_tool_gets_network_weights_biases_and_a_sample(
@@ -526,10 +528,13 @@ def test_what_is_described_the_tool_takes(
         (net(1, 100, 100, 1).pool("MAX", (16, 16), (16, 16)).reshape(1, 36).dense(2), "streaming"),
     ],
 )
-def test_what_the_tool_would_refuse_is_refused_before(built: Builder, reason: str) -> None:
+def test_what_the_tool_would_refuse_is_refused_before(
+    built: Builder, reason: str, checkout_dir: Path
+) -> None:
     graph = read_tflite(built.written(), name="net")
     with pytest.raises(UnsupportedOp, match=reason):
         load_backend("max7800x").compile(graph, b"", load_board(BOARD))
+    assert not (checkout_dir / "seen.json").exists()
 
 
 @needs_arm

@@ -163,6 +163,16 @@ def test_without_a_checkout_it_says_how_to_get_it(
     assert "--backend cpu" in error.value.hint
 
 
+def test_without_a_checkout_it_also_says_whether_one_would_help(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AI8X_SYNTHESIS_DIR", raising=False)
+    kws = read_network(resolve_model("kws"))
+    with pytest.raises(ToolMissing) as error:
+        load_backend("max7800x").compile(kws.graph, kws.data, load_board(BOARD))
+    assert "would not take this network: operator CONV_2D (index 0)" in error.value.hint
+
+
 def test_a_checkout_without_the_tool_is_named(
     digits: tuple[bytes, Graph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,7 @@ from npubench.compiler.max7800x.scheme import (
 from npubench.compiler.max7800x.tool import ENGINE, TOOL, Generated, generate
 from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
 from npubench.compiler.vendor import locate
-from npubench.core.errors import ConfigError, ToolError, UnsupportedOp
+from npubench.core.errors import ConfigError, DoesNotFit, ToolError, ToolMissing, UnsupportedOp
 
 DRIVER: Final = "max7800x"
 SEED: Final = 1
@@ -56,17 +56,16 @@ class Max7800xBackend:
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Map, quantize, let ai8xize generate, and wire its C behind ``nb_npu.h``.
 
-        Raises UnsupportedOp or DoesNotFit when the accelerator cannot take the network, ToolMissing
-        without a checkout of ai8x-synthesis, ToolError when the tool fails.
+        Raises ToolMissing without a checkout of ai8x-synthesis, UnsupportedOp or DoesNotFit when the
+        accelerator cannot take the network, ToolError when the tool fails.
         """
         del model
         device = _device(board)
-        _check_types(graph)
-        chain = read_chain(graph)
-        quantized = quantize_chain(graph, chain)
-        sample = sample_input(graph, quantized, SEED)
-        files = describe(quantized, sample, device)
-        locate(TOOL, engine=ENGINE)
+        try:
+            locate(TOOL, engine=ENGINE)
+        except ToolMissing as missing:
+            raise _with_outlook(missing, graph, device) from missing
+        chain, quantized, files = _mapped(graph, device)
         made = generate(files, device=device.name)
         answer = _answer(quantized, made, device)
         artifact = _artifact(files, made)
@@ -106,6 +105,27 @@ def _device(board: Board) -> Device:
             hint="choose max78000fthr, max78000evkit or max78002evkit, or --backend cpu",
         )
     return DEVICES[name]
+
+
+def _mapped(graph: Graph, device: Device) -> tuple[Chain, QuantizedChain, dict[str, bytes]]:
+    """The network as the accelerator runs it, and the files for the tool."""
+    _check_types(graph)
+    chain = read_chain(graph)
+    quantized = quantize_chain(graph, chain)
+    return chain, quantized, describe(quantized, sample_input(graph, quantized, SEED), device)
+
+
+def _with_outlook(missing: ToolMissing, graph: Graph, device: Device) -> ToolMissing:
+    """Who has no checkout learns as well whether getting one would help this network."""
+    try:
+        _mapped(graph, device)
+    except (UnsupportedOp, DoesNotFit) as refusal:
+        return ToolMissing(
+            missing.message,
+            argv=missing.argv,
+            hint=f"{missing.hint} (the accelerator would not take this network: {refusal.message})",
+        )
+    return missing
 
 
 def _check_types(graph: Graph) -> None:

@@ -56,8 +56,8 @@ class Max7800xBackend:
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Map, quantize, let ai8xize generate, and wire its C behind ``nb_npu.h``.
 
-        Raises ToolMissing without a checkout of ai8x-synthesis, UnsupportedOp or DoesNotFit when the
-        accelerator cannot take the network, ToolError when the tool fails.
+        Raises ToolMissing without a checkout of ai8x-synthesis, UnsupportedOp or DoesNotFit when
+        the accelerator cannot take the network, ToolError when the tool fails.
         """
         del model
         device = _device(board)

@@ -124,27 +124,6 @@ void nb_hal_marker(uint32_t code)
     put_levels(7u << CODE_SHIFT, (code & 7u) << CODE_SHIFT);
 }
 
-void nb_hal_wait_us(uint32_t us)
-{
-    nb_core_wait_us(us);
-}
-
-bool nb_hal_idle(uint32_t ms)
-{
-    nb_core_idle(ms);
-    return true;
-}
-
-void nb_hal_cache_clean(const void *data, size_t bytes)
-{
-    nb_cache_clean_range(data, bytes);
-}
-
-void nb_hal_cache_invalidate(void *data, size_t bytes)
-{
-    nb_cache_invalidate_range(data, bytes);
-}
-
 /* The handshake of a warm reset is cleared first, as the vendor's debug sequence does it. */
 _Noreturn void nb_hal_reset(void)
 {

@@ -97,32 +97,10 @@ void nb_hal_marker(uint32_t code)
     (void)code;
 }
 
-/* In steps of a second, so that the product and the counter's wrap stay out of the way. */
-void nb_hal_wait_us(uint32_t us)
-{
-    while (us != 0) {
-        const uint32_t step = us < 1000000u ? us : 1000000u;
-        const uint32_t begin = nb_hal_counter();
-        while (nb_hal_counter() - begin < step * (NB_HAL_COUNTER_HZ / 1000000u)) {
-        }
-        us -= step;
-    }
-}
-
 bool nb_hal_idle(uint32_t ms)
 {
     (void)ms;
     return false;
-}
-
-void nb_hal_cache_clean(const void *data, size_t bytes)
-{
-    nb_cache_clean_range(data, bytes);
-}
-
-void nb_hal_cache_invalidate(void *data, size_t bytes)
-{
-    nb_cache_invalidate_range(data, bytes);
 }
 
 _Noreturn void nb_hal_reset(void)

@@ -1,10 +1,14 @@
-/* cache_m.c: the L1 caches of Cortex-M7 and M55. On other cores every function does nothing.
+/* cache_m.c: the L1 caches of Cortex-M7 and M55. On other cores every function does nothing: the CPU
+ * alone reads and writes memory there. Empty under an operating system.
  *
  * Register addresses, bits and the order of operations: CMSIS core_cm7.h, core_cm55.h and
  * armv7m_cachel1.h. Lines of 32 bytes; set from bit 5 of a set/way word, way at its top. */
 #include "nb_core.h"
 
 #include "nb_board.h"
+#include "nb_hal.h"
+
+#if !defined(__unix__) && !defined(__APPLE__)
 
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' &&                                    \
     (defined(__ARM_ARCH_7EM__) || defined(__ARM_FEATURE_MVE)) && defined(NB_L1_CACHES)
@@ -77,7 +81,7 @@ void nb_cache_flush(void)
 #endif
 }
 
-void nb_cache_clean_range(const void *data, size_t bytes)
+void nb_hal_cache_clean(const void *data, size_t bytes)
 {
 #if HAS_CACHES
     const uintptr_t end = (uintptr_t)data + bytes;
@@ -93,7 +97,7 @@ void nb_cache_clean_range(const void *data, size_t bytes)
 }
 
 /* A line that the range shares with something else is written back before it is dropped. */
-void nb_cache_invalidate_range(void *data, size_t bytes)
+void nb_hal_cache_invalidate(void *data, size_t bytes)
 {
 #if HAS_CACHES
     const uintptr_t begin = (uintptr_t)data;
@@ -112,3 +116,5 @@ void nb_cache_invalidate_range(void *data, size_t bytes)
     (void)bytes;
 #endif
 }
+
+#endif

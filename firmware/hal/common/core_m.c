@@ -2,6 +2,7 @@
 #include "nb_core.h"
 
 #include "nb_board.h"
+#include "nb_hal.h"
 #include "nb_hal_counter.h"
 
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH >= 7
@@ -52,9 +53,12 @@ bool nb_core_init(void)
     return (DWT_CTRL & DWT_CTRL_NOCYCCNT) == 0;
 }
 
-/* Many parts stop CYCCNT with the core's clock, while SysTick goes on (it is what wakes the core):
- * the cycles that the counter missed are added to it, so that time stays whole. */
-void nb_core_idle(uint32_t ms)
+#ifdef NB_COUNTER_DWT
+/* Sleep (WFI) with SysTick, from the core's clock, as the alarm. The core's clock alone stops;
+ * SysTick's exception stays pending behind PRIMASK, so that no handler runs. Many parts stop CYCCNT
+ * with the core's clock, while SysTick goes on: the cycles that the counter missed are added to it,
+ * so that time stays whole. */
+bool nb_hal_idle(uint32_t ms)
 {
     const uint32_t longest = (SYSTICK_COUNTS - 1u) / ((uint32_t)NB_CPU_HZ / 1000u + 1u);
     while (ms != 0) {
@@ -76,7 +80,9 @@ void nb_core_idle(uint32_t ms)
         SCB_ICSR = ICSR_PENDSTCLR;
         ms -= step;
     }
+    return true;
 }
+#endif
 
 _Noreturn void nb_core_reset(void)
 {

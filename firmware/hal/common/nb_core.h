@@ -1,6 +1,10 @@
 /* nb_core.h: what the HAL families share: core.c on every core, core_m.c and cache_m.c on Cortex-M,
  * from the Armv7-M and Armv8-M architecture manuals (DDI 0403, DDI 0553) and CMSIS core_cm7.h and
- * core_cm55.h. Nothing here enables an interrupt. */
+ * core_cm55.h. Nothing here enables an interrupt.
+ *
+ * These files also bind, of nb_hal.h, nb_hal_wait_us (by the counter; it ends also when that stands
+ * still), nb_hal_cache_clean and nb_hal_cache_invalidate, and where the counter is DWT CYCCNT
+ * (nb_counter_dwt.h) nb_hal_idle. A family has the rest. */
 #ifndef NB_CORE_H
 #define NB_CORE_H
 
@@ -20,14 +24,6 @@ bool nb_core_init(void);
  * hardware which never gets ready cannot hang the board. False: it did not. */
 bool nb_core_poll(const volatile uint32_t *where, uint32_t flags, uint32_t value, uint32_t rounds);
 
-/* Wait at least `us` microseconds by the counter. Ends also when the counter stands still. */
-void nb_core_wait_us(uint32_t us);
-
-/* Sleep (WFI) for `ms` milliseconds with SysTick, from the core's clock, as the alarm. The core's
- * clock alone stops; SysTick's exception stays pending behind PRIMASK, so that no handler runs. The
- * cycle counter is put forward by what it missed. */
-void nb_core_idle(uint32_t ms);
-
 /* Write back every cache and ask for a system reset (AIRCR.SYSRESETREQ). */
 _Noreturn void nb_core_reset(void);
 
@@ -35,8 +31,6 @@ _Noreturn void nb_core_reset(void);
  * data cache held is written back first. */
 void nb_cache_on(void);
 void nb_cache_flush(void);
-void nb_cache_clean_range(const void *data, size_t bytes);
-void nb_cache_invalidate_range(void *data, size_t bytes);
 
 #if __ARM_ARCH >= 8 && defined(__ARM_ARCH_PROFILE)
 /* Memory attributes of a region of the Armv8-M MPU. */

@@ -8,21 +8,21 @@
 #if defined(__riscv) && !defined(__unix__)
 
 #define STRING_OF(text) #text
-#define STRING(macro)   STRING_OF(macro)
-#define MSTATUS_FS      0x6000
-#define PAINT           0xA5A5A5A5
+#define STRING(macro) STRING_OF(macro)
+#define MSTATUS_FS 0x6000
+#define PAINT 0xA5A5A5A5
 
 #define CAUSE_FETCH_MISALIGNED 0u
-#define CAUSE_FETCH_ACCESS     1u
-#define CAUSE_ILLEGAL          2u
-#define CAUSE_BREAKPOINT       3u
-#define CAUSE_LOAD_MISALIGNED  4u
-#define CAUSE_LOAD_ACCESS      5u
+#define CAUSE_FETCH_ACCESS 1u
+#define CAUSE_ILLEGAL 2u
+#define CAUSE_BREAKPOINT 3u
+#define CAUSE_LOAD_MISALIGNED 4u
+#define CAUSE_LOAD_ACCESS 5u
 #define CAUSE_STORE_MISALIGNED 6u
-#define CAUSE_STORE_ACCESS     7u
-#define CAUSE_FETCH_PAGE       12u
-#define CAUSE_LOAD_PAGE        13u
-#define CAUSE_STORE_PAGE       15u
+#define CAUSE_STORE_ACCESS 7u
+#define CAUSE_FETCH_PAGE 12u
+#define CAUSE_LOAD_PAGE 13u
+#define CAUSE_STORE_PAGE 15u
 
 _Static_assert(PAINT == NB_STACK_PAINT, "as text, for the assembler");
 
@@ -35,7 +35,8 @@ _Noreturn __attribute__((used)) void nb_start(void);
 _Noreturn __attribute__((used)) void nb_fault_rv(uintptr_t ra);
 
 /* Interrupts off, traps to us, FPU before the compiler uses it, stack paint; then C. */
-__attribute__((naked, section(".nb_vectors"))) _Noreturn void nb_reset_handler(void) {
+__attribute__((naked, section(".nb_vectors"))) _Noreturn void nb_reset_handler(void)
+{
     __asm volatile("csrci mstatus, 8\n"
                    "csrw mie, zero\n"
                    "la t0, nb_trap_entry\n"
@@ -47,19 +48,20 @@ __attribute__((naked, section(".nb_vectors"))) _Noreturn void nb_reset_handler(v
                    "2:\n"
 #ifdef __riscv_flen
                    "li t0, " STRING(MSTATUS_FS) "\n"
-                                                "csrs mstatus, t0\n"
-                                                "fscsr zero\n"
+                   "csrs mstatus, t0\n"
+                   "fscsr zero\n"
 #endif
-                                                "la sp, _nb_stack_top\n"
-                                                "la t0, _nb_stack_limit\n"
-                                                "li t1, " STRING(PAINT) "\n"
-                                                                        "3: sw t1, 0(t0)\n"
-                                                                        "addi t0, t0, 4\n"
-                                                                        "bne t0, sp, 3b\n"
-                                                                        "j nb_start\n");
+                   "la sp, _nb_stack_top\n"
+                   "la t0, _nb_stack_limit\n"
+                   "li t1, " STRING(PAINT) "\n"
+                   "3: sw t1, 0(t0)\n"
+                   "addi t0, t0, 4\n"
+                   "bne t0, sp, 3b\n"
+                   "j nb_start\n");
 }
 
-_Noreturn void nb_start(void) {
+_Noreturn void nb_start(void)
+{
     const uint32_t *from = _nb_data_load;
     for (uint32_t *to = _nb_data_start; to != _nb_data_end; to++) {
         *to = *from++;
@@ -72,7 +74,8 @@ _Noreturn void nb_start(void) {
 }
 
 /* The stack below is kept while there is room on it, else given up. */
-__attribute__((naked, aligned(4))) void nb_trap_entry(void) {
+__attribute__((naked, aligned(4))) void nb_trap_entry(void)
+{
     __asm volatile("la t0, _nb_stack_limit + 256\n"
                    "la t1, _nb_stack_top\n"
                    "bltu sp, t0, 1f\n"
@@ -83,13 +86,15 @@ __attribute__((naked, aligned(4))) void nb_trap_entry(void) {
                    "j nb_fault_rv\n");
 }
 
-static uintptr_t cause(void) {
+static uintptr_t cause(void)
+{
     uintptr_t value;
     __asm volatile("csrr %0, mcause" : "=r"(value));
     return value;
 }
 
-_Noreturn void nb_fault_rv(uintptr_t ra) {
+_Noreturn void nb_fault_rv(uintptr_t ra)
+{
     static nb_fault fault; /* all zero, and not on a stack that may be short */
     const uintptr_t number = cause();
     fault.lr = ra;

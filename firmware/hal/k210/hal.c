@@ -12,16 +12,16 @@
 #include "nb_hal_counter.h"
 #include "registers.h"
 
-#define ROUNDS       100000u
-#define UART_RX_IO   4u
-#define UART_TX_IO   5u
+#define ROUNDS 100000u
+#define UART_RX_IO 4u
+#define UART_TX_IO 5u
 #define TIMESTAMP_IO 21u
-#define PINS         4u
-#define TIMESTAMP    1u
-#define CODE_PIN     1u
-#define CODES        (7u << CODE_PIN)
-#define MIE_MTIE     (1u << 7)
-#define FRAME_BITS   11u
+#define PINS 4u
+#define TIMESTAMP 1u
+#define CODE_PIN 1u
+#define CODES (7u << CODE_PIN)
+#define MIE_MTIE (1u << 7)
+#define FRAME_BITS 11u
 
 _Static_assert(NB_CPU_HZ == 390000000, "the clock that clock_init sets up");
 
@@ -29,7 +29,8 @@ static uint32_t baud_now;
 
 /* The core runs from the crystal while the PLL is made. A slip that was seen keeps LOCK low until
  * it is cleared. */
-static void clock_init(void) {
+static void clock_init(void)
+{
     SYSCTL_CLK_SEL0 &= ~CLK_SEL0_ACLK_PLL0;
     SYSCTL_PLL0 = (SYSCTL_PLL0 & ~PLL_FACTORS) | PLL_780_MHZ | PLL_POWER;
     SYSCTL_PLL0 &= ~PLL_RESET;
@@ -46,7 +47,8 @@ static void clock_init(void) {
 }
 
 /* Levels first, then outputs: timestamp high, code 0. */
-static void pins_init(void) {
+static void pins_init(void)
+{
     SYSCTL_CLK_EN_CENT |= CLK_EN_CENT_APB0;
     SYSCTL_CLK_EN_PERI |= CLK_EN_PERI_FPIOA;
     nb_hal_timestamp(true);
@@ -57,7 +59,8 @@ static void pins_init(void) {
     }
 }
 
-static void console_init(void) {
+static void console_init(void)
+{
     FPIOA_IO(UART_RX_IO) = FPIOA_INPUT | FUNCTION_UARTHS_RX;
     FPIOA_IO(UART_TX_IO) = FPIOA_OUTPUT | FUNCTION_UARTHS_TX;
     UARTHS_IE = 0;
@@ -66,31 +69,36 @@ static void console_init(void) {
     UARTHS_RXCTRL = UARTHS_RXCTRL_ON;
 }
 
-void nb_hal_init(void) {
+void nb_hal_init(void)
+{
     clock_init();
     pins_init();
     console_init();
 }
 
-void nb_hal_putc(uint8_t byte) {
+void nb_hal_putc(uint8_t byte)
+{
     while ((UARTHS_TXDATA & UARTHS_TXDATA_FULL) != 0) {
     }
     UARTHS_TXDATA = byte;
 }
 
-int nb_hal_getc(void) {
+int nb_hal_getc(void)
+{
     const uint32_t data = UARTHS_RXDATA;
     return (data & UARTHS_RXDATA_EMPTY) == 0 ? (int)(data & 0xFFu) : -1;
 }
 
 /* TXWM says that no byte waits; the last one may still be in the shifter. */
-void nb_hal_flush(void) {
+void nb_hal_flush(void)
+{
     while ((UARTHS_IP & UARTHS_IP_TXWM) == 0) {
     }
     nb_hal_wait_us(FRAME_BITS * 1000000u / baud_now + 1u);
 }
 
-bool nb_hal_set_baud(uint32_t baud) {
+bool nb_hal_set_baud(uint32_t baud)
+{
     if (baud == 0 || baud > NB_CPU_HZ / 16u) {
         return false;
     }
@@ -103,22 +111,21 @@ bool nb_hal_set_baud(uint32_t baud) {
     return true;
 }
 
-void nb_hal_timestamp(bool high) {
+void nb_hal_timestamp(bool high)
+{
     const uint32_t levels = GPIOHS_OUTPUT_VAL & ~TIMESTAMP;
     GPIOHS_OUTPUT_VAL = high ? levels | TIMESTAMP : levels;
 }
 
 /* All pins in one store. */
-void nb_hal_marker(uint32_t code) {
+void nb_hal_marker(uint32_t code)
+{
     GPIOHS_OUTPUT_VAL = (GPIOHS_OUTPUT_VAL & ~CODES) | ((code << CODE_PIN) & CODES);
 }
 
-void nb_hal_wait_us(uint32_t us) {
-    nb_core_wait_us(us);
-}
-
 /* Whether mcycle goes on in WFI no source says: what it missed, by the CLINT's time, is added. */
-bool nb_hal_idle(uint32_t ms) {
+bool nb_hal_idle(uint32_t ms)
+{
     const uint64_t begin = CLINT_MTIME;
     const uint64_t end = begin + (uint64_t)ms * (NB_CPU_HZ / CLINT_DIVIDER / 1000u);
     uintptr_t before, after;
@@ -138,18 +145,8 @@ bool nb_hal_idle(uint32_t ms) {
     return true;
 }
 
-/* The CPU alone reads and writes memory here. */
-void nb_hal_cache_clean(const void *data, size_t bytes) {
-    (void)data;
-    (void)bytes;
-}
-
-void nb_hal_cache_invalidate(void *data, size_t bytes) {
-    (void)data;
-    (void)bytes;
-}
-
-_Noreturn void nb_hal_reset(void) {
+_Noreturn void nb_hal_reset(void)
+{
     __asm volatile("fence" ::: "memory");
     SYSCTL_SOFT_RESET = SYSCTL_SOFT_RESET_NOW;
     for (;;) {

@@ -9,7 +9,8 @@
 
 #define NB_HAL_COUNTER_HZ ((uint32_t)NB_COUNTER_HZ)
 
-static inline uint32_t nb_hal_counter(void) {
+static inline uint32_t nb_hal_counter(void)
+{
     uintptr_t cycles;
     __asm volatile("fence\n csrr %0, mcycle" : "=r"(cycles)::"memory");
     return (uint32_t)cycles;

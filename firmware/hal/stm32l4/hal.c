@@ -151,29 +151,6 @@ void nb_hal_marker(uint32_t code)
     GPIO_BSRR(GPIOF) = ((code & 7u) << MARKER_PIN) | ((~code & 7u) << (MARKER_PIN + 16u));
 }
 
-void nb_hal_wait_us(uint32_t us)
-{
-    nb_core_wait_us(us);
-}
-
-bool nb_hal_idle(uint32_t ms)
-{
-    nb_core_idle(ms);
-    return true;
-}
-
-void nb_hal_cache_clean(const void *data, size_t bytes)
-{
-    (void)data;
-    (void)bytes;
-}
-
-void nb_hal_cache_invalidate(void *data, size_t bytes)
-{
-    (void)data;
-    (void)bytes;
-}
-
 _Noreturn void nb_hal_reset(void)
 {
     nb_core_reset();

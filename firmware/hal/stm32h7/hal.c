@@ -13,11 +13,9 @@
 #include "nb_core.h"
 #include "nb_hal_counter.h"
 #include "registers.h"
+#include "st_usart.h"
 
 #define ROUNDS 4000000u
-#define CONSOLE_HZ (NB_CPU_HZ / 2u)
-#define BRR_MIN 16u
-#define BRR_MAX 0xFFFFu
 #define TIMESTAMP (1u << 9)
 #define CODE0 (1u << 11)
 #define CODE1 (1u << 13)
@@ -63,8 +61,7 @@ static void console_init(void)
     (void)RCC_CDCCIP2R;
     GPIO_AFRH(GPIOD) = (GPIO_AFRH(GPIOD) & ~0xFFu) | 0x77u;
     GPIO_MODER(GPIOD) = (GPIO_MODER(GPIOD) & ~(15u << 16)) | (10u << 16);
-    USART3_CR1 = 0;
-    USART3_CR3 = USART_CR3_OVRDIS;
+    st_usart_stop();
     (void)nb_hal_set_baud(NB_CONSOLE_BAUD);
 }
 
@@ -98,39 +95,6 @@ void nb_hal_init(void)
     nb_cache_on();
     pins_init();
     console_init();
-}
-
-void nb_hal_putc(uint8_t byte)
-{
-    while ((USART3_ISR & USART_ISR_TXFNF) == 0) {
-    }
-    USART3_TDR = byte;
-}
-
-int nb_hal_getc(void)
-{
-    return (USART3_ISR & USART_ISR_RXFNE) != 0 ? (int)(USART3_RDR & 0xFFu) : -1;
-}
-
-void nb_hal_flush(void)
-{
-    while ((USART3_ISR & USART_ISR_TC) == 0) {
-    }
-}
-
-bool nb_hal_set_baud(uint32_t baud)
-{
-    if (baud == 0 || baud > CONSOLE_HZ / BRR_MIN) {
-        return false;
-    }
-    const uint32_t divisor = (CONSOLE_HZ + baud / 2u) / baud;
-    if (divisor > BRR_MAX) {
-        return false;
-    }
-    USART3_CR1 = 0;
-    USART3_BRR = divisor;
-    USART3_CR1 = USART_CR1_FIFOEN | USART_CR1_TE | USART_CR1_RE | USART_CR1_UE;
-    return true;
 }
 
 void nb_hal_timestamp(bool high)

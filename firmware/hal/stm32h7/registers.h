@@ -61,19 +61,7 @@
 #define GPIO_BSRR(port) NB_REGISTER((port) + 0x18u)
 #define GPIO_AFRH(port) NB_REGISTER((port) + 0x24u)
 
-#define USART3_CR1 NB_REGISTER(0x40004800u)
-#define USART_CR1_UE (1u << 0)
-#define USART_CR1_RE (1u << 2)
-#define USART_CR1_TE (1u << 3)
-#define USART_CR1_FIFOEN (1u << 29)
-#define USART3_CR3 NB_REGISTER(0x40004808u)
-#define USART_CR3_OVRDIS (1u << 12)
-#define USART3_BRR NB_REGISTER(0x4000480Cu)
-#define USART3_ISR NB_REGISTER(0x4000481Cu)
-#define USART_ISR_RXFNE (1u << 5)
-#define USART_ISR_TC (1u << 6)
-#define USART_ISR_TXFNF (1u << 7)
-#define USART3_RDR NB_REGISTER(0x40004824u)
-#define USART3_TDR NB_REGISTER(0x40004828u)
+#define ST_USART_BASE 0x40004800u /* USART3 */
+#define ST_USART_HZ (NB_CPU_HZ / 2u)
 
 #endif

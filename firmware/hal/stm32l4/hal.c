@@ -13,6 +13,7 @@
 #include "nb_core.h"
 #include "nb_hal_counter.h"
 #include "registers.h"
+#include "st_usart.h"
 
 #define WAIT_CYCLES 4000000u
 #define CONSOLE_HZ (NB_CPU_HZ / 4u)
@@ -81,9 +82,8 @@ static void console_init(void)
     GPIO_AFRL(GPIOG) = (GPIO_AFRL(GPIOG) & ~(15u << 28)) | (8u << 28);
     GPIO_AFRH(GPIOG) = (GPIO_AFRH(GPIOG) & ~15u) | 8u;
     GPIO_MODER(GPIOG) = (GPIO_MODER(GPIOG) & ~(15u << 14)) | (10u << 14);
-    LPUART1_CR1 = 0;
-    LPUART1_CR3 = LPUART_CR3_OVRDIS;
-    LPUART1_PRESC = LPUART_PRESC_4;
+    st_usart_stop();
+    USART_PRESC = LPUART_PRESC_4;
     (void)nb_hal_set_baud(NB_CONSOLE_BAUD);
 }
 
@@ -106,24 +106,6 @@ void nb_hal_init(void)
     console_init();
 }
 
-void nb_hal_putc(uint8_t byte)
-{
-    while ((LPUART1_ISR & LPUART_ISR_TXFNF) == 0) {
-    }
-    LPUART1_TDR = byte;
-}
-
-int nb_hal_getc(void)
-{
-    return (LPUART1_ISR & LPUART_ISR_RXFNE) != 0 ? (int)(LPUART1_RDR & 0xFFu) : -1;
-}
-
-void nb_hal_flush(void)
-{
-    while ((LPUART1_ISR & LPUART_ISR_TC) == 0) {
-    }
-}
-
 /* BRR = 256 * clock / baud, in two 32-bit steps. */
 bool nb_hal_set_baud(uint32_t baud)
 {
@@ -135,9 +117,7 @@ bool nb_hal_set_baud(uint32_t baud)
     if (divisor < BRR_MIN || divisor > BRR_MAX) {
         return false;
     }
-    LPUART1_CR1 = 0;
-    LPUART1_BRR = divisor;
-    LPUART1_CR1 = LPUART_CR1_FIFOEN | LPUART_CR1_TE | LPUART_CR1_RE | LPUART_CR1_UE;
+    st_usart_start(divisor);
     return true;
 }
 

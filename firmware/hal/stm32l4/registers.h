@@ -53,21 +53,8 @@
 #define GPIO_AFRL(port) REGISTER((port) + 0x20u)
 #define GPIO_AFRH(port) REGISTER((port) + 0x24u)
 
-#define LPUART1_CR1 REGISTER(0x40008000u)
-#define LPUART_CR1_UE (1u << 0)
-#define LPUART_CR1_RE (1u << 2)
-#define LPUART_CR1_TE (1u << 3)
-#define LPUART_CR1_FIFOEN (1u << 29)
-#define LPUART1_CR3 REGISTER(0x40008008u)
-#define LPUART_CR3_OVRDIS (1u << 12)
-#define LPUART1_BRR REGISTER(0x4000800Cu)
-#define LPUART1_ISR REGISTER(0x4000801Cu)
-#define LPUART_ISR_RXFNE (1u << 5)
-#define LPUART_ISR_TC (1u << 6)
-#define LPUART_ISR_TXFNF (1u << 7)
-#define LPUART1_RDR REGISTER(0x40008024u)
-#define LPUART1_TDR REGISTER(0x40008028u)
-#define LPUART1_PRESC REGISTER(0x4000802Cu) /* (one source) */
 #define LPUART_PRESC_4 2u
+
+#define ST_USART_BASE 0x40008000u /* LPUART1 */
 
 #endif

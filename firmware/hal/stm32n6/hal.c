@@ -15,11 +15,9 @@
 #include "nb_core.h"
 #include "nb_hal_counter.h"
 #include "registers.h"
+#include "st_usart.h"
 
 #define ROUNDS 4000000u
-#define CONSOLE_HZ 64000000u
-#define BRR_MIN 16u
-#define BRR_MAX 0xFFFFu
 #define TIMESTAMP (1u << 7)
 #define CODE0 (1u << 9)
 #define CODE1 (1u << 10)
@@ -71,8 +69,7 @@ static void console_init(void)
     (void)RCC_CCIPR13;
     GPIO_AFRL(GPIOE) = (GPIO_AFRL(GPIOE) & ~(0xFFu << 20)) | (0x77u << 20);
     GPIO_MODER(GPIOE) = (GPIO_MODER(GPIOE) & ~(15u << 10)) | (10u << 10);
-    USART1_CR1 = 0;
-    USART1_CR3 = USART_CR3_OVRDIS;
+    st_usart_stop();
     (void)nb_hal_set_baud(NB_CONSOLE_BAUD);
 }
 
@@ -107,39 +104,6 @@ void nb_hal_init(void)
     clock_init();
     pins_init();
     console_init();
-}
-
-void nb_hal_putc(uint8_t byte)
-{
-    while ((USART1_ISR & USART_ISR_TXFNF) == 0) {
-    }
-    USART1_TDR = byte;
-}
-
-int nb_hal_getc(void)
-{
-    return (USART1_ISR & USART_ISR_RXFNE) != 0 ? (int)(USART1_RDR & 0xFFu) : -1;
-}
-
-void nb_hal_flush(void)
-{
-    while ((USART1_ISR & USART_ISR_TC) == 0) {
-    }
-}
-
-bool nb_hal_set_baud(uint32_t baud)
-{
-    if (baud == 0 || baud > CONSOLE_HZ / BRR_MIN) {
-        return false;
-    }
-    const uint32_t divisor = (CONSOLE_HZ + baud / 2u) / baud;
-    if (divisor > BRR_MAX) {
-        return false;
-    }
-    USART1_CR1 = 0;
-    USART1_BRR = divisor;
-    USART1_CR1 = USART_CR1_FIFOEN | USART_CR1_TE | USART_CR1_RE | USART_CR1_UE;
-    return true;
 }
 
 void nb_hal_timestamp(bool high)

@@ -52,19 +52,7 @@
 #define GPIO_BSRR(port) NB_REGISTER((port) + 0x18u)
 #define GPIO_AFRL(port) NB_REGISTER((port) + 0x20u)
 
-#define USART1_CR1 NB_REGISTER(0x52001000u)
-#define USART_CR1_UE (1u << 0)
-#define USART_CR1_RE (1u << 2)
-#define USART_CR1_TE (1u << 3)
-#define USART_CR1_FIFOEN (1u << 29)
-#define USART1_CR3 NB_REGISTER(0x52001008u)
-#define USART_CR3_OVRDIS (1u << 12)
-#define USART1_BRR NB_REGISTER(0x5200100Cu)
-#define USART1_ISR NB_REGISTER(0x5200101Cu)
-#define USART_ISR_RXFNE (1u << 5)
-#define USART_ISR_TC (1u << 6)
-#define USART_ISR_TXFNF (1u << 7)
-#define USART1_RDR NB_REGISTER(0x52001024u)
-#define USART1_TDR NB_REGISTER(0x52001028u)
+#define ST_USART_BASE 0x52001000u /* USART1 */
+#define ST_USART_HZ 64000000u
 
 #endif

@@ -6,15 +6,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from npubench.bench.job import resolve_jobs
+from npubench.bench.prepare import build_image, compile_network, read_network
 from npubench.boards import load_board
+from npubench.core.progress import Silent
 from npubench.link.board_model.description import load_registers
 from npubench.link.board_model.powered import ModelStopped
 from npubench.link.board_model.riscv import RiscvModel
+from npubench.link.board_model.transport import ModelTransport
+from npubench.link.device import Device
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
+riscv_const = pytest.importorskip("unicorn.riscv_const")
 COMPILER = "riscv64-unknown-elf-gcc"
 pytestmark = [
     pytest.mark.emulated,
@@ -103,3 +110,27 @@ def test_what_the_model_cannot_play_ends_it(tmp_path: Path, text: str, reason: s
     source.write_text(f".globl _start\n_start:\n.option norvc\n{text}\n1: j 1b\n")
     with pytest.raises(ModelStopped, match=reason):
         model(assemble(source, tmp_path / "end.elf")).run(1_000)
+
+
+def test_no_access_of_the_firmware_is_unaligned() -> None:
+    """The K210's core traps on them, Unicorn's does not: each access of a whole session is seen."""
+    (job,) = resolve_jobs(["digits"], [BOARD], ["cpu"])
+    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    board = RiscvModel(job.board, prepared.firmware.elf)
+    seen: list[int] = []
+    unaligned: list[str] = []
+
+    def look(engine: Any, _: int, address: int, size: int, *__: Any) -> None:
+        seen.append(address)
+        if address % size:
+            place = engine.reg_read(riscv_const.UC_RISCV_REG_PC)
+            unaligned.append(f"{size} bytes at {address:#x}, pc {place:#x}")
+
+    board.watch_memory(look)
+    device = Device(ModelTransport(board, hz=job.board.cpu.hz or 0))
+    device.wait_boot()
+    device.seed(1)
+    device.kat(tensors=True)
+    device.bench(1, 0)
+    assert len(seen) > 100_000
+    assert unaligned == []

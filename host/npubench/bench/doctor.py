@@ -50,7 +50,12 @@ _PROGRAMS = (
     ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", True, "builds Arm firmware"),
     ("qemu-system-arm", "qemu-system-arm", True, "runs the emulated boards"),
     ("gcc", "gcc libc6-dev", True, "builds the board `native`"),
-    ("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", False, "builds RISC-V firmware"),
+    (
+        "riscv64-unknown-elf-gcc",
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+        False,
+        "builds RISC-V firmware",
+    ),
     ("openocd", "openocd", False, "flashes boards over ST-LINK and CMSIS-DAP"),
 )
 _DISTRIBUTIONS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -99,6 +100,12 @@ class PoweredBoard(ABC):
         while self._counting.count < end and not self.is_idle:
             self._start(end)
         return self._counting.count - begin
+
+    def watch_memory(self, look: Callable[..., None]) -> None:
+        """Let ``look(engine, kind, address, size, value, data)`` see every access of the core to
+        its memories from now on: a hundred times slower."""
+        u = self._u
+        self._uc.hook_add(u.UC_HOOK_MEM_READ | u.UC_HOOK_MEM_WRITE, look)
 
     # --- of each architecture --------------------------------------------------------------------
 

@@ -60,7 +60,10 @@ def described(board: Board) -> str:
     """How many facts the file gives with their source, by confidence."""
     count = Counter(fact.confidence for fact in board.facts)
     words = [f"{count[level]} {level}" for level in ("high", "medium", "low") if count[level]]
-    return ", ".join(words) or f"{len(board.sources)} sources named" if board.sources else NONE
+    if words:
+        return ", ".join(words)
+    named = len(board.sources)
+    return f"{named} source{'s' if named > 1 else ''} named" if named else NONE
 
 
 def builds(board: Board) -> str:
@@ -108,4 +111,4 @@ def npu_path(board: Board) -> str:
         return (
             f"{npu.name}: `--backend {npu.adapter}` compiles; an image needs the vendor's run time"
         )
-    return f"{npu.name}: none here; vendor: {npu.install}"
+    return f"{npu.name}: described only, no backend is wired; its compiler: {npu.install}"

@@ -98,6 +98,11 @@ def si(value: float | None, unit: str) -> str:
     return f"{value:.2e}\u00a0{unit}"
 
 
+def micro(value: float | None, unit: str) -> str:
+    """A value in millionths of ``unit``, as by ``si``: ``micro(24_800, "J")`` is ``24.8 mJ``."""
+    return si(None if value is None else value / 1e6, unit)
+
+
 def duration(value_s: float | None) -> str:
     """Host time: milliseconds below one second, then seconds, then minutes and seconds."""
     if value_s is None:

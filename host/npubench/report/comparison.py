@@ -95,11 +95,11 @@ def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
     for stage in energy.stages:
         table.add_row(
             name(stage.stage),
-            number(_joules(stage.gross_a_uj)),
-            number(_joules(stage.gross_b_uj)),
+            number(fmt.micro(stage.gross_a_uj, "J")),
+            number(fmt.micro(stage.gross_b_uj, "J")),
             number(fmt.ratio(stage.ratio)),
-            number(_joules(stage.net_a_uj)),
-            number(_joules(stage.net_b_uj)),
+            number(fmt.micro(stage.net_a_uj, "J")),
+            number(fmt.micro(stage.net_b_uj, "J")),
             Text(stage.verdict, style=_VERDICT_STYLE.get(stage.verdict, "bold")),
         )
         reasons.setdefault(stage.reason, []).append(stage.stage)
@@ -107,12 +107,14 @@ def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
     power.add_column("Mean power with idle between inferences")
     for title in ("a", "b"):
         power.add_column(title, justify="right", no_wrap=True)
-    power.add_row("idle", number(_watts(energy.idle_a_uw)), number(_watts(energy.idle_b_uw)))
+    power.add_row(
+        "idle", number(fmt.micro(energy.idle_a_uw, "W")), number(fmt.micro(energy.idle_b_uw, "W"))
+    )
     for duty in energy.duty:
         power.add_row(
             f"{duty.per_second:g} per second",
-            number("too slow" if duty.a_uw is None else _watts(duty.a_uw)),
-            number("too slow" if duty.b_uw is None else _watts(duty.b_uw)),
+            number("too slow" if duty.a_uw is None else fmt.micro(duty.a_uw, "W")),
+            number("too slow" if duty.b_uw is None else fmt.micro(duty.b_uw, "W")),
         )
     even = (
         f"Break-even: {energy.break_even}."
@@ -130,14 +132,6 @@ def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
         power,
         Text(even),
     ]
-
-
-def _joules(value_uj: float | None) -> str:
-    return fmt.si(None if value_uj is None else value_uj / 1e6, "J")
-
-
-def _watts(value_uw: float | None) -> str:
-    return fmt.si(None if value_uw is None else value_uw / 1e6, "W")
 
 
 def _change(stage: StageComparison) -> str:

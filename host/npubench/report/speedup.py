@@ -74,12 +74,21 @@ def speedup(npu: RunRecord, cpu: RunRecord | None) -> Speedup:
     if npu.stage_contract != cpu.stage_contract:
         return Speedup(low=None, high=None, reason="the runs keep to different stage contracts")
     ours, theirs = npu.stages.get(Stage.END_TO_END), cpu.stages.get(Stage.END_TO_END)
-    mine, other = _bounds(ours), _bounds(theirs)
-    if ours is None or theirs is None or mine is None or other is None:
+    ratio = times_range(ours, theirs)
+    if ours is None or theirs is None or ratio is None:
         return Speedup(low=None, high=None, reason="a run has no end-to-end time")
     if ours.unit != theirs.unit or ours.evidence is not theirs.evidence:
         return Speedup(low=None, high=None, reason="the runs differ in unit or evidence")
-    return Speedup(low=other[0] / mine[1], high=other[1] / mine[0])
+    return Speedup(low=ratio[0], high=ratio[1])
+
+
+def times_range(base: StageRecord | None, other: StageRecord | None) -> tuple[float, float] | None:
+    """How many times ``base`` the ``other`` is: the worst of one against the best of the other.
+    None where a stage has no value."""
+    ours, theirs = _bounds(base), _bounds(other)
+    if ours is None or theirs is None:
+        return None
+    return theirs[0] / ours[1], theirs[1] / ours[0]
 
 
 def _bounds(stage: StageRecord | None) -> tuple[float, float] | None:

@@ -24,7 +24,13 @@ from npubench.report.comparison import compare_view
 from npubench.report.selection import by_network, failure, infer_per_mac, is_valid, target
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
-from npubench.runs.schema import EnergyRecord, MemoryRecord, RunRecord, StageRecord
+from npubench.runs.schema import (
+    EnergyRecord,
+    EnergyStageRecord,
+    MemoryRecord,
+    RunRecord,
+    StageRecord,
+)
 from npubench.runs.store import StoredRun
 
 __all__ = [
@@ -87,24 +93,24 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
         energy = run.energy
         assert energy is not None
         stage = None if energy.verdict == "refused" else energy.stages.get("infer")
-        spread = None
-        if stage is not None and stage.gross_high_uj is not None:
-            spread = (stage.gross_high_uj - stage.gross_uj) / stage.gross_uj
         table.add_row(
             name(run.model.name, 20),
             cell(target(run)),
             energy.verdict,
-            number(fmt.si(_joules(None if stage is None else stage.gross_uj), "J")),
-            fmt.NONE if spread is None else f"± {fmt.percent(spread)}",
-            number(fmt.si(_joules(None if stage is None else stage.net_uj), "J")),
-            number(fmt.si(_joules(None if stage is None else energy.idle_uw), "W")),
+            number(fmt.micro(None if stage is None else stage.gross_uj, "J")),
+            _spread(stage),
+            number(fmt.micro(None if stage is None else stage.net_uj, "J")),
+            number(fmt.micro(None if stage is None else energy.idle_uw, "W")),
             evidence_words(energy.evidence),
         )
     return Group(heading("Energy of an inference"), table)
 
 
-def _joules(micro: float | None) -> float | None:
-    return None if micro is None else micro / 1e6
+def _spread(stage: EnergyStageRecord | None) -> str:
+    """Half of the gross interval (k = 2) as a share of the value."""
+    if stage is None or stage.gross_high_uj is None or not stage.gross_uj:
+        return fmt.NONE
+    return f"± {fmt.percent((stage.gross_high_uj - stage.gross_uj) / stage.gross_uj)}"
 
 
 def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
@@ -171,7 +177,7 @@ def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
 def _infer(stage: StageRecord) -> str:
     """The stage's median; a modelled time is the middle of a range, and no more digits of it."""
     if stage.unit == "us_modelled" and stage.median is not None:
-        return f"~{fmt.si(stage.median / 1e6, 's')}"
+        return f"~{fmt.micro(stage.median, 's')}"
     return fmt.quantity(stage.median, stage.unit)
 
 
@@ -278,19 +284,16 @@ def _energy_view(energy: EnergyRecord) -> RenderableType:
     for title in ("Gross", "k = 2", "Net of idle", "Mean", "Peak", "Repeats"):
         table.add_column(title, justify="right", no_wrap=True)
     for stage_name, stage in energy.stages.items():
-        spread = None
-        if stage.gross_high_uj is not None and stage.gross_uj:
-            spread = (stage.gross_high_uj - stage.gross_uj) / stage.gross_uj
         table.add_row(
             name(stage_name),
-            number(fmt.si(stage.gross_uj / 1e6, "J")),
-            number(fmt.NONE if spread is None else f"± {fmt.percent(spread)}"),
-            number(fmt.si(_joules(stage.net_uj), "J")),
-            number(fmt.si(stage.mean_uw / 1e6, "W")),
-            number(fmt.si(stage.peak_uw / 1e6, "W")),
+            number(fmt.micro(stage.gross_uj, "J")),
+            number(_spread(stage)),
+            number(fmt.micro(stage.net_uj, "J")),
+            number(fmt.micro(stage.mean_uw, "W")),
+            number(fmt.micro(stage.peak_uw, "W")),
             number(f"{stage.windows} × {fmt.count(stage.repeats)}"),
         )
-    return Group(*head, table, Text(f"idle {fmt.si(_joules(energy.idle_uw), 'W')}"))
+    return Group(*head, table, Text(f"idle {fmt.micro(energy.idle_uw, 'W')}"))
 
 
 def spread_words(stage: StageRecord) -> str:

@@ -72,7 +72,7 @@ def compare_energy(
         break_even_per_second=rate,
         break_even=words,
         duty=tuple(
-            DutyComparison(per_second=each, a_uw=_duty(a, each), b_uw=_duty(b, each))
+            DutyComparison(per_second=each, a_uw=duty_uw(a, each), b_uw=duty_uw(b, each))
             for each in rates_per_second
         ),
     )
@@ -109,7 +109,9 @@ def _verdict(
     return Verdict.UNDECIDED, "the intervals (k = 2) overlap"
 
 
-def _duty(energy: EnergyRecord, per_second: float) -> float | None:
+def duty_uw(energy: EnergyRecord, per_second: float) -> float | None:
+    """Mean power at a rate of inferences with idle between them; None where they do not fit, or
+    where there is no energy end to end, net of idle."""
     whole = energy.stages.get(Stage.END_TO_END)
     if whole is None or whole.net_uj is None or energy.idle_uw is None:
         return None

@@ -15,13 +15,12 @@ from markupsafe import Markup
 from npubench.core import format as fmt
 from npubench.core.errors import NpubenchError
 from npubench.power.capture.parts import read_capture
-from npubench.power.energy.duty import duty_power_uw
 from npubench.power.plot.envelope import Envelope, envelope
 from npubench.power.plot.marked import shades_of
 from npubench.power.plot.png import COLOURS, Shade
 from npubench.report.markup import fill
 from npubench.report.selection import by_network, target
-from npubench.runs.compare_energy import RATES_PER_SECOND, break_even
+from npubench.runs.compare_energy import RATES_PER_SECOND, break_even, duty_uw
 from npubench.runs.schema import EnergyRecord, EnergyStageRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -169,15 +168,8 @@ def _duty(captured: Sequence[tuple[RunRecord, EnergyRecord]]) -> list[dict[str, 
         whole = energy.stages.get("end_to_end")
         if energy.verdict == "refused" or whole is None or whole.net_uj is None:
             continue
-        values = []
-        for rate in RATES_PER_SECOND:
-            power = duty_power_uw(
-                idle_uw=energy.idle_uw or 0.0,
-                net_uj=whole.net_uj,
-                duration_us=whole.duration_us,
-                per_second=rate,
-            )
-            values.append("too slow" if power is None else number(power))
+        powers = [duty_uw(energy, rate) for rate in RATES_PER_SECOND]
+        values = ["too slow" if power is None else number(power) for power in powers]
         rows.append({"name": target(run), "powers": values})
     return rows
 

@@ -141,7 +141,7 @@ def _time(stage: StageRecord | None) -> str:
         return fmt.NONE
     if stage.low is None or stage.high is None:
         return fmt.quantity(stage.median, stage.unit)
-    return f"{fmt.si(stage.low / 1e6, 's')} to {fmt.si(stage.high / 1e6, 's')}"
+    return f"{fmt.micro(stage.low, 's')} to {fmt.micro(stage.high, 's')}"
 
 
 def _memory(run: RunRecord | None) -> str:

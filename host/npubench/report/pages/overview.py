@@ -21,6 +21,7 @@ from npubench.report.selection import (
     rankings,
     target,
 )
+from npubench.report.speedup import times_range
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
 
@@ -218,10 +219,8 @@ def _times(ranking: Ranking, run: RunRecord) -> str:
         return fmt.ratio(value / best if best else None)
     if _overlap(ranking, ranking.best, run):
         return "undecided"
-    ours, theirs = ranking.best.stages[ranking.stage], run.stages[ranking.stage]
-    low = (theirs.low or value) / (ours.high or best)
-    high = (theirs.high or value) / (ours.low or best)
-    return f"{fmt.ratio(low)} to {fmt.ratio(high)}"
+    ratio = times_range(ranking.best.stages[ranking.stage], run.stages[ranking.stage])
+    return fmt.NONE if ratio is None else f"{fmt.ratio(ratio[0])} to {fmt.ratio(ratio[1])}"
 
 
 def _overlap(ranking: Ranking, best: RunRecord, second: RunRecord) -> bool:

@@ -129,6 +129,19 @@ class Capture:
     loss: LossReport | None
     parts: tuple[Path, ...]
 
+    def count(self) -> int:
+        """How many samples it holds, from the parts' footers alone."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        total = 0
+        for path in self.parts:
+            try:
+                total += int(pq.read_metadata(path).num_rows)
+            except (OSError, ValueError, pa.ArrowException) as error:
+                raise ResultError(f"{path} cannot be read: {error}") from error
+        return total
+
     def blocks(self) -> Iterator[Block]:
         """Its samples, a part at a time."""
         import pyarrow as pa

@@ -51,7 +51,7 @@ def draw(capture: Capture, png: Path, *, begin_s: float, end_s: float | None, co
     Raises StorageError when the file cannot be written.
     """
     rate_hz = capture.traits.rate_hz
-    total = sum(len(block) for block in capture.blocks())
+    total = capture.count()
     first = max(0, int(begin_s * rate_hz))
     stop = min(total, int(end_s * rate_hz) if end_s is not None else total)
     drawn = envelope(capture.blocks(), first=first, stop=max(stop, first + 1), columns=columns)

@@ -193,7 +193,7 @@ def _picture(folder: Path, label: str) -> tuple[float, Markup | None]:
     """The capture's length in seconds, and its picture; None when there is nothing to draw."""
     try:
         capture = read_capture(folder)
-        total = sum(len(block) for block in capture.blocks())
+        total = capture.count()
         if not total:
             return 0.0, None
         drawn = envelope(capture.blocks(), first=0, stop=total, columns=FINE)

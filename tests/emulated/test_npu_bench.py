@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,7 @@ from npubench.core.errors import DeviceError
 from npubench.core.progress import Silent
 from npubench.link.failure import DeviceEnded, EngineFailed
 from npubench.link.target import Target, open_target
+from npubench.link.virtual_npu import NpuTransport
 
 pytest.importorskip("ethosu.vela", reason="Vela is not installed")
 pytestmark = [
@@ -179,7 +181,24 @@ def test_a_model_that_dies_or_hangs_is_a_decoded_error(
 
 def test_a_supervisor_that_dies_ends_the_conversation(digits: tuple[Job, Compiled]) -> None:
     job, compiled = digits
-    with pytest.raises((EngineFailed, DeviceEnded), match="ended with exit code 9"):
+    with pytest.raises(DeviceEnded, match="ended with exit code 9; the emulator was ended"):
+        run_on(job, compiled, board_with(job.board, fault="supervisor@2"))
+
+
+def test_a_supervisor_that_dies_is_named_however_late_that_is_seen(
+    digits: tuple[Job, Compiled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guest does not see the end first and call it a fault of the NPU."""
+    job, compiled = digits
+    watch = NpuTransport._watch
+
+    def late(transport: NpuTransport) -> None:
+        transport._npu.wait()
+        time.sleep(0.5)
+        watch(transport)
+
+    monkeypatch.setattr(NpuTransport, "_watch", late)
+    with pytest.raises(DeviceEnded, match="ended with exit code 9; the emulator was ended"):
         run_on(job, compiled, board_with(job.board, fault="supervisor@2"))
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,12 +59,14 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
     with (
         tempfile.TemporaryFile(dir=shared) as memory,
         tempfile.TemporaryDirectory(prefix="npubench-npu-") as name,
+        ExitStack() as held,
     ):
         configuration = configuration_of(board, memory_fd=memory.fileno())
         os.ftruncate(memory.fileno(), configuration.memory_bytes)
         folder = Path(name)
-        os.mkfifo(folder / REQUEST_FIFO, 0o600)
-        os.mkfifo(folder / ANSWER_FIFO, 0o600)
+        for fifo in (REQUEST_FIFO, ANSWER_FIFO):
+            os.mkfifo(folder / fifo, 0o600)
+            held.enter_context(_held_open(folder / fifo))
         environment = {
             **os.environ,
             # Small matrices gain nothing from threads, and jobs run side by side.
@@ -84,6 +86,17 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
                 memory_path=f"/dev/fd/{memory.fileno()}",
                 folder=folder,
             )
+
+
+@contextmanager
+def _held_open(fifo: Path) -> Iterator[None]:
+    """Keep a FIFO from ending: when the supervisor dies, the guest waits until it is ended by
+    NpuTransport, which knows the cause, and never reports a fault of the NPU instead."""
+    descriptor = os.open(fifo, os.O_RDWR)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def configuration_of(board: Board, *, memory_fd: int) -> Configuration:

@@ -174,8 +174,7 @@ def supervise(configuration: Configuration) -> None:
         GONE_PAGE_BYTES,
         offset=configuration.registers - configuration.memory_base,
     )
-    # Both ends of each: opening never waits for the guest, and the guest's end sees the end of file
-    # when this process is gone.
+    # Both ends of each, so that opening never waits for the guest.
     request = os.open(REQUEST_FIFO, os.O_RDWR)
     answer = os.open(ANSWER_FIFO, os.O_RDWR)
     child: _Child | None = _Child(configuration)

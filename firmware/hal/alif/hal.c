@@ -13,6 +13,7 @@
 #include "nb_core.h"
 #include "nb_hal_counter.h"
 #include "registers.h"
+#include "dw_uart.h"
 
 #define CONSOLE_UART 4u
 #define CONSOLE_PORT 12u
@@ -76,25 +77,6 @@ void nb_hal_init(void)
     console_init();
 }
 
-void nb_hal_putc(uint8_t byte)
-{
-    while ((UART_USR & USR_TFNF) == 0) {
-    }
-    UART_THR = byte;
-}
-
-int nb_hal_getc(void)
-{
-    return (UART_LSR & LSR_DR) != 0 ? (int)(UART_THR & 0xFFu) : -1;
-}
-
-void nb_hal_flush(void)
-{
-    while ((UART_LSR & LSR_TEMT) == 0) {
-    }
-}
-
-/* The divisor of clock / 16 has 4 bits of fraction: in 16ths it is clock / baud. */
 bool nb_hal_set_baud(uint32_t baud)
 {
     if (baud == 0 || baud > CONSOLE_HZ / 16u) {
@@ -104,12 +86,7 @@ bool nb_hal_set_baud(uint32_t baud)
     if (divisor >> 4 > 0xFFFFu) {
         return false;
     }
-    UART_LCR = LCR_8_BITS | LCR_DLAB;
-    UART_THR = (divisor >> 4) & 0xFFu;
-    UART_DLH = divisor >> 12;
-    UART_LCR = LCR_8_BITS;
-    UART_DLF = divisor & 15u;
-    UART_DLH = 0; /* now IER: no interrupts */
+    dw_uart_set_divisor(divisor);
     UART_FCR = FCR_ENABLE_CLEAR;
     return true;
 }

@@ -33,19 +33,7 @@
 #define GPIO4_DDR NB_REGISTER(0x49004004u)
 
 /* UART4 (DesignWare 16550) */
-#define UART_THR NB_REGISTER(0x4901C000u) /* RBR and DLL as well */
-#define UART_DLH NB_REGISTER(0x4901C004u) /* IER as well */
-#define UART_FCR NB_REGISTER(0x4901C008u)
-#define FCR_ENABLE_CLEAR 7u
-#define UART_LCR NB_REGISTER(0x4901C00Cu)
-#define LCR_8_BITS 3u
-#define LCR_DLAB (1u << 7)
-#define UART_LSR NB_REGISTER(0x4901C014u)
-#define LSR_DR (1u << 0)
-#define LSR_TEMT (1u << 6)
-#define UART_USR NB_REGISTER(0x4901C07Cu)
-#define USR_TFNF (1u << 1)
-#define UART_DLF NB_REGISTER(0x4901C0C0u)
+#define DW_UART_BASE 0x4901C000u
 
 /* Local watchdog */
 #define WDT_CONTROL NB_REGISTER(0x40100008u)

@@ -14,6 +14,7 @@
 #include "nb_core.h"
 #include "nb_hal_counter.h"
 #include "registers.h"
+#include "dw_uart.h"
 
 #define LOADER_BAUD 921600u
 #define DIVISOR_MAX 0xFFFFFu
@@ -22,16 +23,6 @@ _Static_assert(NB_CONSOLE_BAUD == 921600, "the speed that the loader sets");
 
 /* The divisor that the loader left, in 16ths; 0 = none, then the speed stays as it is. */
 static uint32_t loader_divisor;
-
-static void set_divisor(uint32_t sixteenths)
-{
-    UART_LCR = LCR_8_BITS | LCR_DLAB;
-    UART_THR = (sixteenths >> 4) & 0xFFu;
-    UART_DLH = sixteenths >> 12;
-    UART_LCR = LCR_8_BITS;
-    UART_DLF = sixteenths & 15u;
-    UART_DLH = 0; /* now IER: no interrupts */
-}
 
 static void console_init(void)
 {
@@ -49,24 +40,6 @@ void nb_hal_init(void)
     console_init();
 }
 
-void nb_hal_putc(uint8_t byte)
-{
-    while ((UART_USR & USR_TFNF) == 0) {
-    }
-    UART_THR = byte;
-}
-
-int nb_hal_getc(void)
-{
-    return (UART_LSR & LSR_DR) != 0 ? (int)(UART_THR & 0xFFu) : -1;
-}
-
-void nb_hal_flush(void)
-{
-    while ((UART_LSR & LSR_TEMT) == 0) {
-    }
-}
-
 bool nb_hal_set_baud(uint32_t baud)
 {
     if (baud == 0 || loader_divisor == 0 || loader_divisor > 0xFFFFFFFFu / LOADER_BAUD) {
@@ -76,7 +49,7 @@ bool nb_hal_set_baud(uint32_t baud)
     if (divisor < 16u || divisor > DIVISOR_MAX) {
         return false;
     }
-    set_divisor(divisor);
+    dw_uart_set_divisor(divisor);
     return true;
 }
 

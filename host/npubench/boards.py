@@ -245,8 +245,8 @@ class Board(_Part):
 
     @property
     def is_model(self) -> bool:
-        """Whether this is a physical board as played by its model (link/board_model), where the
-        cycle counter counts instructions."""
+        """Whether this is a physical board as played by its model (emulators/board_model), where
+        the cycle counter counts instructions."""
         return self.kind == "emulated" and self.emulator is None
 
     @property

@@ -19,14 +19,14 @@ from npubench.bench.prepare import Prepared, build_image, compile_network, read_
 from npubench.boards import board_ids, load_board
 from npubench.core.errors import UsageError
 from npubench.core.progress import Silent
+from npubench.emulators.board_model import cores
+from npubench.emulators.board_model.cortex_m import BFAR, CFSR, HARD_FAULT
+from npubench.emulators.board_model.description import has_model, load_registers, on_model
+from npubench.emulators.board_model.in_process import ModelTransport
+from npubench.emulators.board_model.machine import BoardModel
+from npubench.emulators.board_model.powered import PoweredBoard
 from npubench.golden import golden_outputs
-from npubench.link.board_model import cores
-from npubench.link.board_model.cortex_m import BFAR, CFSR, HARD_FAULT
-from npubench.link.board_model.description import has_model, load_registers, on_model
-from npubench.link.board_model.machine import BoardModel
-from npubench.link.board_model.powered import PoweredBoard
-from npubench.link.board_model.transport import ModelTransport
-from npubench.link.device import Device
+from npubench.wire.device import Device
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 pytestmark = [

@@ -12,8 +12,8 @@ import pytest
 
 from npubench.boards import load_board
 from npubench.core.tool import run_tool
-from npubench.link.board_model.description import RegisterModel
-from npubench.link.board_model.machine import BoardModel
+from npubench.emulators.board_model.description import RegisterModel
+from npubench.emulators.board_model.machine import BoardModel
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 pytestmark = [

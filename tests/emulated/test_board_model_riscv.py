@@ -14,11 +14,11 @@ from npubench.bench.job import resolve_jobs
 from npubench.bench.prepare import build_image, compile_network, read_network
 from npubench.boards import load_board
 from npubench.core.progress import Silent
-from npubench.link.board_model.description import load_registers
-from npubench.link.board_model.powered import ModelStopped
-from npubench.link.board_model.riscv import RiscvModel
-from npubench.link.board_model.transport import ModelTransport
-from npubench.link.device import Device
+from npubench.emulators.board_model.description import load_registers
+from npubench.emulators.board_model.in_process import ModelTransport
+from npubench.emulators.board_model.powered import ModelStopped
+from npubench.emulators.board_model.riscv import RiscvModel
+from npubench.wire.device import Device
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 riscv_const = pytest.importorskip("unicorn.riscv_const")

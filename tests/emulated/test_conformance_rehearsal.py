@@ -11,9 +11,9 @@ from npubench.bench.conformance import Conformance, run_conformance
 from npubench.bench.job import Settings, resolve_jobs
 from npubench.bench.prepare import build_image, compile_network, read_network
 from npubench.boards import board_ids, load_board
+from npubench.connect.board import open_board
 from npubench.core.progress import Silent
-from npubench.link.board_model.description import has_model
-from npubench.link.target import open_target
+from npubench.emulators.board_model.description import has_model
 
 pytestmark = [
     pytest.mark.emulated,
@@ -58,7 +58,7 @@ def test_time_goes_on_while_the_core_sleeps(board: str) -> None:
     of an idle window would lie where no instrument saw them."""
     (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=True)
     prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
-    with open_target(
+    with open_board(
         job.board, prepared.firmware.elf, port=None, reporter=Silent(), job=job.title
     ) as target:
         burst = target.device.burst(6, SLEEP_MS, 100)

@@ -32,11 +32,12 @@ from npubench.bench.session import collect
 from npubench.boards import Board
 from npubench.compiler.emit.project import render_project
 from npubench.compiler.plan import Plan
+from npubench.connect.board import OpenBoard, open_board
 from npubench.core.errors import DeviceError
 from npubench.core.progress import Silent
-from npubench.link.failure import DeviceEnded, EngineFailed
-from npubench.link.target import Target, open_target
-from npubench.link.virtual_npu import NpuTransport
+from npubench.emulators.virtual_npu import NpuTransport
+from npubench.transport.failure import DeviceEnded
+from npubench.wire.failure import EngineFailed
 
 pytest.importorskip("ethosu.vela", reason="Vela is not installed")
 pytestmark = [
@@ -202,7 +203,7 @@ def test_a_supervisor_that_dies_is_named_however_late_that_is_seen(
         run_on(job, compiled, board_with(job.board, fault="supervisor@2"))
 
 
-def ask_until_it_fails(target: Target) -> None:
+def ask_until_it_fails(target: OpenBoard) -> None:
     while True:
         target.device.mem()
 
@@ -212,7 +213,7 @@ def test_a_supervisor_that_is_killed_takes_the_emulator_with_it(
 ) -> None:
     job, compiled = digits
     prepared = build_image(compiled, job, Silent())
-    with open_target(
+    with open_board(
         job.board, prepared.firmware.elf, port=None, reporter=Silent(), job="test"
     ) as target:
         target.device.caps()
@@ -241,7 +242,7 @@ def test_nothing_is_left_behind(digits: tuple[Job, Compiled]) -> None:
     job, compiled = digits
     prepared = build_image(compiled, job, Silent())
     with ExitStack() as stack:
-        with open_target(
+        with open_board(
             job.board, prepared.firmware.elf, port=None, reporter=Silent(), job="test"
         ) as target:
             target.device.bench(1, 0)

@@ -12,9 +12,9 @@ from npubench.bench.job import Job, resolve_jobs
 from npubench.bench.prepare import compile_network, read_network
 from npubench.boards import Board, MemoryRegion, board_ids, load_board
 from npubench.build.firmware import build_firmware
+from npubench.connect.board import open_board
 from npubench.core.progress import Silent
 from npubench.golden import golden_outputs
-from npubench.link.target import open_target
 
 pytestmark = [
     pytest.mark.emulated,
@@ -83,7 +83,7 @@ def test_the_port_computes_what_tflm_computes(name: str) -> None:
     project = compile_network(network, job).project
     built = build_firmware(project, board, reporter=Silent(), job=job.title)
     assert any(path.endswith("cache_m.c") for path in project.files)
-    with open_target(board, built.elf, port=None, reporter=Silent(), job=job.title) as target:
+    with open_board(board, built.elf, port=None, reporter=Silent(), job=job.title) as target:
         device = target.device
         assert device.caps().board == name
         device.seed(1)

@@ -17,10 +17,10 @@ from npubench.compiler.max7800x.closing import closed
 from npubench.compiler.max7800x.device import MAX78000, MAX78002, Device
 from npubench.compiler.max7800x.scheme import output_bytes, quantize_chain, sample_input
 from npubench.core.progress import Silent
-from npubench.link.board_model.description import Block, load_registers
-from npubench.link.board_model.machine import BoardModel
-from npubench.link.board_model.transport import ModelTransport
-from npubench.link.device import Device as LinkedDevice
+from npubench.emulators.board_model.description import Block, load_registers
+from npubench.emulators.board_model.in_process import ModelTransport
+from npubench.emulators.board_model.machine import BoardModel
+from npubench.wire.device import Device as LinkedDevice
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 pytestmark = [

@@ -27,7 +27,7 @@ from npubench.bench.prepare import build_image, compile_network, read_network
 from npubench.boards import Board, Status, load_board
 from npubench.cli.main import run
 from npubench.core.progress import Silent
-from npubench.link.faulty import parse_mishap
+from npubench.wire.faulty import parse_mishap
 
 pytestmark = [
     pytest.mark.native,
@@ -117,7 +117,7 @@ def test_a_clock_that_is_not_what_the_file_says_fails(line: str) -> None:
     settings = Settings(port=line, flash=False, clock_seconds=0.2)
     job = job_on(played())
     prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
-    with module.open_target(job.board, None, port=line, reporter=Silent(), job=job.title) as target:
+    with module.open_board(job.board, None, port=line, reporter=Silent(), job=job.title) as target:
         wrong = replace(job, board=played(hz=500_000_000))
         checks = module._Checks(wrong, prepared, settings, target, Silent())
         check = checks._check("clock against the host", checks._clock_check)
@@ -145,7 +145,7 @@ def test_another_firmware_is_refused(line: str) -> None:
     settings = Settings(port=line, flash=False, clock_seconds=0.2)
     job = job_on(played())
     prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
-    with module.open_target(job.board, None, port=line, reporter=Silent(), job=job.title) as target:
+    with module.open_board(job.board, None, port=line, reporter=Silent(), job=job.title) as target:
         checks = module._Checks(replace(job, board=board), prepared, settings, target, Silent())
         check = checks._check("identity", checks._identity)
     assert check.verdict == "failed"

@@ -18,10 +18,10 @@ from npubench.build.firmware import build_firmware
 from npubench.core.errors import UsageError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Silent
-from npubench.link.conversation import timeouts_for
-from npubench.link.device import Device
-from npubench.link.failure import DeviceEnded
-from npubench.link.ssh import SshTransport, ssh_command
+from npubench.transport.failure import DeviceEnded
+from npubench.transport.ssh import SshTransport, ssh_command
+from npubench.wire.conversation import timeouts_for
+from npubench.wire.device import Device
 from support.builder import builder_module
 from support.emitted import make_project
 

@@ -18,11 +18,11 @@ from npubench.boards import load_board
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.compiler.emit.identity import Identity
 from npubench.core.progress import Silent
-from npubench.link.fd import FdTransport
-from npubench.link.process import BoardProcess
-from npubench.link.socket_port import SocketTransport
-from npubench.link.target import emulator_arguments
-from npubench.link.transport import Transport
+from npubench.emulators.qemu import emulator_arguments
+from npubench.transport.fd import FdTransport
+from npubench.transport.interface import Transport
+from npubench.transport.process import BoardProcess
+from npubench.transport.socket_port import SocketTransport
 from support.emitted import IDENTITY, make_project
 
 DEADLINE_S = 30.0

@@ -11,9 +11,9 @@ import signal
 import socket
 import sys
 
-from npubench.link.failure import DeviceEnded
-from npubench.link.simulated import SimulatedBoard
-from npubench.link.socket_port import SocketTransport
+from npubench.emulators.simulated import SimulatedBoard
+from npubench.transport.failure import DeviceEnded
+from npubench.transport.socket_port import SocketTransport
 
 
 class Mortal(SimulatedBoard):

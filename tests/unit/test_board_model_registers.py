@@ -10,15 +10,15 @@ from pydantic import ValidationError
 
 from npubench.boards import board_ids, load_board
 from npubench.core.errors import ConfigError, UsageError
-from npubench.link.board_model import description
-from npubench.link.board_model.description import (
+from npubench.emulators.board_model import description
+from npubench.emulators.board_model.description import (
     RegisterModel,
     has_model,
     load_registers,
     on_model,
     parse_field,
 )
-from npubench.link.board_model.peripherals import Peripherals
+from npubench.emulators.board_model.peripherals import Peripherals
 from support.emitted import make_board
 
 BASE = 0x40000000

@@ -20,13 +20,14 @@ from npubench.build.elf import NEVER_LOADED
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.image import check_image, read_image
 from npubench.compiler.backends import backend_names
+from npubench.connect.board import open_board
 from npubench.core.errors import ConfigError, DeviceError, NpubenchError, ToolMissing
 from npubench.core.paths import data_root
 from npubench.core.progress import Silent
 from npubench.core.tool import find_tool
+from npubench.emulators.board_model.description import has_model, played
+from npubench.emulators.host_process import user_emulator
 from npubench.golden import golden_outputs
-from npubench.link.board_model.description import has_model, played
-from npubench.link.target import open_target, user_emulator
 
 MODEL = "digits"
 BOARDS = tuple(load_board(name) for name in board_ids())
@@ -224,7 +225,7 @@ def test_the_milkv_duo_answers_under_an_emulator() -> None:
         pytest.skip("no qemu-riscv64: install it: apt-get install qemu-user-static")
     board = load_board("milkv-duo")
     made = compiled(board)
-    with open_target(
+    with open_board(
         played(board), build(board).elf, port=None, reporter=Silent(), job="test"
     ) as target:
         assert target.device.caps().board == board.id

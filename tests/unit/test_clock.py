@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.core.errors import DeviceError
-from npubench.link.answers import ClockSample
-from npubench.link.clock import fit_clock, measure_clock, unwrap
-from npubench.link.device import Device
-from npubench.link.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
+from npubench.emulators.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
+from npubench.wire.answers import ClockSample
+from npubench.wire.clock import fit_clock, measure_clock, unwrap
+from npubench.wire.device import Device
 
 
 def samples_of(

@@ -9,26 +9,25 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from npubench.core.seeded import seeded_bytes
-from npubench.link.conversation import Timeouts
-from npubench.link.device import Caps, Device, MemResult, Rep, TensorCrc, expect_firmware
-from npubench.link.failure import (
+from npubench.emulators.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
+from npubench.transport.failure import DeviceEnded, DeviceSilent
+from npubench.transport.session_log import SessionLog, format_sent, read_sent
+from npubench.wire.conversation import Timeouts
+from npubench.wire.device import Caps, Device, MemResult, Rep, TensorCrc, expect_firmware
+from npubench.wire.failure import (
     DeviceBabble,
-    DeviceEnded,
     DeviceFault,
     DeviceLate,
     DeviceRefused,
     DeviceReset,
-    DeviceSilent,
     ProtocolNewer,
     RecordBroken,
     RecordLost,
     WrongFirmware,
 )
-from npubench.link.faulty import FaultyTransport, MishapKind, parse_mishap
-from npubench.link.protocol import error_number
-from npubench.link.replay import ReplayTransport
-from npubench.link.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
-from npubench.link.transport import SessionLog, format_sent, read_sent
+from npubench.wire.faulty import FaultyTransport, MishapKind, parse_mishap
+from npubench.wire.protocol import error_number
+from npubench.wire.replay import ReplayTransport
 
 Connect = Callable[..., Device]
 
@@ -316,7 +315,7 @@ def test_a_faster_line_is_tried_and_given_up() -> None:
 
 
 def test_broken_records_are_named() -> None:
-    from npubench.link.record import format_record
+    from npubench.wire.record import format_record
 
     reply = format_record({"t": "mem", "stack_used": True}) + b"\r\nm-ready\r\n"
     with pytest.raises(RecordBroken, match="True as 'stack_used', not a whole number"):
@@ -324,7 +323,7 @@ def test_broken_records_are_named() -> None:
 
 
 def test_a_fault_without_a_banner_is_still_a_fault() -> None:
-    from npubench.link.faulty import FAULT_LINE
+    from npubench.wire.faulty import FAULT_LINE
 
     with pytest.raises(DeviceFault, match="UNDEFINSTR"):
         Device(Script(FAULT_LINE + b"\r\n")).mem()

@@ -8,7 +8,7 @@ from npubench.bench.modelled import clocks_of
 from npubench.boards import Board, board_ids, load_board
 from npubench.compiler.backends.ethos_u import memory_system_of, settings_of
 from npubench.core.errors import ConfigError
-from npubench.link.virtual_npu import configuration_of
+from npubench.emulators.virtual_npu import configuration_of
 from npubench.npu.ethosu.config import accelerator
 
 BASE = load_board("qemu-m55-u55")

@@ -10,9 +10,9 @@ import pytest
 from npubench.bench.modelled import Clocks, modelled_stages, npu_cycles
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
-from npubench.link.answers import BenchResult, Rep
 from npubench.report.speedup import Speedup, npu_pairs, speedup, where_time_goes
 from npubench.runs.schema import RunRecord, StageRecord
+from npubench.wire.answers import BenchResult, Rep
 
 CLOCKS = Clocks(cpu_hz=100_000_000, npu_hz=200e6, cpi_low=1.0, cpi_high=2.0)
 NPU = {

@@ -16,14 +16,14 @@ from npubench.bench.job import Job, Settings
 from npubench.boards import load_board
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Silent
-from npubench.link.answers import BenchResult, Burst, Caps, Rep, SelfTestResult
-from npubench.link.clock import ClockFit
-from npubench.link.device import Device
 from npubench.power.energy.marks import Mark
 from npubench.power.simulators.base import Feed, Frontend
 from npubench.power.simulators.model import trace_of
 from npubench.power.simulators.ppk2 import SimulatedPpk2
 from npubench.power.simulators.trace import Piece, Trace
+from npubench.wire.answers import BenchResult, Burst, Caps, Rep, SelfTestResult
+from npubench.wire.clock import ClockFit
+from npubench.wire.device import Device
 from support.power_session import MODEL, STAGE_US, true_uj
 
 HZ = 120_000_000.0

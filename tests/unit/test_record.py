@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npubench.core.seeded import seeded_bytes
-from npubench.link.protocol import error_number, error_text, wire_errors
-from npubench.link.record import (
+from npubench.wire.protocol import error_number, error_text, wire_errors
+from npubench.wire.record import (
     ErrorLine,
     LineSplitter,
     LostRecord,

@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from npubench.boards import Board, load_board
+from npubench.connect.board import OpenBoard, open_board
 from npubench.core.errors import ToolMissing, UsageError
 from npubench.core.progress import Silent
-from npubench.link.conversation import Timeouts
-from npubench.link.failure import DeviceEnded, DeviceSilent
-from npubench.link.target import Target, emulator_arguments, end_running_targets, open_target
+from npubench.emulators.qemu import emulator_arguments
+from npubench.transport.failure import DeviceEnded, DeviceSilent
+from npubench.transport.process import end_running_boards
+from npubench.wire.conversation import Timeouts
 
 MakeBoard = Callable[..., Board]
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -50,10 +52,8 @@ def emulated(tmp_path: Path) -> MakeBoard:
     return make
 
 
-def opened(board: Board, **options: Any) -> AbstractContextManager[Target]:
-    return open_target(
-        board, Path("image.elf"), port=None, reporter=Silent(), job="test", **options
-    )
+def opened(board: Board, **options: Any) -> AbstractContextManager[OpenBoard]:
+    return open_board(board, Path("image.elf"), port=None, reporter=Silent(), job="test", **options)
 
 
 def wait_gone(pid: int) -> bool:
@@ -71,7 +71,7 @@ def wait_gone(pid: int) -> bool:
 def test_boots_talks_logs_and_leaves_nothing_behind(emulated: MakeBoard) -> None:
     received, sent = io.BytesIO(), io.StringIO()
     with opened(emulated(), log=received, sent_log=sent) as target:
-        assert isinstance(target, Target)
+        assert isinstance(target, OpenBoard)
         pid = target.process.pid
         assert target.device.caps().board == "simulated"
         assert target.device.banner[-1] == "m-init-done"
@@ -84,7 +84,7 @@ def test_boots_talks_logs_and_leaves_nothing_behind(emulated: MakeBoard) -> None
 def test_an_error_inside_ends_the_emulator(emulated: MakeBoard) -> None:
     pids = []
 
-    def fail(target: Target) -> None:
+    def fail(target: OpenBoard) -> None:
         pids.append(target.process.pid)
         raise RuntimeError("inside")
 
@@ -128,7 +128,7 @@ def test_an_emulator_that_hangs_is_silent_and_is_ended(emulated: MakeBoard) -> N
 def test_all_targets_can_be_ended_from_another_thread(emulated: MakeBoard) -> None:
     """What Ctrl-C does while workers wait for their boards."""
     with opened(emulated()) as target:
-        thread = threading.Thread(target=end_running_targets)
+        thread = threading.Thread(target=end_running_boards)
         thread.start()
         with pytest.raises(DeviceEnded):
             target.transport.read(30.0)
@@ -149,10 +149,10 @@ def test_no_orphan_when_we_are_killed(
         from pathlib import Path
         from npubench.boards import Board
         from npubench.core.progress import Silent
-        from npubench.link.target import open_target
+        from npubench.connect.board import open_board
 
         board = Board.model_validate_json(Path(sys.argv[1]).read_text())
-        with open_target(board, Path("x"), port=None, reporter=Silent(), job="x") as target:
+        with open_board(board, Path("x"), port=None, reporter=Silent(), job="x") as target:
             print(target.process.pid, flush=True)
             target.transport.read(60.0)
         """
@@ -177,7 +177,7 @@ def test_a_host_process_runs_on_a_pty(tmp_path: Path) -> None:
         "printf 'm-name-dut-[shell]\\r\\nm-ready\\r\\n'\nexit 7\n"
     )
     program.chmod(0o755)
-    with open_target(
+    with open_board(
         load_board("native"), program, port=None, reporter=Silent(), job="test"
     ) as target:
         target.transport.write(b"\n")
@@ -189,12 +189,12 @@ def test_a_host_process_runs_on_a_pty(tmp_path: Path) -> None:
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     board = load_board("native")
     with pytest.raises(ToolMissing, match="there is no image"):
-        open_target(board, tmp_path / "no.elf", port=None, reporter=Silent(), job="x").__enter__()
+        open_board(board, tmp_path / "no.elf", port=None, reporter=Silent(), job="x").__enter__()
     with pytest.raises(UsageError, match="no image to run"):
-        open_target(board, None, port=None, reporter=Silent(), job="x").__enter__()
+        open_board(board, None, port=None, reporter=Silent(), job="x").__enter__()
     physical = board.model_copy(update={"kind": "physical"})
     with pytest.raises(UsageError, match="no port is named"):
-        open_target(physical, None, port=None, reporter=Silent(), job="x").__enter__()
+        open_board(physical, None, port=None, reporter=Silent(), job="x").__enter__()
 
 
 def test_the_emulator_counts_instructions_and_has_no_window_or_network() -> None:

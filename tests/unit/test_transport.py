@@ -15,24 +15,24 @@ from pathlib import Path
 import pytest
 
 from npubench.boards import load_board
+from npubench.connect.board import OpenBoard, open_board
+from npubench.connect.console import run_console
+from npubench.connect.pty_bridge import offer_pty, pump, run_bridge
 from npubench.core.errors import DeviceError, ResultError, UsageError
 from npubench.core.progress import Event, Silent
-from npubench.link.console import run_console
-from npubench.link.device import Device
-from npubench.link.failure import (
+from npubench.emulators.simulated import SimulatedBoard, SimulatedTransport, serve
+from npubench.transport.failure import (
     DeviceEnded,
     DeviceSilent,
     PortBusy,
     PortForbidden,
     PortMissing,
 )
-from npubench.link.fd import FdTransport
-from npubench.link.pty_bridge import offer_pty, pump, run_bridge
-from npubench.link.serial_port import SerialTransport, _explain
-from npubench.link.simulated import SimulatedBoard, SimulatedTransport, serve
-from npubench.link.socket_port import SocketTransport, TcpTransport
-from npubench.link.target import Target, open_target
-from npubench.link.transport import read_sent
+from npubench.transport.fd import FdTransport
+from npubench.transport.serial_port import SerialTransport, _explain
+from npubench.transport.session_log import read_sent
+from npubench.transport.socket_port import SocketTransport, TcpTransport
+from npubench.wire.device import Device
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def test_a_port_by_tcp_carries_a_session() -> None:
 
         thread = threading.Thread(target=accept)
         thread.start()
-        with open_target(
+        with open_board(
             load_board("qemu-m4"), None, port=address, reporter=Silent(), job="test"
         ) as target:
             assert target.device.name() == "npubench"
@@ -188,10 +188,10 @@ class Notes:
         self.noted.set()
 
 
-def target_on(line: SocketTransport, notes: Notes) -> Target:
+def target_on(line: SocketTransport, notes: Notes) -> OpenBoard:
     device = Device(line)
     device.wait_boot()
-    return Target(device=device, transport=line, process=None, reporter=notes, job="test")
+    return OpenBoard(device=device, transport=line, process=None, reporter=notes, job="test")
 
 
 def test_the_bridge_offers_the_board_to_programs_that_come_and_go(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from npubench.bench.flashing import check_port, flash_and_check
 from npubench.boards import load_board
 from npubench.core.errors import DeviceError, ToolError, ToolMissing
 from npubench.core.progress import Event
-from npubench.link.device import Device
-from npubench.link.failure import DeviceSilent, WrongFirmware
-from npubench.link.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
+from npubench.emulators.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
+from npubench.transport.failure import DeviceSilent
+from npubench.wire.device import Device
+from npubench.wire.failure import WrongFirmware
 
 BOARD = "nucleo-l4r5zi"
 ARTIFACT = "a" * 64
@@ -32,7 +33,7 @@ class Desk:
         self.log: list[str] = []
         monkeypatch.setattr(flashing, "detect_boards", lambda: ())
         monkeypatch.setattr(flashing, "upload", self._upload)
-        monkeypatch.setattr(flashing, "open_target", self._open)
+        monkeypatch.setattr(flashing, "open_board", self._open)
 
     def event(self, event: Event) -> None:
         if event.state == "note":

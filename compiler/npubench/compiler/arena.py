@@ -37,7 +37,10 @@ class Block:
 
 
 def plan_arena(
-    graph: Graph, steps: Sequence[Step], *, fixed: Mapping[int, int] | None = None,
+    graph: Graph,
+    steps: Sequence[Step],
+    *,
+    fixed: Mapping[int, int] | None = None,
     reserved_bytes: int = 0,
 ) -> Arena:
     """Places for every tensor that a step touches and for every step's scratch.

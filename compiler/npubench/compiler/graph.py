@@ -28,8 +28,13 @@ class DType(StrEnum):
 
 
 _SIZE = {
-    DType.INT8: 1, DType.UINT8: 1, DType.BOOL: 1, DType.INT16: 2,
-    DType.INT32: 4, DType.FLOAT32: 4, DType.INT64: 8,
+    DType.INT8: 1,
+    DType.UINT8: 1,
+    DType.BOOL: 1,
+    DType.INT16: 2,
+    DType.INT32: 4,
+    DType.FLOAT32: 4,
+    DType.INT64: 8,
 }
 
 

@@ -22,15 +22,15 @@ from npubench.bench.flashing import flash_and_check
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
 from npubench.bench.reference import reference_answer
+from npubench.connect.board import OpenBoard, open_board
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Event, Reporter
-from npubench.link.answers import BenchResult
-from npubench.link.clock import ClockFit, measure_clock
-from npubench.link.device import Device, expect_firmware
-from npubench.link.protocol import error_number
-from npubench.link.record import ErrorLine, LineSplitter, LostRecord, parse_line
-from npubench.link.target import Target, open_target
+from npubench.wire.answers import BenchResult
+from npubench.wire.clock import ClockFit, measure_clock
+from npubench.wire.device import Device, expect_firmware
+from npubench.wire.protocol import error_number
+from npubench.wire.record import ErrorLine, LineSplitter, LostRecord, parse_line
 
 MEGABYTE = 1_000_000
 REHEARSAL_BYTES = 20_000
@@ -108,7 +108,7 @@ def run_conformance(
         port = _flashed(job, prepared, settings, reporter)
     if wire_bytes is None:
         wire_bytes = MEGABYTE if physical else REHEARSAL_BYTES
-    with open_target(
+    with open_board(
         job.board,
         prepared.firmware.elf,
         port=port,
@@ -139,7 +139,12 @@ class _Checks:
     """The checks of one session, in order. Each returns what was seen, or raises."""
 
     def __init__(
-        self, job: Job, prepared: Prepared, settings: Settings, target: Target, reporter: Reporter
+        self,
+        job: Job,
+        prepared: Prepared,
+        settings: Settings,
+        target: OpenBoard,
+        reporter: Reporter,
     ) -> None:
         self._job = job
         self._prepared = prepared

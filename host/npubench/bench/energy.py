@@ -18,9 +18,6 @@ from npubench.boards import Board
 from npubench.core.errors import DeviceError, MonitorError, UsageError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Reporter, step
-from npubench.link.answers import BenchResult, Burst
-from npubench.link.clock import ClockFit
-from npubench.link.device import Device
 from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
 from npubench.power.capture.rig import (
@@ -45,6 +42,9 @@ from npubench.runs.schema import (
     EnergyRecord,
     EnergyStageRecord,
 )
+from npubench.wire.answers import BenchResult, Burst
+from npubench.wire.clock import ClockFit
+from npubench.wire.device import Device
 
 # Lengths of the pauses, in units: no shift of this list lies on itself.
 PREAMBLE = (3, 11, 5, 2, 8)

@@ -9,20 +9,14 @@ from npubench.bench.detect import Detected, detect_boards, find_port, probe_of
 from npubench.bench.job import Job
 from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
 from npubench.boards import Board
+from npubench.connect.board import open_board
 from npubench.core.errors import DeviceError, ToolError, ToolMissing, UsageError
 from npubench.core.progress import Event, Reporter, step
 from npubench.flash.upload import upload
-from npubench.link.conversation import Timeouts
-from npubench.link.device import expect_firmware
-from npubench.link.failure import (
-    DeviceBabble,
-    DeviceEnded,
-    DeviceLate,
-    DeviceSilent,
-    RecordBroken,
-    RecordLost,
-)
-from npubench.link.target import open_target
+from npubench.transport.failure import DeviceEnded, DeviceSilent
+from npubench.wire.conversation import Timeouts
+from npubench.wire.device import expect_firmware
+from npubench.wire.failure import DeviceBabble, DeviceLate, RecordBroken, RecordLost
 
 ATTEMPTS = 2
 
@@ -97,7 +91,7 @@ def flash_and_check(
                 upload(prepared.firmware, job.board, probe_serial=probe_serial, port=port)
             with (
                 step(reporter, job.title, "identify"),
-                open_target(job.board, None, port=port, reporter=reporter, job=job.title) as target,
+                open_board(job.board, None, port=port, reporter=reporter, job=job.title) as target,
             ):
                 expect_firmware(
                     target.device.caps(), artifact_sha256=prepared.compiled.plan.artifact_sha256
@@ -130,7 +124,7 @@ def _refuse_other_board(job: Job, port: str, reporter: Reporter) -> None:
         short_silence_s=0.5, short_deadline_s=2.0, boot_silence_s=1.0, boot_deadline_s=3.0
     )
     try:
-        with open_target(
+        with open_board(
             job.board, None, port=port, reporter=reporter, job=job.title, timeouts=quick
         ) as target:
             caps = target.device.caps()

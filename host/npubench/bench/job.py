@@ -10,8 +10,8 @@ from pathlib import Path
 from npubench.boards import Board, load_board
 from npubench.compiler.backends import backend_names
 from npubench.core.errors import UsageError
-from npubench.link.board_model.description import on_model
-from npubench.link.faulty import Mishap
+from npubench.emulators.board_model.description import on_model
+from npubench.wire.faulty import Mishap
 from npubench.zoo import ResolvedModel, resolve_model
 
 DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
@@ -90,7 +90,7 @@ def resolve_jobs(
 
     ``backends`` empty: each board's default. Raises UsageError for an unknown model, board or
     backend, with the closest name. ``board_models``: physical boards are played by their
-    models (link/board_model).
+    models (emulators/board_model).
     """
     for backend in backends:
         if backend not in backend_names():

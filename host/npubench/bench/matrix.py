@@ -18,8 +18,8 @@ from npubench.bench.run import failed_before_start, run_job
 from npubench.core.errors import CompileError, NpubenchError
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
-from npubench.link.process import end_running_targets
 from npubench.runs.store import StoredRun, check_runs_dir
+from npubench.transport.process import end_running_boards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def _end_all(pool: ThreadPoolExecutor, futures: Iterable[Future[StoredRun]]) -> 
     pool.shutdown(wait=False, cancel_futures=True)
     pending = {future for future in futures if not future.cancelled()}
     while pending:
-        end_running_targets()
+        end_running_boards()
         end_running_tools()
         _, pending = wait(pending, timeout=0.2)
     pool.shutdown()

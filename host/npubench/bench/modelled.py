@@ -16,9 +16,9 @@ from npubench.boards import Board
 from npubench.core.errors import ConfigError, DeviceError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
-from npubench.link.answers import BenchResult
 from npubench.runs.schema import LayerRecord, NpuRecord, StageRecord
 from npubench.stats.summary import summarize
+from npubench.wire.answers import BenchResult
 
 WITH_NPU: Final = (Stage.INFER, Stage.END_TO_END)
 """Stages in which the NPU works."""

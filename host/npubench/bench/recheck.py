@@ -19,12 +19,12 @@ from npubench.boards import load_board
 from npubench.core.errors import ResultError
 from npubench.core.progress import Silent
 from npubench.core.stages import Stage
-from npubench.link.board_model.description import on_model
-from npubench.link.device import Device
-from npubench.link.replay import ReplayTransport
-from npubench.link.transport import read_sent
+from npubench.emulators.board_model.description import on_model
 from npubench.runs.store import StoredRun
 from npubench.stats.summary import summarize
+from npubench.transport.session_log import read_sent
+from npubench.wire.device import Device
+from npubench.wire.replay import ReplayTransport
 from npubench.zoo import ResolvedModel
 
 

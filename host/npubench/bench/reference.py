@@ -13,12 +13,12 @@ from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Network, build_image, compile_network, read_bytes
 from npubench.boards import load_board
 from npubench.compiler.plan import KnownAnswer
+from npubench.connect.board import open_board
 from npubench.core.errors import NpubenchError
 from npubench.core.progress import Reporter, Silent, step
 from npubench.core.seeded import seeded_bytes
 from npubench.core.version import VERSION
 from npubench.golden import Golden, ReferenceUnavailable, golden_outputs
-from npubench.link.target import open_target
 from npubench.zoo import ResolvedModel
 
 STAND_IN_BOARD = "native"
@@ -41,7 +41,7 @@ class PortableReference:
         try:
             network = read_bytes(self._resolved, model)
             prepared = build_image(compile_network(network, job), job, silent)
-            with open_target(
+            with open_board(
                 board, prepared.firmware.elf, port=None, reporter=silent, job=job.title
             ) as target:
                 if isinstance(stimulus, bytes):

@@ -13,10 +13,12 @@ from typing import BinaryIO, TextIO
 from npubench.bench.energy import PowerSession, measure_power
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Compiled, Prepared
+from npubench.connect.board import open_board
 from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
-from npubench.link.clock import ClockFit, measure_clock
-from npubench.link.device import (
+from npubench.npu.ethosu.driver_errors import describe_driver_error
+from npubench.wire.clock import ClockFit, measure_clock
+from npubench.wire.device import (
     BenchResult,
     Caps,
     Device,
@@ -25,9 +27,7 @@ from npubench.link.device import (
     MemResult,
     expect_firmware,
 )
-from npubench.link.failure import EngineFailed
-from npubench.link.target import open_target
-from npubench.npu.ethosu.driver_errors import describe_driver_error
+from npubench.wire.failure import EngineFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def collect(
     port = settings.port
     if job.board.kind == "physical":
         port = _ready_board(job, prepared, settings, reporter)
-    with open_target(
+    with open_board(
         job.board,
         prepared.firmware.elf,
         port=port,

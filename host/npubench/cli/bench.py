@@ -113,7 +113,7 @@ def bench(
     from npubench.bench.job import Settings, default_jobs, resolve_jobs
     from npubench.bench.matrix import Interrupted, run_matrix
     from npubench.core.errors import NpubenchError, UsageError
-    from npubench.link.faulty import parse_mishap
+    from npubench.wire.faulty import parse_mishap
 
     if on_model and port is not None:
         raise UsageError("--on-model and --port exclude each other", hint="leave one of them out")

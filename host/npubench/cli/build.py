@@ -144,11 +144,11 @@ def boot(
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
     from npubench.bench.prepare import build_image
+    from npubench.connect.board import open_board
+    from npubench.connect.console import run_console
+    from npubench.connect.pty_bridge import run_bridge
     from npubench.core.errors import UsageError
-    from npubench.link.board_model.description import has_model, played
-    from npubench.link.console import run_console
-    from npubench.link.pty_bridge import run_bridge
-    from npubench.link.target import open_target
+    from npubench.emulators.board_model.description import has_model, played
 
     job, compiled = _compiled(model, board, backend)
     if job.board.kind == "physical" and not (has_model(job.board) or job.board.hosted):
@@ -158,7 +158,7 @@ def boot(
         )
     reporter = PlainReporter()
     prepared = build_image(compiled, job, reporter)
-    with open_target(
+    with open_board(
         played(job.board), prepared.firmware.elf, port=None, reporter=reporter, job=job.title
     ) as target:
         if pty is not None:

@@ -13,7 +13,7 @@ from npubench.compiler.importers.tflite import load_tflite
 from npubench.compiler.plan import Plan
 from npubench.core.errors import DoesNotFit
 from npubench.core.format import NONE
-from npubench.link.board_model.description import has_model
+from npubench.emulators.board_model.description import has_model
 from npubench.report.markdown import table
 from npubench.zoo import resolve_model, zoo_ids
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npubench.link.answers import Burst
+from npubench.wire.answers import Burst
 
 IDLE, PAUSE = 6, 7
 STAGE_OF_CODE = {1: "init_warm", 2: "load", 3: "infer", 4: "unload", 5: "post", IDLE: "idle"}

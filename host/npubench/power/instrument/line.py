@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.core.errors import DeviceError, MonitorError
-from npubench.link.serial_port import SerialTransport
 from npubench.power.instrument.failure import InstrumentGone, InstrumentSilent
+from npubench.transport.serial_port import SerialTransport
 
 CHUNK_BYTES = 1 << 16
 

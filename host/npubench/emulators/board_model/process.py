@@ -1,0 +1,35 @@
+"""Starts a board model: in a process of its own, since Unicorn's core is under the GPL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from npubench.boards import Board
+from npubench.emulators.board_model.powered import import_unicorn
+from npubench.transport.interface import Transport
+from npubench.transport.process import BoardProcess, ProcessTransport
+from npubench.transport.socket_port import SocketTransport
+
+
+def start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, BoardProcess]:
+    """Boot ``elf`` on the model of ``board``; it ends with ``stack``. Raises ToolMissing."""
+    version = import_unicorn().__version__
+    ours, theirs = socket.socketpair()
+    with theirs:
+        label = f"board model of {board.id} (Unicorn {version})"
+        line = SocketTransport(ours, label=label)
+        stack.enter_context(line)
+        program = (sys.executable, "-P", "-m", "npubench.emulators.board_model")
+        process = stack.enter_context(
+            BoardProcess(
+                (*program, board.id, elf, str(theirs.fileno())),
+                label=f"the board model of {board.id}",
+                fds=(theirs.fileno(),),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        )
+    return ProcessTransport(line, process), process

@@ -1,1 +1,0 @@
-"""Talking to a board: transports, the records on the wire, the client, emulators as targets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from npubench.compiler.weights import (
+from npubench.compiler.quantize.weights import (
     FloatNetwork,
     mixed_samples,
     seed_weights,

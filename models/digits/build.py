@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 from sklearn.datasets import load_digits
 
-from npubench.compiler.weights import FloatNetwork
+from npubench.compiler.quantize.weights import FloatNetwork
 
 SEED = 105
 CLASSES = 10

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from npubench.compiler.weights import (
+from npubench.compiler.quantize.weights import (
     FloatNetwork,
     mixed_samples,
     seed_weights,

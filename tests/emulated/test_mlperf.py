@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import serial
 
-from npubench.compiler.importers.tflite import load_tflite
+from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.seeded import seeded_bytes
 from npubench.golden import golden_outputs, tflm_version
 from npubench.zoo import resolve_model

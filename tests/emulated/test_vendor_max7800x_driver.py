@@ -12,14 +12,14 @@ import pytest
 
 from npubench.bench.job import resolve_jobs
 from npubench.bench.prepare import build_image, compile_network, read_network
-from npubench.compiler.max7800x.chain import read_chain
-from npubench.compiler.max7800x.closing import closed
-from npubench.compiler.max7800x.device import MAX78000, MAX78002, Device
-from npubench.compiler.max7800x.scheme import output_bytes, quantize_chain, sample_input
+from npubench.compiler.backends.max7800x.chain import read_chain
+from npubench.compiler.backends.max7800x.closing import closed
+from npubench.compiler.backends.max7800x.scheme import output_bytes, quantize_chain, sample_input
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import Block, load_registers
 from npubench.emulators.board_model.in_process import ModelTransport
 from npubench.emulators.board_model.machine import BoardModel
+from npubench.npu.max7800x.device import MAX78000, MAX78002, Device
 from npubench.wire.device import Device as LinkedDevice
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npubench.compiler.importers.vela import JobTensors, VelaModel, job_tensors, read_vela
+from npubench.compiler.backends.ethos_u.output import JobTensors, VelaModel, job_tensors, read_vela
 from npubench.npu.ethosu.config import accelerator
 from npubench.npu.ethosu.device import RING_JOB, RING_RESET, Command, Device, Register, Window
 from npubench.npu.ethosu.memory_system import read_memory_system

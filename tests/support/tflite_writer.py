@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import flatbuffers
 import numpy as np
 
-from npubench.compiler.importers.schema import BUILTIN_OPERATORS, ELEMENT_TYPES, OPTIONS
+from npubench.compiler.tflite.schema import BUILTIN_OPERATORS, ELEMENT_TYPES, OPTIONS
 
 Field = tuple[str, float]
 """(type letter, value); the letter ``ref`` marks an offset."""

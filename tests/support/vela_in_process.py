@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from npubench.compiler.importers.vela import VelaModel, job_tensors, read_vela
+from npubench.compiler.backends.ethos_u.output import VelaModel, job_tensors, read_vela
 from npubench.npu.ethosu.config import accelerator as accelerator_named
 from npubench.npu.ethosu.functional import FunctionalCore
 from npubench.npu.ethosu.hazards import check_hazards

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from npubench.compiler.analyze import Analysis, analyze
-from npubench.compiler.importers.tflite import load_tflite, read_tflite
+from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
 

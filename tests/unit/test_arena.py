@@ -17,7 +17,6 @@ from npubench.compiler.arena import (
 )
 from npubench.compiler.backends import load_backend
 from npubench.compiler.graph import DType, Graph, Tensor
-from npubench.compiler.importers.tflite import load_tflite
 from npubench.compiler.plan import (
     Alias,
     Arena,
@@ -27,6 +26,7 @@ from npubench.compiler.plan import (
     Step,
     TensorArg,
 )
+from npubench.compiler.tflite.reader import load_tflite
 
 
 def graph_of(sizes: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]) -> Graph:

@@ -13,8 +13,8 @@ from npubench.boards import Board, MemoryRegion, load_board
 from npubench.compiler import backends
 from npubench.compiler.backends import backend_names, load_backend
 from npubench.compiler.backends.cpu import BACKEND, weights_bytes
-from npubench.compiler.importers.tflite import read_tflite
 from npubench.compiler.plan import Alias, KernelCall, Plan, TensorArg
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import DoesNotFit, NpubenchError, ToolError, UnsupportedOp, UsageError
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 

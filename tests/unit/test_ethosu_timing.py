@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from npubench.compiler.estimate import debug_tables, operators_by_offset
-from npubench.compiler.importers.vela import job_tensors, read_vela
+from npubench.compiler.backends.ethos_u.estimate import debug_tables, operators_by_offset
+from npubench.compiler.backends.ethos_u.output import job_tensors, read_vela
 from npubench.core.errors import ConfigError
 from npubench.npu.ethosu.config import accelerator
 from npubench.npu.ethosu.memory_system import MemorySystem, read_memory_system

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npubench.compiler.importers.flatbuffer import Reader, Table
+from npubench.compiler.tflite.flatbuffer import Reader, Table
 from npubench.core.errors import ModelFormatError
 
 

@@ -20,7 +20,6 @@ import pytest
 from numpy.typing import NDArray
 
 from npubench.compiler.graph import DType, Graph
-from npubench.compiler.importers.tflite import read_tflite
 from npubench.compiler.lower import SUPPORTED, lower_op
 from npubench.compiler.plan import (
     Alias,
@@ -32,6 +31,7 @@ from npubench.compiler.plan import (
     ScratchArg,
     TensorArg,
 )
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.paths import data_root
 
 runtime = pytest.importorskip(

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from npubench.compiler.graph import DType, Graph, Op, OptionValue, Quantization, Tensor
-from npubench.compiler.importers.tflite import read_tflite
 from npubench.compiler.lower import SUPPORTED, lower_op
 from npubench.compiler.lower.requant import high_mul, quantize_multiplier, requantize, shift_right
 from npubench.compiler.plan import Alias, ConstantArg, KernelCall, TensorArg
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import UnsupportedOp
 from npubench.core.paths import data_root
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 from npubench.boards import load_board
-from npubench.compiler import vela
 from npubench.compiler.backends import load_backend
 from npubench.compiler.backends.cpu import BACKEND as CPU
-from npubench.compiler.backends.ethos_u import settings_of
+from npubench.compiler.backends.ethos_u import settings_of, vela
+from npubench.compiler.backends.ethos_u.output import read_vela
+from npubench.compiler.backends.ethos_u.vela import compile_with_vela, read_reasons
 from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite
-from npubench.compiler.importers.vela import read_vela
 from npubench.compiler.plan import KernelCall, NpuJob, Plan
-from npubench.compiler.vela import compile_with_vela, read_reasons
+from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import CompileError, ModelFormatError, ToolError, ToolMissing
 from support.vela_in_process import CHECKOUT
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from npubench.compiler import quantize, zoo_build
-from npubench.compiler.difference import compare_models
 from npubench.compiler.graph import DType
-from npubench.compiler.importers.tflite import load_tflite, read_tflite
-from npubench.compiler.quantize import import_tensorflow, quantize_saved
-from npubench.compiler.samples import MAX_SAMPLES, read_samples
-from npubench.compiler.tf_worker import run_isolated
-from npubench.compiler.weights import mixed_samples
+from npubench.compiler.quantize.keras import import_tensorflow
+from npubench.compiler.quantize.samples import MAX_SAMPLES, read_samples
+from npubench.compiler.quantize.saved import quantize_saved
+from npubench.compiler.quantize.weights import mixed_samples
+from npubench.compiler.quantize.worker import run_isolated
+from npubench.compiler.tflite.difference import compare_models
+from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.compiler.zoo_build import build_model
 from npubench.core.errors import (
     ConfigError,
@@ -220,7 +221,7 @@ def test_what_is_made_but_cannot_be_read_replaces_nothing(
         Path(job["out"]).write_bytes(b"junk")
         return {"tensorflow": "0.0", "samples": 1}
 
-    monkeypatch.setattr("npubench.compiler.tf_worker.run_isolated", stand_in)
+    monkeypatch.setattr("npubench.compiler.quantize.saved.run_isolated", stand_in)
     with pytest.raises(ModelFormatError):
         quantize_saved(tmp_path / "float.keras", tmp_path / "s.npy", out)
     assert out.read_bytes() == b"precious"

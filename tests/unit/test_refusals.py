@@ -17,7 +17,7 @@ from npubench.boards import board_ids, load_board
 from npubench.cli import app
 from npubench.cli.main import run
 from npubench.compiler.backends import load_backend
-from npubench.compiler.importers.tflite import read_tflite
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import DoesNotFit, ModelFormatError, StorageError, UsageError
 from npubench.report.catalog import boards_table
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npubench.compiler.graph import DType, Graph
-from npubench.compiler.importers.schema import BUILTIN_OPERATORS, OPTIONS
-from npubench.compiler.importers.tflite import FILE_LIMIT_BYTES, load_tflite, read_tflite
+from npubench.compiler.tflite.reader import FILE_LIMIT_BYTES, load_tflite, read_tflite
+from npubench.compiler.tflite.schema import BUILTIN_OPERATORS, OPTIONS
 from npubench.core.errors import ModelFormatError, NpubenchError, UsageError
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 

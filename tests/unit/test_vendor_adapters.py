@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from npubench.boards import board_ids, load_board
-from npubench.compiler.adapter import Figure, NeedsVendorRuntime, VendorBackend, read_figures
 from npubench.compiler.backends import backend_names, load_backend
 from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite
+from npubench.compiler.tflite.reader import load_tflite
+from npubench.compiler.vendor.adapter import Figure, NeedsVendorRuntime, VendorBackend, read_figures
 from npubench.core.errors import ConfigError, ToolError, ToolMissing
 from npubench.zoo import resolve_model
 

@@ -21,24 +21,24 @@ from npubench.bench.reference import reference_answer
 from npubench.boards import load_board
 from npubench.build.firmware import build_firmware
 from npubench.compiler.backends import load_backend
-from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite, read_tflite
-from npubench.compiler.max7800x.chain import read_chain
-from npubench.compiler.max7800x.closing import closed
-from npubench.compiler.max7800x.description import END_OF_ARRAYS, channels_of, describe
-from npubench.compiler.max7800x.device import MAX78000
-from npubench.compiler.max7800x.scheme import (
+from npubench.compiler.backends.max7800x.chain import read_chain
+from npubench.compiler.backends.max7800x.closing import closed
+from npubench.compiler.backends.max7800x.description import END_OF_ARRAYS, channels_of, describe
+from npubench.compiler.backends.max7800x.scheme import (
     accuracy_cost,
     output_bytes,
     quantize_chain,
     sample_input,
     simulate,
 )
-from npubench.compiler.max7800x.tool import parse_answer
+from npubench.compiler.backends.max7800x.tool import parse_answer
+from npubench.compiler.graph import Graph
+from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp
 from npubench.core.progress import Silent
 from npubench.core.seeded import seeded_bytes
 from npubench.golden import Golden, golden_outputs
+from npubench.npu.max7800x.device import MAX78000
 from npubench.zoo import resolve_model
 from support.adi_networks import VALID, Builder, image_net, keyword_net
 from support.emitted import needs_arm

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from npubench import zoo
 from npubench.compiler.analyze import analyze
 from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite
+from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import ConfigError, UsageError
 from npubench.core.seeded import seeded_bytes
 from npubench.zoo import load_zoo, model_id_of, read_zoo, resolve_model, zoo_ids
@@ -153,7 +153,7 @@ def test_activations_neither_vanish_nor_saturate(name: str) -> None:
 def test_digits_has_the_recorded_accuracy() -> None:
     datasets = pytest.importorskip("sklearn.datasets", reason="needs scikit-learn")
     pytest.importorskip("tflite_micro", reason="needs the tflite-micro package")
-    from npubench.compiler.accuracy import int8_accuracy
+    from npubench.compiler.quantize.accuracy import int8_accuracy
 
     accuracy = load_zoo("digits").accuracy
     assert accuracy is not None

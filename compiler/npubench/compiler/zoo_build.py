@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.compiler.analyze import analyze
-from npubench.compiler.difference import compare_models
-from npubench.compiler.importers.tflite import read_tflite
-from npubench.compiler.quantize import write_replacing
-from npubench.compiler.tf_worker import run_isolated
+from npubench.compiler.quantize.saved import write_replacing
+from npubench.compiler.quantize.worker import run_isolated
+from npubench.compiler.tflite.difference import compare_models
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.zoo import load_zoo, zoo_folder
 
 ROUNDING_NOTE = (

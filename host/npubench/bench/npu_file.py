@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from npubench.boards import load_board
 from npubench.compiler.backends.ethos_u import memory_system_of, settings_of
-from npubench.compiler.importers.vela import (
+from npubench.compiler.backends.ethos_u.output import (
     JobTensors,
     VelaModel,
     VelaTensor,

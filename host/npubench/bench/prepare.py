@@ -19,8 +19,8 @@ from npubench.compiler.emit.project import (
     write_project,
 )
 from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite, read_tflite
 from npubench.compiler.plan import Plan
+from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.core.errors import ToolMissing
 from npubench.core.progress import Reporter, step
 from npubench.core.version import VERSION

@@ -94,7 +94,7 @@ def quantize(
     as_json: JsonOption = False,
 ) -> None:
     """Full-integer post-training quantization with TensorFlow, in a process of its own."""
-    from npubench.compiler.quantize import quantize_saved
+    from npubench.compiler.quantize.saved import quantize_saved
 
     outcome = quantize_saved(model, samples, output, per_channel_dense=per_channel_dense)
     if as_json:

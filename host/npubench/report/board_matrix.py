@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from npubench.boards import Board
 from npubench.compiler.backends.cpu import BACKEND, check_memory
 from npubench.compiler.graph import Graph
-from npubench.compiler.importers.tflite import load_tflite
 from npubench.compiler.plan import Plan
+from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import DoesNotFit
 from npubench.core.format import NONE
 from npubench.emulators.board_model.description import has_model

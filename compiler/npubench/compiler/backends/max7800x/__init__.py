@@ -1,0 +1,276 @@
+"""The backend for ADI's MAX78000 and MAX78002: a network quantized for their accelerator,
+compiled by ADI's tool.
+
+The scheme is another than TFLite's (power-of-two scales, no zero points): what runs is not the
+network as brought but an artifact of its own, held against the tool's known answer (``vendor``),
+and what that costs in accuracy stands in the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+
+from npubench.boards import Board
+from npubench.compiler.analyze import analyze
+from npubench.compiler.arena import plan_arena
+from npubench.compiler.backends.cpu import check_memory
+from npubench.compiler.backends.max7800x.chain import Chain, read_chain
+from npubench.compiler.backends.max7800x.closing import closed
+from npubench.compiler.backends.max7800x.description import channels_of, describe, output_addresses
+from npubench.compiler.backends.max7800x.latency import estimated_cycles
+from npubench.compiler.backends.max7800x.scheme import (
+    Ints,
+    QuantizedChain,
+    accuracy_cost,
+    input_table,
+    output_bytes,
+    output_ratio,
+    quantize_chain,
+    sample_input,
+    simulate,
+)
+from npubench.compiler.backends.max7800x.tool import ENGINE, TOOL, Generated, generate
+from npubench.compiler.graph import DType, Graph
+from npubench.compiler.lower import lower_op
+from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
+from npubench.compiler.vendor.tool import locate
+from npubench.core.errors import ConfigError, DoesNotFit, ToolError, ToolMissing, UnsupportedOp
+from npubench.npu.max7800x.device import DEVICES, Device
+
+DRIVER: Final = "max7800x"
+SEED: Final = 1
+TABLE: Final = "nb_max7800x_input_table"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Max7800xBackend:
+    """Runs a chain of layers on the accelerator and a closing softmax on the CPU."""
+
+    name: str = "max7800x"
+
+    def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
+        """Map, quantize, let ai8xize generate, and wire its C behind ``nb_npu.h``.
+
+        Raises ToolMissing without a checkout of ai8x-synthesis, UnsupportedOp or DoesNotFit when
+        the accelerator cannot take the network, ToolError when the tool fails.
+        """
+        del model
+        device = _device(board)
+        try:
+            locate(TOOL, engine=ENGINE)
+        except ToolMissing as missing:
+            raise _with_outlook(missing, graph, device) from missing
+        chain, quantized, files = _mapped(graph, device)
+        made = generate(files, device=device.name)
+        answer = _answer(quantized, made, device)
+        artifact = _artifact(files, made)
+        steps, constants = _steps(graph, chain)
+        arena = plan_arena(graph, steps)
+        plan = Plan(
+            backend=self.name,
+            steps=steps,
+            constants=(*constants, _table(graph, quantized)),
+            arena=arena,
+            artifact=artifact,
+            artifact_sha256=hashlib.sha256(artifact).hexdigest(),
+            fallbacks=tuple(
+                Fallback(op_index=index, op=graph.ops[index].kind, reason="no such layer")
+                for index in chain.rest
+            ),
+            driver=DRIVER,
+            extra_files=_files(graph, quantized, made, arena, device),
+            defines={"NB_NPU": "1"},
+            npu_load=True,
+            npu=_record(graph, quantized, made, answer, device),
+            known_answer=KnownAnswer(
+                version=f"ai8x-synthesis {made.version}",
+                seed=SEED,
+                output=closed(graph, chain.rest, output_bytes(graph, quantized, answer)),
+            ),
+        )
+        check_memory(graph, plan, board)
+        return plan
+
+
+def _device(board: Board) -> Device:
+    name = None if board.npu is None else board.npu.config.get("device")
+    if not isinstance(name, str) or name not in DEVICES:
+        raise ConfigError(
+            f"board {board.id} has no MAX78000 or MAX78002",
+            hint="choose max78000fthr, max78000evkit or max78002evkit, or --backend cpu",
+        )
+    return DEVICES[name]
+
+
+def _mapped(graph: Graph, device: Device) -> tuple[Chain, QuantizedChain, dict[str, bytes]]:
+    """The network as the accelerator runs it, and the files for the tool."""
+    _check_types(graph)
+    chain = read_chain(graph)
+    quantized = quantize_chain(graph, chain)
+    return chain, quantized, describe(quantized, sample_input(graph, quantized, SEED), device)
+
+
+def _with_outlook(missing: ToolMissing, graph: Graph, device: Device) -> ToolMissing:
+    """Who has no checkout learns as well whether getting one would help this network."""
+    try:
+        _mapped(graph, device)
+    except (UnsupportedOp, DoesNotFit) as refusal:
+        return ToolMissing(
+            missing.message,
+            argv=missing.argv,
+            hint=f"{missing.hint} (the accelerator would not take this network: {refusal.message})",
+        )
+    return missing
+
+
+def _check_types(graph: Graph) -> None:
+    for index in (*graph.inputs, *graph.outputs):
+        if graph.tensor(index).dtype is not DType.INT8:
+            raise UnsupportedOp(
+                op=graph.ops[0].kind,
+                index=0,
+                reason=f"inputs and outputs must be int8, not {graph.tensor(index).dtype}",
+                hint="quantize the network with int8 borders, or --backend cpu",
+            )
+
+
+def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
+    steps: list[Step] = [
+        NpuJob(
+            op_indices=chain.op_indices,
+            job=0,
+            inputs=(graph.inputs[0],),
+            outputs=(chain.layers[-1].target,),
+        )
+    ]
+    constants: list[Constant] = []
+    for index in chain.rest:
+        step, needed = lower_op(graph, graph.ops[index])
+        steps.append(step)
+        constants.extend(needed)
+    return tuple(steps), tuple(constants)
+
+
+def _answer(quantized: QuantizedChain, made: Generated, device: Device) -> Ints:
+    """The known answer as the accelerator's numbers. Raises ToolError when it lacks an output."""
+    places = output_addresses(quantized, device)
+    missing = [address for address, _ in places if address not in made.answer]
+    if missing:
+        raise ToolError(
+            f"ai8xize's known answer says nothing of {len(missing)} of {len(places)} outputs: none "
+            f"at 0x{missing[0]:08x}",
+            hint="is this checkout's version another one?",
+        )
+    words = np.array([made.answer[address] for address, _ in places], dtype=np.uint32)
+    if quantized.layers[-1].wide:
+        return words.view(np.int32).astype(np.int64)
+    lanes = np.array([lane for _, lane in places], dtype=np.uint32)
+    return (words >> (8 * lanes)).astype(np.uint8).view(np.int8).astype(np.int64)
+
+
+def _artifact(files: dict[str, bytes], made: Generated) -> bytes:
+    """Description and generated sources, one after the other with their names."""
+    parts = files | {name: text.encode() for name, text in made.sources.items()}
+    return b"".join(
+        f"{name}\0{len(data)}\0".encode() + data for name, data in sorted(parts.items())
+    )
+
+
+def _table(graph: Graph, quantized: QuantizedChain) -> Constant:
+    return Constant(
+        name=TABLE,
+        ctype="int8_t",
+        data=input_table(graph.tensor(graph.inputs[0]), quantized.input_exponent),
+    )
+
+
+def _files(
+    graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena, device: Device
+) -> dict[str, str]:
+    from npubench.compiler.emit.context import Header, Macro
+    from npubench.compiler.emit.render import render
+
+    first, last = quantized.chain.layers[0], quantized.layers[-1]
+    channels, high, wide = first.source_shape
+    on = channels_of(channels)
+    quantization = graph.tensor(last.layer.target).quantization
+    assert quantization is not None
+    values = {
+        "CONTROL": f"0x{device.control_base:08x}u",
+        "DATA": f"0x{device.data_base:08x}u",
+        "QUADRANT_BYTES": f"0x{device.quadrant_bytes:x}u",
+        "INSTANCE_BYTES": f"0x{device.instance_bytes:x}u",
+        "PLL": int(device.pll),
+        "PIXELS": high * wide,
+        "CHANNELS": channels,
+        "PASSES": on.passes,
+        "PROCESSORS": on.processors,
+        "OUTPUTS": int(np.prod(last.layer.target_shape)),
+        "OUTPUT_WIDE": int(last.wide),
+        "OUTPUT_ZERO": quantization.zero_point,
+        "OUTPUT_RATIO": f"{output_ratio(graph, quantized)!r}f",
+        "INPUT_OFFSET": arena.place(graph.inputs[0]).offset_bytes,
+        "OUTPUT_OFFSET": arena.place(last.layer.target).offset_bytes,
+    }
+    header = Header(
+        file="nb_max7800x_config.h",
+        purpose="what the MAX78000's driver must know of the network",
+        guard="NB_MAX7800X_CONFIG_H",
+        includes=(),
+        macros=tuple(
+            Macro(name=f"NB_MAX_{name}", value=str(value)) for name, value in values.items()
+        ),
+    )
+    return {
+        "include/nb_max7800x_config.h": render("header.h.j2", header).decode(),
+        **{f"src/npu/{DRIVER}/{name}": text for name, text in made.sources.items()},
+    }
+
+
+def _record(
+    graph: Graph,
+    quantized: QuantizedChain,
+    made: Generated,
+    answer: Ints,
+    device: Device,
+) -> dict[str, object]:
+    macs = {layer.index: layer.macs for layer in analyze(graph).layers}
+    total = sum(macs.values())
+    chain = quantized.chain
+    cost = asdict(accuracy_cost(graph, quantized))
+    own = simulate(quantized, sample_input(graph, quantized, SEED)).reshape(-1)
+    details: dict[str, object] = {
+        "tool": f"ai8x-synthesis {made.version}",
+        "scheme": "int8, power-of-two scales, no zero points",
+        "npu_hz": device.clock_hz,
+        "accuracy_samples": cost["samples"],
+        "accuracy_same_class_ratio": cost["same_class_ratio"],
+        "accuracy_largest_error": cost["largest_error"],
+        "accuracy_output_range": cost["output_range"],
+        "own_model_equals_tool": int(np.array_equal(own, answer)),
+        "not_separable": "infer and unload: the output leaves the accelerator inside infer, for "
+        "the operators after it",
+        "data_memory_bytes": device.memory_bytes,
+    }
+    if device.has_latency_model:
+        details["formula_cycles"] = estimated_cycles(quantized)
+    if made.latency_cycles is not None:
+        details["estimated_cycles"] = made.latency_cycles
+        details["estimate_is_rough"] = int(made.estimate_is_rough)
+        details["estimated_layer_cycles"] = " ".join(str(count) for count in made.layer_cycles)
+    config = json.dumps({"device": device.name, "tool": made.version}, sort_keys=True)
+    return {
+        "accelerator": device.name,
+        "config_sha256": hashlib.sha256(config.encode()).hexdigest(),
+        "macs_share": round(sum(macs[i] for i in chain.op_indices) / total, 6) if total else 0.0,
+        "fallbacks": tuple(f"{i} {graph.ops[i].kind}: no such layer" for i in chain.rest),
+        "details": details,
+    }
+
+
+BACKEND = Max7800xBackend()

@@ -1,0 +1,76 @@
+"""The child of the worker: builds a network of the zoo, or quantizes a user's float model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from npubench.compiler.quantize.worker import ANSWER, CROSSING
+from npubench.core.errors import NpubenchError
+
+
+def _zoo(job: dict[str, Any]) -> dict[str, Any]:
+    """Build a zoo network: ``script``, ``out``. Answers accuracies where there is a test set."""
+    import importlib.util
+
+    from npubench.compiler.quantize.accuracy import int8_accuracy
+    from npubench.compiler.quantize.keras import import_tensorflow, quantize_keras
+    from npubench.core.errors import ConfigError
+
+    tensorflow = import_tensorflow()
+    script = Path(job["script"])
+    spec = importlib.util.spec_from_file_location("npubench_zoo_script", script)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{script} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise ConfigError(
+            f"{script} cannot be run: {error}", hint="pip install 'npubench[train]'"
+        ) from error
+    network = module.build()
+    data = quantize_keras(network.model, network.representative, batch=network.batch)
+    Path(job["out"]).write_bytes(data)
+    answer: dict[str, Any] = {"tensorflow": tensorflow.__version__}
+    if network.test_inputs is not None:
+        scores = network.model.predict(network.test_inputs, verbose=0)
+        answer["float_ratio"] = float((scores.argmax(axis=1) == network.test_labels).mean())
+        answer["int8_ratio"] = int8_accuracy(data, network.test_inputs, network.test_labels)
+        answer["test_count"] = len(network.test_labels)
+    return answer
+
+
+def _saved(job: dict[str, Any]) -> dict[str, Any]:
+    """Quantize a user's float model: ``model``, ``samples``, ``out``, ``per_channel_dense``."""
+    from npubench.compiler.quantize.keras import import_tensorflow, quantize_file
+    from npubench.compiler.quantize.samples import read_samples
+
+    samples = read_samples(Path(job["samples"]))
+    tensorflow = import_tensorflow()
+    data = quantize_file(
+        Path(job["model"]), samples, per_channel_dense=bool(job["per_channel_dense"])
+    )
+    Path(job["out"]).write_bytes(data)
+    return {"tensorflow": tensorflow.__version__, "samples": len(samples)}
+
+
+_JOBS = {"zoo": _zoo, "saved": _saved}
+
+
+def main(job_file: Path) -> None:
+    """The child's side: do the job of ``job_file`` and leave the answer beside it."""
+    job = json.loads(job_file.read_text(encoding="utf-8"))
+    try:
+        answer = _JOBS[job["do"]](job)
+    except NpubenchError as error:
+        if error.kind not in CROSSING:
+            raise
+        answer = {"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}
+    (job_file.parent / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

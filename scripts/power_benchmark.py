@@ -26,14 +26,14 @@ import numpy as np
 from pyarrow.parquet import ParquetFile
 
 from npubench.power.capture.recorder import Recorder
-from npubench.power.instrument.failure import RecordingEnded
-from npubench.power.instrument.ppk2_wire import (
+from npubench.power.simulators.ppk2 import CALIBRATION
+from npubench.power.source.failure import RecordingEnded
+from npubench.power.source.interface import Block, Identity, LossReport, Setup, Traits
+from npubench.power.wire.ppk2 import (
     ADC_MAX,
     ADC_VOLT_PER_COUNT,
     WordDecoder,
 )
-from npubench.power.instrument.source import Block, Identity, LossReport, Setup, Traits
-from npubench.power.simulators.ppk2 import CALIBRATION
 
 CHUNK_BYTES = 1 << 16
 PLAIN_SAMPLES = 200_000

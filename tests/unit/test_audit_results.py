@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from npubench.audit.check import RULES, audit
 from npubench.cli.main import run
 from npubench.core.errors import UsageError
 from npubench.core.progress import Event
-from npubench.power.audit.check import RULES, audit
 
 INFERENCES = 300
 WINDOW_S, PAUSE_S, HEAD_S = 12.9, 1.85, 2.77

@@ -12,8 +12,8 @@ from npubench.bench.detect import Detected, bench_text, detect_boards, find_port
 from npubench.boards import load_board
 from npubench.cli.main import run
 from npubench.core.errors import ConfigError, DeviceError, UsageError
-from npubench.power.instrument.benchfile import BenchFile, read_bench
-from npubench.power.instrument.driver import Found
+from npubench.power.source.benchfile import BenchFile, read_bench
+from npubench.power.source.driver import Found
 
 
 def port(device: str, usb: str, serial: str | None, product: str = "probe") -> SimpleNamespace:

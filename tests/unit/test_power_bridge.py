@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npubench.power import ina2xx
-from npubench.power.instrument.source import Setup
+from npubench.power.instruments import ina2xx
+from npubench.power.source.interface import Setup
 
 SAMPLES = 200
 

@@ -22,16 +22,16 @@ from PIL import Image
 from npubench.cli.main import run
 from npubench.core.errors import ConfigError, MonitorError, ResultError, StorageError, UsageError
 from npubench.power.capture.free import calibrate, capture_for, totals
-from npubench.power.capture.parts import PartsWriter, read_capture
 from npubench.power.capture.rig import choose_power, open_power
-from npubench.power.instrument.benchfile import read_bench
-from npubench.power.instrument.failure import InstrumentUncalibrated
-from npubench.power.instrument.ppk2_wire import WordDecoder, parse_metadata
-from npubench.power.instrument.registry import driver_names, load_driver
-from npubench.power.instrument.source import Block, Flag, Identity, LossReport, Traits, block_of
+from npubench.power.parts import PartsWriter, read_capture
 from npubench.power.plot.envelope import envelope
 from npubench.power.plot.png import COLOURS, MARGIN_LEFT, TRACE, Shade, trace_png
+from npubench.power.registry import driver_names, load_driver
 from npubench.power.simulators.ppk2 import CALIBRATION
+from npubench.power.source.benchfile import read_bench
+from npubench.power.source.failure import InstrumentUncalibrated
+from npubench.power.source.interface import Block, Flag, Identity, LossReport, Traits, block_of
+from npubench.power.wire.ppk2 import WordDecoder, parse_metadata
 
 TABLE = CALIBRATION.table()
 IDENTITY = Identity(driver="virtual", model="test", serial="")
@@ -155,8 +155,8 @@ def test_a_capture_is_never_written_over(tmp_path: Path) -> None:
 _CHILD = """
 import sys, numpy as np
 from pathlib import Path
-from npubench.power.capture.parts import PartsWriter
-from npubench.power.instrument.source import Identity, Traits, block_of
+from npubench.power.parts import PartsWriter
+from npubench.power.source.interface import Identity, Traits, block_of
 traits = Traits(rate_hz=100_000.0, marker_bits=3)
 writer = PartsWriter(Path(sys.argv[1]), identity=Identity(driver="t", model="t", serial=""),
                      traits=traits)

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 
 from npubench.core.errors import ConfigError, MonitorError, UsageError
-from npubench.power.adi_evkit import AdiEvkit, parse_cnn
 from npubench.power.capture.free import capture_for, totals
 from npubench.power.capture.rig import Playback, choose_power, open_power
-from npubench.power.csv import CsvFile
-from npubench.power.instrument.crc8 import crc8
-from npubench.power.instrument.failure import RecordingEnded, SdkMissing
-from npubench.power.instrument.lpm01a_wire import AsciiDecoder, BinaryDecoder, parse_number
-from npubench.power.instrument.registry import load_driver
-from npubench.power.instrument.resample import Resampler
-from npubench.power.instrument.source import Block, Flag, Setup
-from npubench.power.joulescope import StreamAligner
-from npubench.power.lpm01a import Lpm01a
-from npubench.power.ppk2 import Ppk2
-from npubench.power.scpi import Scpi, profiles
+from npubench.power.instruments.adi_evkit import AdiEvkit, parse_cnn
+from npubench.power.instruments.csv import CsvFile
+from npubench.power.instruments.joulescope import StreamAligner
+from npubench.power.instruments.lpm01a import Lpm01a
+from npubench.power.instruments.ppk2 import Ppk2
+from npubench.power.instruments.scpi import Scpi, profiles
+from npubench.power.registry import load_driver
 from npubench.power.simulators.trace import Piece, Trace
+from npubench.power.source.failure import RecordingEnded, SdkMissing
+from npubench.power.source.interface import Block, Flag, Setup
+from npubench.power.source.resample import Resampler
+from npubench.power.wire.crc8 import crc8
+from npubench.power.wire.lpm01a import AsciiDecoder, BinaryDecoder, parse_number
 
 FILES = {
     "powertool": "Time (s),Main Avg Current (mA),Main Avg Voltage (V)\n"

@@ -14,11 +14,11 @@ from npubench.power.energy.edges import Edge, EdgeFinder, Wiring
 from npubench.power.energy.marks import Mark
 from npubench.power.energy.reason import Reason
 from npubench.power.energy.term import Term
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
-from npubench.power.instrument.source import Block, Flag, Traits, block_of
 from npubench.power.simulators.base import Feed, Frontend
 from npubench.power.simulators.model import trace_of
 from npubench.power.simulators.trace import Trace
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
+from npubench.power.source.interface import Block, Flag, Traits, block_of
 from support.power_session import MODEL, STAGE_US, make_marks, true_uj
 
 SEEDS = 1000

@@ -211,7 +211,9 @@ def test_a_board_that_cannot_sleep_has_no_net_energy(
 def test_a_serial_number_read_back_makes_it_measured_and_no_claim_makes_no_interval(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("npubench.power.ppk2.usb_serial", lambda port: f"serial of {port}")
+    monkeypatch.setattr(
+        "npubench.power.instruments.ppk2.usb_serial", lambda port: f"serial of {port}"
+    )
     record = measure(tmp_path, monkeypatch, claimed=False)
     assert record.reasons == ()
     assert record.evidence is Evidence.MEASURED

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npubench.power.audit.check import audit
+from npubench.audit.check import audit
 from npubench.power.capture.rig import Playback, capture_playback, choose_power, open_power
 from npubench.power.energy.edges import Edge, EdgeFinder, Wiring
 from npubench.power.energy.mlperf import TimestampWindow, pair_marks, timestamp_windows

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from npubench.power.capture.parts import PartsWriter
-from npubench.power.instrument.source import Identity, LossReport, Traits, block_of
+from npubench.power.parts import PartsWriter
+from npubench.power.source.interface import Identity, LossReport, Traits, block_of
 from npubench.report.pages.energy import COLUMNS, FINE, NOTHING, _picture
 
 SAMPLES = 200_000

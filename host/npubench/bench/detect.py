@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 from npubench.boards import Board, board_ids, load_board
 from npubench.core.errors import DeviceError, UsageError
-from npubench.power.instrument.benchfile import read_bench
-from npubench.power.instrument.driver import Found
+from npubench.power.source.benchfile import read_bench
+from npubench.power.source.driver import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from npubench.boards import Board
 from npubench.core.errors import DeviceError, MonitorError, UsageError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Reporter, step
-from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
 from npubench.power.capture.rig import (
     REPLAY,
@@ -35,8 +34,9 @@ from npubench.power.capture.session import Marked, read_marked
 from npubench.power.energy.account import Account, StageEnergy, account
 from npubench.power.energy.marks import IDLE, PAUSE, Mark, marks_of
 from npubench.power.energy.reason import Reason
-from npubench.power.instrument.source import Traits
+from npubench.power.parts import Capture, read_capture
 from npubench.power.simulators.model import LEAD_S, model_hash, trace_of
+from npubench.power.source.interface import Traits
 from npubench.runs.schema import (
     EnergyInstrumentRecord,
     EnergyRecord,

@@ -13,8 +13,8 @@ from npubench.cli.output import JsonOption, LiveReporter, PlainReporter, console
 from npubench.core.format import printable
 
 if TYPE_CHECKING:
-    from npubench.power.audit.check import Audit, Finding
-    from npubench.power.audit.result import AuditResult
+    from npubench.audit.check import Audit, Finding
+    from npubench.audit.result import AuditResult
 
 LINE_LIMIT = 1000
 
@@ -38,7 +38,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> int:
     """Every result found, then every finding."""
-    from npubench.power.audit.check import audit as run_audit
+    from npubench.audit.check import audit as run_audit
 
     if console(stderr=True).is_terminal:
         with LiveReporter() as live:
@@ -53,7 +53,7 @@ def audit(
 
 
 def _print_json(found: Audit) -> None:
-    from npubench.power.audit.check import RULES
+    from npubench.audit.check import RULES
 
     results: list[dict[str, Any]] = [
         {

@@ -63,7 +63,7 @@ def show(board: str, as_json: JsonOption = False) -> None:
 def detect(as_json: JsonOption = False) -> None:
     """Serial ports whose USB ids belong to a known board or probe."""
     from npubench.bench.detect import bench_text, detect_boards
-    from npubench.power.instrument.registry import driver_names, load_driver
+    from npubench.power.registry import driver_names, load_driver
 
     found = detect_boards()
     instruments = [item for name in driver_names() for item in load_driver(name).detect()]

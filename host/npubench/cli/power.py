@@ -38,10 +38,10 @@ def list_instruments(
     as_json: JsonOption = False,
 ) -> None:
     """What there is."""
-    from npubench.power.instrument.benchfile import bench_path, read_bench
-    from npubench.power.instrument.registry import driver_names, load_driver
+    from npubench.power.registry import driver_names, load_driver
     from npubench.power.simulators.catalog import kinds
     from npubench.power.simulators.faults import FAULTS
+    from npubench.power.source.benchfile import bench_path, read_bench
 
     simulated = kinds()
     if faults:
@@ -249,8 +249,8 @@ def view(
 ) -> None:
     """What a capture holds."""
     from npubench.power.capture.free import doubts, totals
-    from npubench.power.capture.parts import read_capture
     from npubench.power.energy.reason import Cause
+    from npubench.power.parts import read_capture
     from npubench.power.plot.marked import draw
 
     inner = folder / "power"

@@ -1,6 +1,7 @@
 """Power instruments and what is made of their samples.
 
-Each module of this package is one driver, found by its name; the parts that they share lie in the
-sub-packages: ``instrument`` (protocol, profiles), ``capture`` (streaming to disk), ``energy`` (from
-samples to joules), ``simulators`` (instruments that speak the wire protocol, for a dry run).
+From the ground up: ``source`` is what an instrument is to the rest, ``wire`` the formats that
+drivers and simulators share, ``energy`` turns samples into joules, ``simulators`` speak the wire
+protocols for a dry run, ``instruments`` holds the drivers alone, each found by its module's name,
+``capture`` streams to disk, ``plot`` shows it.
 """

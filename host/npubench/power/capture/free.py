@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from npubench.core.errors import MonitorError, UsageError
-from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
 from npubench.power.capture.rig import (
     HELD_SAMPLES,
@@ -19,8 +18,9 @@ from npubench.power.capture.rig import (
     open_power,
 )
 from npubench.power.energy.reason import Cause, Reason
-from npubench.power.instrument.source import Flag
+from npubench.power.parts import Capture, read_capture
 from npubench.power.simulators.trace import Piece, Trace
+from npubench.power.source.interface import Flag
 
 DEMO_CURRENT_UA = 5_000.0
 # What a decoder may hold back until more comes, at most.

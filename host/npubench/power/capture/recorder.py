@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Self
 
 from npubench.core.errors import MonitorError, NpubenchError, StorageError
-from npubench.power.capture.parts import PartsWriter
-from npubench.power.instrument.failure import RecordingEnded, understood
-from npubench.power.instrument.source import Block, Identity, LossReport, PowerSource, Traits
+from npubench.power.parts import PartsWriter
+from npubench.power.source.failure import RecordingEnded, understood
+from npubench.power.source.interface import Block, Identity, LossReport, PowerSource, Traits
 
 log = logging.getLogger(__name__)
 

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from npubench.core.errors import MonitorError, UsageError
-from npubench.power.capture.parts import Capture, read_capture
 from npubench.power.capture.recorder import Recorder
 from npubench.power.energy.account import Limits
 from npubench.power.energy.edges import Wiring
 from npubench.power.energy.reason import Cause, Reason
-from npubench.power.instrument.accuracy import Accuracy
-from npubench.power.instrument.benchfile import Instrument, find_instrument, read_bench
-from npubench.power.instrument.driver import Driver
-from npubench.power.instrument.failure import InstrumentUncalibrated, understood
-from npubench.power.instrument.profile import profile_accuracy
-from npubench.power.instrument.registry import load_driver
-from npubench.power.instrument.source import Identity, PowerSource, Setup, Traits
+from npubench.power.parts import Capture, read_capture
+from npubench.power.registry import load_driver
 from npubench.power.simulators.base import Feed, Simulator, drawn_frontend
 from npubench.power.simulators.catalog import SUFFIX, Kind, find_kind, kinds
 from npubench.power.simulators.faults import check_faults
 from npubench.power.simulators.trace import Trace
+from npubench.power.source.accuracy import Accuracy
+from npubench.power.source.benchfile import Instrument, find_instrument, read_bench
+from npubench.power.source.driver import Driver
+from npubench.power.source.failure import InstrumentUncalibrated, understood
+from npubench.power.source.interface import Identity, PowerSource, Setup, Traits
+from npubench.power.source.profile import profile_accuracy
 
 VIRTUAL, REPLAY = "virtual", "replay"
 PLAYBACK_TIMEOUT_S = 300.0
@@ -154,7 +154,7 @@ def open_power(choice: Choice, playback: Playback | None = None) -> Iterator[Ope
             simulator = stack.enter_context(choice.kind.make(feed))
             source = choice.driver.open(simulator.address, choice.instrument.options)
         elif choice.driver.name == VIRTUAL and playback is not None:
-            from npubench.power.virtual import VirtualSource
+            from npubench.power.instruments.virtual import VirtualSource
 
             source = VirtualSource(playback.trace, choice.instrument.options)
         else:

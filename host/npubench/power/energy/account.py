@@ -16,7 +16,7 @@ from npubench.power.energy.marks import IDLE, PAUSE, STAGE_OF_CODE, Mark
 from npubench.power.energy.reason import Cause, Reason
 from npubench.power.energy.term import Term, mean
 from npubench.power.energy.windows import MAX_RANGES, Window
-from npubench.power.instrument.source import Block, Traits
+from npubench.power.source.interface import Block, Traits
 
 # A window that lies in the record at least so far from the ends of a slept idle.
 SLEEP_MARGIN_S = 0.02

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.power.instrument.source import Block
+from npubench.power.source.interface import Block
 
 # A level that lasts fewer samples than this is pins that did not change at the same time.
 SHORTEST_LEVEL_SAMPLES = 2

@@ -15,7 +15,7 @@ import numpy as np
 from npubench.power.energy.edges import Edge
 from npubench.power.energy.reason import Cause, Reason
 from npubench.power.energy.windows import Window
-from npubench.power.instrument.source import Block
+from npubench.power.source.interface import Block
 
 HOLD_OFF_S = 50e-6
 MIN_WINDOW_S = 10.0

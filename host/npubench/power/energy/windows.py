@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.power.instrument.source import Block, Flag
+from npubench.power.source.interface import Block, Flag
 
 MAX_RANGES = 8
 # Samples beside an edge from which the power there is taken.

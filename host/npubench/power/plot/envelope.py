@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.power.instrument.source import Block
+from npubench.power.source.interface import Block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from npubench.core.errors import StorageError
-from npubench.power.capture.parts import Capture
 from npubench.power.capture.session import MARKS_FILE, read_marked
 from npubench.power.energy.clockfit import device_edges, fit_clocks
 from npubench.power.energy.edges import EdgeFinder
 from npubench.power.energy.marks import PAUSE, STAGE_OF_CODE
 from npubench.power.energy.reason import Reason
+from npubench.power.parts import Capture
 from npubench.power.plot.envelope import envelope
 from npubench.power.plot.png import Shade, trace_png
 

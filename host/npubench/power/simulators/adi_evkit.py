@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
 from npubench.power.simulators.base import Feed, PtyPort, Simulator
 from npubench.power.simulators.catalog import Kind
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
 
 FAULTS = ("silence", "disconnect", "split-words", "idle-drift")
 ACCURACY = Accuracy(

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.core.errors import MonitorError
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
 from npubench.power.simulators.trace import Trace
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
 
 CLOCK_OFF_PPM = 3_000.0
 CLOCK_WILD_PPM = 30_000.0

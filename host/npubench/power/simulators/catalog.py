@@ -11,8 +11,8 @@ from importlib import import_module
 
 from npubench.core.errors import UsageError
 from npubench.power.energy.edges import Wiring
-from npubench.power.instrument.accuracy import Accuracy
 from npubench.power.simulators.base import Feed, Simulator
+from npubench.power.source.accuracy import Accuracy
 
 SUFFIX = "-sim"
 

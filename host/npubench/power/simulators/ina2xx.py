@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
-from npubench.power.instrument.crc8 import crc8
 from npubench.power.simulators.base import Feed, PtyPort, Simulator
 from npubench.power.simulators.catalog import Kind
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
+from npubench.power.wire.crc8 import crc8
 
 PERIOD_US = 500
 RATE_HZ = 1e6 / PERIOD_US

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.power.energy.edges import Wiring
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
-from npubench.power.instrument.lpm01a_wire import (
+from npubench.power.simulators.base import Feed, PtyPort, Simulator
+from npubench.power.simulators.catalog import Kind
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
+from npubench.power.wire.lpm01a import (
     BUSY_BIT,
     META_STOP,
     META_TIME,
@@ -15,8 +17,6 @@ from npubench.power.instrument.lpm01a_wire import (
     PROMPT,
     parse_number,
 )
-from npubench.power.simulators.base import Feed, PtyPort, Simulator
-from npubench.power.simulators.catalog import Kind
 
 RATE_HZ = 5_000
 FAULTS = (

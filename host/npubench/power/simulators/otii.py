@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.power.energy.edges import Wiring
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
 from npubench.power.simulators.base import Feed, Port, Simulator, TcpPort
 from npubench.power.simulators.catalog import Kind
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
 
 RATE_HZ = 4_000
 FAULTS = (

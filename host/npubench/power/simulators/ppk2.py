@@ -7,8 +7,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.power.instrument.accuracy import Accuracy, RangeAccuracy
-from npubench.power.instrument.ppk2_wire import (
+from npubench.power.simulators.base import CHUNK_SAMPLES, SPIKE_RATIO, Feed, PtyPort, Simulator
+from npubench.power.simulators.catalog import Kind
+from npubench.power.source.accuracy import Accuracy, RangeAccuracy
+from npubench.power.wire.ppk2 import (
     ADC_MAX,
     METADATA,
     MODE,
@@ -20,8 +22,6 @@ from npubench.power.instrument.ppk2_wire import (
     VOLTAGE,
     Calibration,
 )
-from npubench.power.simulators.base import CHUNK_SAMPLES, SPIKE_RATIO, Feed, PtyPort, Simulator
-from npubench.power.simulators.catalog import Kind
 
 FAULTS = (
     "split-words",

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.core.errors import NpubenchError
-from npubench.power.capture.parts import read_capture
+from npubench.power.parts import read_capture
 from npubench.power.plot.envelope import Envelope, envelope
 from npubench.power.plot.marked import shades_of
 from npubench.power.plot.png import COLOURS, Shade

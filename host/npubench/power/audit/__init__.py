@@ -1,1 +1,0 @@
-"""Results of MLPerf Tiny submissions, computed again from their raw data."""

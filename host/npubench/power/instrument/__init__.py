@@ -1,1 +1,0 @@
-"""What an instrument is to the rest of the program, and how one is found."""

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from npubench.bench.job import Job, resolve_jobs
-from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
+from npubench.bench.prepare import Prepared, build_image
 from npubench.boards import board_ids, load_board
+from npubench.compiler.compiled import compile_network, read_network
 from npubench.core.errors import UsageError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model import cores
@@ -69,7 +70,7 @@ def prepare(board: str) -> tuple[Job, Prepared]:
         pytest.skip(f"the compiler of {board} is not installed")
     (job,) = resolve_jobs(["kws"], [board], ["cpu"])
     network = read_network(job.model)
-    return job, build_image(compile_network(network, job), job, Silent())
+    return job, build_image(compile_network(network, job.board, job.backend), job, Silent())
 
 
 def power_up(job: Job, prepared: Prepared) -> Bench:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from npubench.bench.job import resolve_jobs
-from npubench.bench.prepare import build_image, compile_network, read_network
+from npubench.bench.prepare import build_image
 from npubench.boards import load_board
+from npubench.compiler.compiled import compile_network, read_network
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import load_registers
 from npubench.emulators.board_model.in_process import ModelTransport
@@ -115,7 +116,9 @@ def test_what_the_model_cannot_play_ends_it(tmp_path: Path, text: str, reason: s
 def test_no_access_of_the_firmware_is_unaligned() -> None:
     """The K210's core traps on them, Unicorn's does not: each access of a whole session is seen."""
     (job,) = resolve_jobs(["digits"], [BOARD], ["cpu"])
-    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, Silent()
+    )
     board = RiscvModel(job.board, prepared.firmware.elf)
     seen: list[int] = []
     unaligned: list[str] = []

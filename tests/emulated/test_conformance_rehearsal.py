@@ -7,10 +7,11 @@ import shutil
 
 import pytest
 
-from npubench.bench.conformance import Conformance, run_conformance
 from npubench.bench.job import Settings, resolve_jobs
-from npubench.bench.prepare import build_image, compile_network, read_network
+from npubench.bench.prepare import build_image
 from npubench.boards import board_ids, load_board
+from npubench.compiler.compiled import compile_network, read_network
+from npubench.conformance.run import Conformance, run_conformance
 from npubench.connect.board import open_board
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import has_model
@@ -57,7 +58,9 @@ def test_time_goes_on_while_the_core_sleeps(board: str) -> None:
     """The cycle counter stops with the core's clock; what it misses is added to it, or the edges
     of an idle window would lie where no instrument saw them."""
     (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=True)
-    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, Silent()
+    )
     with open_board(
         job.board, prepared.firmware.elf, port=None, reporter=Silent(), job=job.title
     ) as target:

@@ -21,15 +21,10 @@ from typing import Any
 import pytest
 
 from npubench.bench.job import Job, Settings, resolve_jobs
-from npubench.bench.prepare import (
-    Compiled,
-    build_image,
-    compile_network,
-    identity_of,
-    read_network,
-)
+from npubench.bench.prepare import build_image
 from npubench.bench.session import collect
 from npubench.boards import Board
+from npubench.compiler.compiled import Compiled, compile_network, identity_of, read_network
 from npubench.compiler.emit.project import render_project
 from npubench.compiler.plan import Plan
 from npubench.connect.board import OpenBoard, open_board
@@ -154,7 +149,7 @@ def board_with(board: Board, **changes: str | float) -> Board:
 @pytest.fixture(scope="module")
 def digits() -> tuple[Job, Compiled]:
     (job,) = resolve_jobs(["digits"], [BOARD])
-    return job, compile_network(read_network(job.model), job)
+    return job, compile_network(read_network(job.model), job.board, job.backend)
 
 
 def run_on(job: Job, compiled: Compiled, board: Board) -> None:

@@ -9,9 +9,9 @@ import shutil
 import pytest
 
 from npubench.bench.job import Job, resolve_jobs
-from npubench.bench.prepare import compile_network, read_network
 from npubench.boards import Board, MemoryRegion, board_ids, load_board
 from npubench.build.firmware import build_firmware
+from npubench.compiler.compiled import compile_network, read_network
 from npubench.connect.board import open_board
 from npubench.core.progress import Silent
 from npubench.golden import golden_outputs
@@ -80,7 +80,7 @@ def test_the_port_computes_what_tflm_computes(name: str) -> None:
     (job,) = resolve_jobs(["digits"], [name], ["cpu"])
     job = Job(model=job.model, board=board, backend="cpu")
     network = read_network(job.model)
-    project = compile_network(network, job).project
+    project = compile_network(network, job.board, job.backend).project
     built = build_firmware(project, board, reporter=Silent(), job=job.title)
     assert any(path.endswith("cache_m.c") for path in project.files)
     with open_board(board, built.elf, port=None, reporter=Silent(), job=job.title) as target:

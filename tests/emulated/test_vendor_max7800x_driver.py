@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from npubench.bench.job import resolve_jobs
-from npubench.bench.prepare import build_image, compile_network, read_network
+from npubench.bench.prepare import build_image
 from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed
 from npubench.compiler.backends.max7800x.scheme import output_bytes, quantize_chain, sample_input
+from npubench.compiler.compiled import compile_network, read_network
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import Block, load_registers
 from npubench.emulators.board_model.in_process import ModelTransport
@@ -89,7 +90,7 @@ def test_input_goes_in_and_output_comes_out_as_the_host_expects(
         [str(checkout / name) if name.endswith(".tflite") else name], [board], ["max7800x"]
     )
     network = read_network(job.model)
-    prepared = build_image(compile_network(network, job), job, Silent())
+    prepared = build_image(compile_network(network, job.board, job.backend), job, Silent())
     registers = load_registers(job.board)
     registers = registers.model_copy(update={"block": (*registers.block, *accelerator(device))})
     model = BoardModel(job.board, prepared.firmware.elf, registers=registers)

@@ -21,11 +21,12 @@ from datetime import date
 import pytest
 
 from npubench.bench import conformance as module
-from npubench.bench.conformance import Conformance, run_conformance
 from npubench.bench.job import Job, Settings, resolve_jobs
-from npubench.bench.prepare import build_image, compile_network, read_network
+from npubench.bench.prepare import build_image
 from npubench.boards import Board, Status, load_board
 from npubench.cli.main import run
+from npubench.compiler.compiled import compile_network, read_network
+from npubench.conformance.run import Conformance, run_conformance
 from npubench.core.progress import Silent
 from npubench.wire.faulty import parse_mishap
 
@@ -69,7 +70,9 @@ def line() -> Iterator[str]:
     """The firmware of ``played()`` as a process behind a pty; the name of the pty."""
     board = played()
     job = job_on(board)
-    elf = build_image(compile_network(read_network(job.model), job), job, Silent()).firmware.elf
+    elf = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, Silent()
+    ).firmware.elf
     master, slave = pty.openpty()
     tty.setraw(slave)
     process = subprocess.Popen([elf], stdin=master, stdout=master)
@@ -116,7 +119,9 @@ def test_a_clock_that_is_not_what_the_file_says_fails(line: str) -> None:
     """The firmware that answers counts nanoseconds; the file that it is checked by says half."""
     settings = Settings(port=line, flash=False, clock_seconds=0.2)
     job = job_on(played())
-    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, Silent()
+    )
     with module.open_board(job.board, None, port=line, reporter=Silent(), job=job.title) as target:
         wrong = replace(job, board=played(hz=500_000_000))
         checks = module._Checks(wrong, prepared, settings, target, Silent())
@@ -144,7 +149,9 @@ def test_another_firmware_is_refused(line: str) -> None:
     board = played().model_copy(update={"id": "pico2"})
     settings = Settings(port=line, flash=False, clock_seconds=0.2)
     job = job_on(played())
-    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, Silent()
+    )
     with module.open_board(job.board, None, port=line, reporter=Silent(), job=job.title) as target:
         checks = module._Checks(replace(job, board=board), prepared, settings, target, Silent())
         check = checks._check("identity", checks._identity)

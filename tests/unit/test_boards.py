@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from npubench.bench.flashing import flash_board
-from npubench.bench.job import Job, resolve_jobs
-from npubench.bench.prepare import Compiled, compile_network, read_network
+from npubench.bench.job import resolve_jobs
 from npubench.boards import Board, board_ids, load_board, read_board
 from npubench.build.baseline import build_baseline
 from npubench.build.elf import NEVER_LOADED
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.image import check_image, read_image
 from npubench.compiler.backends import backend_names
+from npubench.compiler.compiled import Compiled, compile_network, read_network
 from npubench.connect.board import open_board
 from npubench.core.errors import ConfigError, DeviceError, NpubenchError, ToolMissing
 from npubench.core.paths import data_root
@@ -56,7 +56,7 @@ def _warnings_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
 def compiled(board: Board, backend: str = "cpu") -> Compiled:
     """The smallest network on a board."""
     (job,) = resolve_jobs([MODEL], [board.id], [backend])
-    return compile_network(read_network(job.model), job)
+    return compile_network(read_network(job.model), job.board, job.backend)
 
 
 def build(board: Board, backend: str = "cpu") -> Firmware:
@@ -314,12 +314,10 @@ def test_an_npu_without_its_tool_names_the_way_out(monkeypatch: pytest.MonkeyPat
         def compile(self, *_: object) -> object:
             raise ToolMissing("vendorc is not installed", hint="install it: pip install vendorc")
 
-    monkeypatch.setattr("npubench.bench.prepare.load_backend", lambda _: Absent())
+    monkeypatch.setattr("npubench.compiler.compiled.load_backend", lambda _: Absent())
     (job,) = resolve_jobs([MODEL], ["max78000fthr"], ["cpu"])
     with pytest.raises(ToolMissing) as error:
-        compile_network(
-            read_network(job.model), Job(model=job.model, board=job.board, backend="absent")
-        )
+        compile_network(read_network(job.model), job.board, "absent")
     assert "pip install vendorc" in error.value.hint
     assert "--backend cpu" in error.value.hint
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from npubench.bench.detect import Detected, bench_text, detect_boards, find_port, probe_of
 from npubench.boards import load_board
 from npubench.cli.main import run
 from npubench.core.errors import ConfigError, DeviceError, UsageError
+from npubench.flash.detect import Detected, bench_text, detect_boards, find_port, probe_of
 from npubench.power.source.benchfile import BenchFile, read_bench
 from npubench.power.source.driver import Found
 

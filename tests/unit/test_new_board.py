@@ -10,8 +10,9 @@ import pytest
 
 from npubench import boards
 from npubench.bench.job import resolve_jobs
-from npubench.bench.prepare import build_image, compile_network, read_network
+from npubench.bench.prepare import build_image
 from npubench.build.elf import read_image
+from npubench.compiler.compiled import compile_network, read_network
 from npubench.core import paths
 from npubench.core.errors import ConfigError
 from npubench.core.progress import Silent
@@ -54,7 +55,9 @@ def new_board(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_one_file_makes_a_board(new_board: Path) -> None:
     assert boards.board_ids() == (NAME,)
     (job,) = resolve_jobs(["digits"], [NAME], ["cpu"])
-    prepared = build_image(compile_network(read_network(job.model), job), job, Silent())
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, Silent()
+    )
     image = read_image(prepared.firmware.elf)
     assert image.vectors is not None
     assert image.vectors[0] == 0x20000000 + 0x10000, "the stack ends where the file says RAM ends"
@@ -70,4 +73,4 @@ def test_a_family_that_is_not_there_is_said(new_board: Path) -> None:
     new_board.write_text(text.replace('hal = "max78"', 'hal = "max79"'), encoding="utf-8")
     (job,) = resolve_jobs(["digits"], [NAME], ["cpu"])
     with pytest.raises(ConfigError, match="there is no family 'max79'"):
-        compile_network(read_network(job.model), job)
+        compile_network(read_network(job.model), job.board, job.backend)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from npubench.bench import flashing
-from npubench.bench.detect import Detected
-from npubench.bench.flashing import check_port, flash_and_check
 from npubench.boards import load_board
 from npubench.core.errors import DeviceError, ToolError, ToolMissing
 from npubench.core.progress import Event
 from npubench.emulators.simulated import SimulatedBoard, SimulatedNetwork, SimulatedTransport
+from npubench.flash import check as flashing
+from npubench.flash.check import check_port, flash_and_check
+from npubench.flash.detect import Detected
 from npubench.transport.failure import DeviceSilent
 from npubench.wire.device import Device
 from npubench.wire.failure import WrongFirmware
@@ -40,10 +40,16 @@ class Desk:
             self.log.append(f"note {event.detail}")
 
     def flash(self) -> None:
-        compiled = SimpleNamespace(plan=SimpleNamespace(artifact_sha256=ARTIFACT))
-        job: Any = SimpleNamespace(board=load_board(BOARD), title="test")
-        prepared: Any = SimpleNamespace(firmware=None, compiled=compiled)
-        flash_and_check(job, prepared, port="/dev/ttyX", probe_serial=None, reporter=self)
+        firmware: Any = None
+        flash_and_check(
+            load_board(BOARD),
+            firmware,
+            artifact_sha256=ARTIFACT,
+            port="/dev/ttyX",
+            probe_serial=None,
+            reporter=self,
+            title="test",
+        )
 
     def _upload(self, *_: Any, **__: Any) -> None:
         self.log.append("upload")

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from npubench.bench.job import Settings, resolve_jobs
-from npubench.bench.prepare import Network, compile_network, read_network
 from npubench.bench.reference import reference_answer
 from npubench.boards import load_board
 from npubench.build.firmware import build_firmware
@@ -32,6 +31,7 @@ from npubench.compiler.backends.max7800x.scheme import (
     simulate,
 )
 from npubench.compiler.backends.max7800x.tool import parse_answer
+from npubench.compiler.compiled import Network, compile_network, read_network
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp
@@ -556,7 +556,7 @@ def test_the_generated_c_becomes_an_image(
     monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NPUBENCH_WERROR", "1")
     (job,) = resolve_jobs(["digits"], [board], ["max7800x"])
-    compiled = compile_network(digits_network(), job)
+    compiled = compile_network(digits_network(), job.board, job.backend)
     assert "src/npu/max7800x/cnn.c" in compiled.project.files
     firmware = build_firmware(compiled.project, job.board, reporter=Silent(), job="test")
     symbols = firmware.map.read_text()
@@ -568,7 +568,7 @@ def test_the_generated_c_becomes_an_image(
 def test_the_known_answer_is_the_golden_one(checkout_dir: Path) -> None:
     (job,) = resolve_jobs(["digits"], [BOARD], ["max7800x"])
     network = digits_network()
-    known = compile_network(network, job).plan.known_answer
+    known = compile_network(network, job.board, job.backend).plan.known_answer
     assert known is not None
 
     def answer(seed: int) -> tuple[object, str | None]:

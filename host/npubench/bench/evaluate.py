@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from npubench.bench.counts import Scale
-from npubench.bench.prepare import Compiled
 from npubench.bench.session import Session
 from npubench.boards import Board
+from npubench.compiler.compiled import Compiled
 from npubench.compiler.plan import Alias, KernelCall, NpuJob
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence

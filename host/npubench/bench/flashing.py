@@ -1,24 +1,17 @@
-"""`flash`: image, upload, and the proof that the right firmware answers."""
+"""A job's image onto its board: for `flash`, which then says what measures it, and for a run."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, dataclass
 
-from npubench.bench.detect import Detected, detect_boards, find_port, probe_of
-from npubench.bench.job import Job
-from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
-from npubench.boards import Board
-from npubench.connect.board import open_board
-from npubench.core.errors import DeviceError, ToolError, ToolMissing, UsageError
-from npubench.core.progress import Event, Reporter, step
-from npubench.flash.upload import upload
-from npubench.transport.failure import DeviceEnded, DeviceSilent
-from npubench.wire.conversation import Timeouts
-from npubench.wire.device import expect_firmware
-from npubench.wire.failure import DeviceBabble, DeviceLate, RecordBroken, RecordLost
-
-ATTEMPTS = 2
+from npubench.bench.job import Job, Settings
+from npubench.bench.prepare import Prepared, build_image
+from npubench.compiler.compiled import compile_network, read_network
+from npubench.core.errors import DeviceError, UsageError
+from npubench.core.progress import Reporter
+from npubench.flash.check import flash_and_check
+from npubench.flash.detect import Detected, find_port, probe_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +44,9 @@ def flash_board(
             f"{job.board.id} is not a physical board: there is nothing to flash",
             hint=f"run it: npubench bench {job.model.id} --board {job.board.id}",
         )
-    prepared = build_image(compile_network(read_network(job.model), job), job, reporter)
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, reporter
+    )
     try:
         found = find_port(job.board, port=port, probe_serial=probe_serial)
     except DeviceError as error:
@@ -59,9 +54,7 @@ def flash_board(
             error.message,
             hint=f"{error.hint}; the image is ready: {prepared.firmware.elf}",
         ) from error
-    probe = probe_of(job.board, found, probe_serial)
-    console = found.port if isinstance(found, Detected) else found
-    flash_and_check(job, prepared, port=console, probe_serial=probe, reporter=reporter)
+    console = _flash(job, prepared, found, probe_serial, reporter)
     caps_build = prepared.compiled.project.sha256[:16]
     return FlashOutcome(
         board=job.board.id,
@@ -74,67 +67,36 @@ def flash_board(
     )
 
 
-def flash_and_check(
-    job: Job, prepared: Prepared, *, port: str, probe_serial: str | None, reporter: Reporter
-) -> None:
-    """Upload an image, check by ``caps`` that it is the one that answers, and reset the board.
-
-    Refuses a board that is another one, by the port's USB id and by what its present firmware says
-    of itself. What fails is tried once more: a probe or a boot loader may have been busy.
-    """
-    check_port(job.board, port)
-    with step(reporter, job.title, "check the board"):
-        _refuse_other_board(job, port, reporter)
-    for attempt in (1, ATTEMPTS):
-        try:
-            with step(reporter, job.title, "flash"):
-                upload(prepared.firmware, job.board, probe_serial=probe_serial, port=port)
-            with (
-                step(reporter, job.title, "identify"),
-                open_board(job.board, None, port=port, reporter=reporter, job=job.title) as target,
-            ):
-                expect_firmware(
-                    target.device.caps(), artifact_sha256=prepared.compiled.plan.artifact_sha256
-                )
-                target.device.reset()
-            return
-        except (ToolMissing, UsageError):
-            raise
-        except (DeviceError, ToolError) as error:
-            if attempt == ATTEMPTS:
-                raise
-            reporter.event(
-                Event(job=job.title, step="flash", state="note", detail=f"again: {error.message}")
-            )
+def ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
+    """Find the board's one port and, unless told not to, flash and check it. Gives the port."""
+    found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
+    if not settings.flash:
+        return _port_of(found)
+    return _flash(job, prepared, found, settings.probe_serial, reporter)
 
 
-def check_port(board: Board, port: str) -> None:
-    """Raise DeviceError when the USB id of ``port`` belongs to other boards that we know."""
-    for device in detect_boards():
-        if device.port == port and board.id not in device.boards:
-            raise DeviceError(
-                f"{port} is USB {device.usb}: that is {' or '.join(device.boards)}, not {board.id}",
-                hint="name the port of the board: npubench boards detect lists them",
-            )
-
-
-def _refuse_other_board(job: Job, port: str, reporter: Reporter) -> None:
-    """A board that runs our firmware says which it is; one that says nothing may be new."""
-    quick = Timeouts(
-        short_silence_s=0.5, short_deadline_s=2.0, boot_silence_s=1.0, boot_deadline_s=3.0
+def _flash(
+    job: Job,
+    prepared: Prepared,
+    found: Detected | str,
+    probe_serial: str | None,
+    reporter: Reporter,
+) -> str:
+    port = _port_of(found)
+    flash_and_check(
+        job.board,
+        prepared.firmware,
+        artifact_sha256=prepared.compiled.plan.artifact_sha256,
+        port=port,
+        probe_serial=probe_of(job.board, found, probe_serial),
+        reporter=reporter,
+        title=job.title,
     )
-    try:
-        with open_board(
-            job.board, None, port=port, reporter=reporter, job=job.title, timeouts=quick
-        ) as target:
-            caps = target.device.caps()
-    except (DeviceSilent, DeviceBabble, DeviceEnded, DeviceLate, RecordBroken, RecordLost):
-        return
-    if caps.proto and caps.board and caps.board != job.board.id:
-        raise DeviceError(
-            f"the board at {port} says it is {caps.board}, not {job.board.id}",
-            hint="name the right port; if the firmware on it is wrong, erase the board first",
-        )
+    return port
+
+
+def _port_of(found: Detected | str) -> str:
+    return found.port if isinstance(found, Detected) else found
 
 
 def _next_command(job: Job, port: str) -> str:

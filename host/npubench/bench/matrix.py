@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Compiled, Network, compile_network, read_network
 from npubench.bench.record import error_record
 from npubench.bench.run import failed_before_start, run_job
+from npubench.compiler.compiled import Compiled, Network, compile_network, read_network
 from npubench.core.errors import CompileError, NpubenchError
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
@@ -160,7 +160,7 @@ def _compile_all(
             network = networks[job.model.path] = read_network(job.model)
         try:
             with step(reporter, job.title, "compile"):
-                results.append(compile_network(network, job))
+                results.append(compile_network(network, job.board, job.backend))
         except CompileError as error:
             first = first or error
             results.append((network, error))

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from npubench.bench.prepare import Compiled
 from npubench.bench.session import Session
 from npubench.boards import Board
+from npubench.compiler.compiled import Compiled
 from npubench.core.errors import ConfigError, DeviceError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage

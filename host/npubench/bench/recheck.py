@@ -12,10 +12,10 @@ from pathlib import Path
 from npubench.bench.counts import scale_of
 from npubench.bench.evaluate import golden_record, stage_values
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import compile_network, read_bytes
 from npubench.bench.reference import reference_answer
 from npubench.bench.session import converse
 from npubench.boards import load_board
+from npubench.compiler.compiled import compile_network, read_bytes
 from npubench.core.errors import ResultError
 from npubench.core.progress import Silent
 from npubench.core.stages import Stage
@@ -50,7 +50,7 @@ def recheck_run(stored: StoredRun) -> Recheck:
         raise ResultError(f"{record.run_id}: nothing to check again: it is {record.status}")
     job, settings = _job(stored)
     network = read_bytes(job.model, _read(stored, "model.tflite"))
-    compiled = compile_network(network, job)
+    compiled = compile_network(network, job.board, job.backend)
     transport = ReplayTransport(
         _read(stored, "serial.bin"), read_sent(_read(stored, "sent.jsonl").decode())
     )

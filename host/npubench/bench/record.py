@@ -12,8 +12,9 @@ from npubench.bench.counts import Scale
 from npubench.bench.evaluate import TIMED
 from npubench.bench.job import Job, Settings
 from npubench.bench.modelled import npu_record
-from npubench.bench.prepare import Compiled, Network, Prepared
+from npubench.bench.prepare import Prepared
 from npubench.bench.session import Session
+from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.evidence import Evidence, weakest
 from npubench.core.stages import STAGE_CONTRACT_VERSION, Stage

@@ -20,7 +20,7 @@ from npubench.bench.evaluate import (
 )
 from npubench.bench.job import Job, Settings
 from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages, npu_cycles
-from npubench.bench.prepare import Compiled, Network, build_image
+from npubench.bench.prepare import build_image
 from npubench.bench.record import (
     Findings,
     clock_record,
@@ -30,6 +30,7 @@ from npubench.bench.record import (
 )
 from npubench.bench.reference import reference_answer
 from npubench.bench.session import Session, collect
+from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
 from npubench.runs.schema import (

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from npubench.bench.energy import PowerSession, measure_power
+from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Compiled, Prepared
+from npubench.bench.prepare import Prepared
+from npubench.compiler.compiled import Compiled
 from npubench.connect.board import open_board
 from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
@@ -73,7 +75,7 @@ def collect(
     input_bytes = _read_input(settings.input_path, prepared)
     port = settings.port
     if job.board.kind == "physical":
-        port = _ready_board(job, prepared, settings, reporter)
+        port = ready_board(job, prepared, settings, reporter)
     with open_board(
         job.board,
         prepared.firmware.elf,
@@ -119,19 +121,6 @@ def explain_engine(error: EngineFailed, compiled: Compiled, remarks: str = "") -
         code=error.code,
         hint="docs/npu.md lists the driver's errors and what to do",
     )
-
-
-def _ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
-    """Find the board's one port and, unless told not to, flash it."""
-    from npubench.bench.detect import Detected, find_port, probe_of
-    from npubench.bench.flashing import flash_and_check
-
-    found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
-    port = found.port if isinstance(found, Detected) else found
-    probe = probe_of(job.board, found, settings.probe_serial)
-    if settings.flash:
-        flash_and_check(job, prepared, port=port, probe_serial=probe, reporter=reporter)
-    return port
 
 
 def converse(

@@ -62,7 +62,7 @@ def show(board: str, as_json: JsonOption = False) -> None:
 )
 def detect(as_json: JsonOption = False) -> None:
     """Serial ports whose USB ids belong to a known board or probe."""
-    from npubench.bench.detect import bench_text, detect_boards
+    from npubench.flash.detect import bench_text, detect_boards
     from npubench.power.registry import driver_names, load_driver
 
     found = detect_boards()

@@ -45,10 +45,10 @@ def register(app: typer.Typer) -> None:
 
 def _compiled(model: str, board: str, backend: str | None):  # type: ignore[no-untyped-def]
     from npubench.bench.job import resolve_jobs
-    from npubench.bench.prepare import compile_network, read_network
+    from npubench.compiler.compiled import compile_network, read_network
 
     (job,) = resolve_jobs([model], [board], [backend] if backend else [])
-    return job, compile_network(read_network(job.model), job)
+    return job, compile_network(read_network(job.model), job.board, job.backend)
 
 
 def analyze(
@@ -58,9 +58,9 @@ def analyze(
     as_json: JsonOption = False,
 ) -> None:
     """Per-layer costs of a network, and its fit on a board when one is named."""
-    from npubench.bench.describe import analysis_document
     from npubench.bench.job import resolve_jobs
-    from npubench.bench.prepare import compile_network, read_network
+    from npubench.compiler.compiled import compile_network, read_network
+    from npubench.report.describe import analysis_document
     from npubench.zoo import resolve_model
 
     if board is None:
@@ -68,7 +68,7 @@ def analyze(
     else:
         (job,) = resolve_jobs([model], [board], [backend] if backend else [])
         network = read_network(job.model)
-        document = analysis_document(network, compile_network(network, job))
+        document = analysis_document(network, compile_network(network, job.board, job.backend))
     if as_json:
         print_json(document)
         return
@@ -89,8 +89,9 @@ def build(
     """Build one image and say where it is and what memory it takes."""
     from dataclasses import asdict
 
-    from npubench.bench.prepare import build_image, write_source
+    from npubench.bench.prepare import build_image
     from npubench.build.firmware import require_port
+    from npubench.compiler.compiled import write_source
     from npubench.core.errors import StorageError
 
     job, compiled = _compiled(model, board, backend)

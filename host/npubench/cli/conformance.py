@@ -49,9 +49,9 @@ def conformance(
     as_json: JsonOption = False,
 ) -> int:
     """Run every check, print them, and the block for the board's file when all passed."""
-    from npubench.bench.conformance import run_conformance
     from npubench.bench.energy import check_power
     from npubench.bench.job import Settings, resolve_jobs
+    from npubench.conformance.run import run_conformance
     from npubench.core.errors import UsageError
 
     if on_model and port is not None:

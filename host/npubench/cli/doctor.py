@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: JsonOption = False) -> int:
     """Exit code 3 when something that the default boards need is missing."""
-    from npubench.bench.doctor import examine
+    from npubench.toolenv.doctor import examine
 
     checks = examine()
     if as_json:

@@ -18,7 +18,7 @@ app = typer.Typer(
 @app.command("list", help="List the zoo.\n\nExample: npubench models list --json")
 def list_models(as_json: JsonOption = False) -> None:
     """Every model of the zoo with its costs."""
-    from npubench.bench.describe import zoo_document
+    from npubench.report.describe import zoo_document
 
     documents = zoo_document()
     if as_json:
@@ -36,8 +36,8 @@ def list_models(as_json: JsonOption = False) -> None:
 )
 def show(model: str, as_json: JsonOption = False) -> None:
     """One model's description and analysis."""
-    from npubench.bench.describe import analysis_document
-    from npubench.bench.prepare import read_network
+    from npubench.compiler.compiled import read_network
+    from npubench.report.describe import analysis_document
     from npubench.zoo import resolve_model
 
     document = analysis_document(read_network(resolve_model(model)), None)

@@ -39,7 +39,7 @@ def run(
 
     Example: npubench npu run artifact.tflite input.npy --output answer.npy
     """
-    from npubench.bench.npu_file import MEMORY_BOARD, run_file
+    from npubench.compiler.backends.ethos_u.run_file import MEMORY_BOARD, run_file
 
     result = run_file(file, stimulus, board_id=board or MEMORY_BOARD)
     if output is not None:
@@ -82,7 +82,7 @@ def disasm(file: FileArgument) -> None:
 
     Example: npubench npu disasm artifact.tflite
     """
-    from npubench.bench.npu_file import disassemble_file
+    from npubench.compiler.backends.ethos_u.run_file import disassemble_file
 
     for line in disassemble_file(file):
         sys.stdout.write(line + "\n")

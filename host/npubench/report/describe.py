@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from npubench.bench.prepare import Compiled, Network, read_network
+from npubench.compiler.compiled import Compiled, Network, read_network
 from npubench.compiler.plan import NpuJob
 from npubench.core.evidence import Evidence
 from npubench.zoo import resolve_model, zoo_ids

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.bench.counts import check_selftest, scale_of
-from npubench.bench.detect import Detected, find_port, probe_of
 from npubench.bench.energy import energy_record, measure_power
-from npubench.bench.flashing import flash_and_check
+from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Prepared, build_image, compile_network, read_network
+from npubench.bench.prepare import Prepared, build_image
 from npubench.bench.reference import reference_answer
+from npubench.compiler.compiled import compile_network, read_network
 from npubench.connect.board import OpenBoard, open_board
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.evidence import Evidence
@@ -101,11 +101,13 @@ def run_conformance(
     rehearsal. Raises what building and flashing raise, and DeviceError when no board answers; what
     goes wrong later is a check that failed.
     """
-    prepared = build_image(compile_network(read_network(job.model), job), job, reporter)
+    prepared = build_image(
+        compile_network(read_network(job.model), job.board, job.backend), job, reporter
+    )
     physical = job.board.kind == "physical"
     port = settings.port
     if physical:
-        port = _flashed(job, prepared, settings, reporter)
+        port = ready_board(job, prepared, settings, reporter)
     if wire_bytes is None:
         wire_bytes = MEGABYTE if physical else REHEARSAL_BYTES
     with open_board(
@@ -124,15 +126,6 @@ def run_conformance(
         rehearsal=not physical,
         checks=checks,
     )
-
-
-def _flashed(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
-    found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
-    port = found.port if isinstance(found, Detected) else found
-    probe = probe_of(job.board, found, settings.probe_serial)
-    if settings.flash:
-        flash_and_check(job, prepared, port=port, probe_serial=probe, reporter=reporter)
-    return port
 
 
 class _Checks:

@@ -20,12 +20,12 @@ from datetime import date
 
 import pytest
 
-from npubench.bench import conformance as module
 from npubench.bench.job import Job, Settings, resolve_jobs
 from npubench.bench.prepare import build_image
 from npubench.boards import Board, Status, load_board
 from npubench.cli.main import run
 from npubench.compiler.compiled import compile_network, read_network
+from npubench.conformance import run as module
 from npubench.conformance.run import Conformance, run_conformance
 from npubench.core.progress import Silent
 from npubench.wire.faulty import parse_mishap

@@ -249,7 +249,7 @@ def view(
 ) -> None:
     """What a capture holds."""
     from npubench.power.capture.free import doubts, totals
-    from npubench.power.energy.reason import Cause
+    from npubench.power.energy.refusal import Cause
     from npubench.power.parts import read_capture
     from npubench.power.plot.marked import draw
 

@@ -1,1 +1,4 @@
-"""What every other part stands on: errors, paths, tools, progress, evidence, stages, formatting."""
+"""What every other room stands on: errors, paths, tools, progress, evidence, stages, formatting.
+
+Knows no board, no network and no instrument.
+"""

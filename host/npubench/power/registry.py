@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from npubench.core.errors import UsageError
+from npubench.core.renamed import honour_old_paths
 from npubench.power.source.driver import Driver
 
 GROUP = "npubench.power"
@@ -35,6 +36,7 @@ def load_driver(name: str) -> Driver:
         )
     for point in entry_points(group=GROUP):
         if point.name == name:
+            honour_old_paths()
             loaded = point.load()
             break
     else:

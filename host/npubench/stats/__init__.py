@@ -1,1 +1,4 @@
-"""Statistics on arrays of numbers; nothing here knows what a run is."""
+"""Statistics on arrays of numbers, each with the source of its method.
+
+Nothing here knows what a run is.
+"""

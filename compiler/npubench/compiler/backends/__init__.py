@@ -1,6 +1,6 @@
 """Backends turn a Graph and a Board into a Plan; each is found by its name, none is listed.
 
-A backend is a module of this package with an object ``BACKEND`` (module ``ethos_u`` is backend
+A backend is a package in this one with an object ``BACKEND`` (package ``ethos_u`` is backend
 ``ethos-u``), or an entry point of group ``npubench.backends`` that names such an object. Only the
 chosen one is imported.
 """
@@ -17,6 +17,7 @@ from npubench.boards import Board
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
 from npubench.core.errors import ToolError, UsageError
+from npubench.core.renamed import honour_old_paths
 
 GROUP = "npubench.backends"
 
@@ -63,6 +64,7 @@ def load_backend(name: str) -> Backend:
 
 
 def _load_plugin(plugin: EntryPoint) -> Backend:
+    honour_old_paths()
     try:
         return cast(Backend, plugin.load())
     except Exception as error:  # a foreign plug-in may fail in any way

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from npubench.npu.ethosu.functional import FunctionalCore
     from npubench.npu.ethosu.operation import Operation
-    from npubench.npu.ethosu.timing import ProgramTime
+    from npubench.npu.ethosu.timeline import ProgramTime
 
 log = logging.getLogger(__name__)
 
@@ -219,7 +219,7 @@ class Device:
         from npubench.npu.ethosu.hazards import check_hazards
         from npubench.npu.ethosu.isa import StreamError, StreamFault
         from npubench.npu.ethosu.operation import operations
-        from npubench.npu.ethosu.timing import program_time
+        from npubench.npu.ethosu.timeline import program_time
 
         base, size = self._read64(Register.QBASE), self.read(Register.QSIZE)
         if base % _STREAM_ALIGN or size % 4 or not 0 < size <= _STREAM_LIMIT_BYTES:

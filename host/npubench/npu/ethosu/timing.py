@@ -18,11 +18,9 @@ from npubench.npu.ethosu.operation import (
     DmaOp,
     Elementwise,
     FeatureMap,
-    Operation,
     OpKind,
     Pooling,
     Range,
-    WaitOp,
 )
 
 SUB_KERNEL: Final = 8
@@ -448,79 +446,3 @@ def _stored(fmap: FeatureMap, shape: Blocks) -> int:
 def beats(size_bytes: int) -> int:
     """Data beats of an AXI port for a number of bytes."""
     return _divide_up(size_bytes, AXI_BYTES)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramTime:
-    """A whole command stream. ``cycles``: from the first command to the last operation's end.
-
-    ``spans``: for each of ``operations`` the cycles from the end of the block operation before it
-    to its own end, 0 for a DMA; their sum is the time until the last block operation's end.
-    """
-
-    cycles: int
-    operations: tuple[OperationTime, ...]
-    spans: tuple[int, ...]
-
-    @property
-    def macs(self) -> int:
-        return sum(op.macs for op in self.operations)
-
-    @property
-    def mac_cycles(self) -> int:
-        return sum(op.mac_cycles for op in self.operations)
-
-    @property
-    def weight_stall_cycles(self) -> int:
-        """Cycles by which port 1, behind which constants lie, holds operations up."""
-        return sum(
-            max(0, op.port_cycles[1] - max(op.npu_cycles, op.port_cycles[0]))
-            for op in self.operations
-            if op.npu_cycles
-        )
-
-    @property
-    def input_stall_cycles(self) -> int:
-        """Cycles by which port 0 holds operations up."""
-        return sum(
-            max(0, op.port_cycles[0] - max(op.npu_cycles, op.port_cycles[1]))
-            for op in self.operations
-            if op.npu_cycles
-        )
-
-    def read_bytes(self, port: int) -> int:
-        return sum(op.read_bytes[port] for op in self.operations)
-
-    def write_bytes(self, port: int) -> int:
-        return sum(op.write_bytes[port] for op in self.operations)
-
-
-def program_time(
-    program: Sequence[Operation], accelerator: Accelerator, system: MemorySystem
-) -> ProgramTime:
-    """The time line of a stream: block operations one after the other, DMA beside them, waits where
-    the stream has them. Both share the ports' bandwidth; that they slow each other is not modelled.
-    """
-    times: list[OperationTime] = []
-    spans: list[int] = []
-    now = 0
-    kernels: list[int] = []
-    copies: list[int] = []
-    for operation in program:
-        if isinstance(operation, BlockOp | DmaOp):
-            time = operation_time(operation, accelerator, system)
-            times.append(time)
-            engine = copies if isinstance(operation, DmaOp) else kernels
-            before = engine[-1] if engine else 0
-            engine.append(max(now, before) + time.cycles)
-            spans.append(0 if isinstance(operation, DmaOp) else engine[-1] - before)
-        elif isinstance(operation, WaitOp):
-            engine = copies if operation.dma else kernels
-            last = len(engine) - operation.outstanding
-            if last > 0:
-                now = max(now, engine[last - 1])
-    return ProgramTime(
-        cycles=max([now, *kernels[-1:], *copies[-1:]]),
-        operations=tuple(times),
-        spans=tuple(spans),
-    )

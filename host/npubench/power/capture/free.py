@@ -17,7 +17,7 @@ from npubench.power.capture.rig import (
     instrument_reasons,
     open_power,
 )
-from npubench.power.energy.reason import Cause, Reason
+from npubench.power.energy.refusal import Cause, Reason
 from npubench.power.parts import Capture, read_capture
 from npubench.power.simulators.trace import Piece, Trace
 from npubench.power.source.interface import Flag

@@ -11,7 +11,7 @@ from npubench.core.errors import MonitorError, UsageError
 from npubench.power.capture.recorder import Recorder
 from npubench.power.energy.account import Limits
 from npubench.power.energy.edges import Wiring
-from npubench.power.energy.reason import Cause, Reason
+from npubench.power.energy.refusal import Cause, Reason
 from npubench.power.parts import Capture, read_capture
 from npubench.power.registry import load_driver
 from npubench.power.simulators.base import Feed, Simulator, drawn_frontend

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from npubench.power.energy.clockfit import ClockFit, device_edges, fit_clocks
 from npubench.power.energy.edges import EdgeFinder, Wiring
 from npubench.power.energy.marks import IDLE, PAUSE, STAGE_OF_CODE, Mark
-from npubench.power.energy.reason import Cause, Reason
+from npubench.power.energy.refusal import Cause, Reason
 from npubench.power.energy.term import Term, mean
 from npubench.power.energy.windows import MAX_RANGES, Window
 from npubench.power.source.interface import Block, Traits

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from npubench.power.energy.edges import Edge
 from npubench.power.energy.marks import Mark
-from npubench.power.energy.reason import Cause, Reason
+from npubench.power.energy.refusal import Cause, Reason
 
 # Clocks that differ by more are not even looked for.
 SEARCH_RATIO = 0.06

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npubench.power.energy.edges import Edge
-from npubench.power.energy.reason import Cause, Reason
+from npubench.power.energy.refusal import Cause, Reason
 from npubench.power.energy.windows import Window
 from npubench.power.source.interface import Block
 

@@ -1,1 +1,4 @@
-"""Traces as pictures: decimated to what a pixel can show, without a plotting library."""
+"""Traces as pictures: decimated to what a pixel can show, without a plotting library.
+
+Reads captures and marks; judges nothing.
+"""

@@ -9,7 +9,7 @@ from npubench.power.capture.session import MARKS_FILE, read_marked
 from npubench.power.energy.clockfit import device_edges, fit_clocks
 from npubench.power.energy.edges import EdgeFinder
 from npubench.power.energy.marks import PAUSE, STAGE_OF_CODE
-from npubench.power.energy.reason import Reason
+from npubench.power.energy.refusal import Reason
 from npubench.power.parts import Capture
 from npubench.power.plot.envelope import envelope
 from npubench.power.plot.png import Shade, trace_png

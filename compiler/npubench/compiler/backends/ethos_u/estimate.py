@@ -21,7 +21,7 @@ from npubench.npu.ethosu.isa import StreamError
 from npubench.npu.ethosu.memory_system import MemorySystem
 from npubench.npu.ethosu.operation import operations
 from npubench.npu.ethosu.payload import parse_payload
-from npubench.npu.ethosu.timing import program_time
+from npubench.npu.ethosu.timeline import program_time
 
 _TABLE = re.compile(r'<table name="(\w+)">\s*<!\[CDATA\[\n?(.*?)\]\]>', re.DOTALL)
 Rows = list[dict[str, str]]

@@ -67,7 +67,7 @@ def run_file(path: Path, stimulus: Path, *, board_id: str = MEMORY_BOARD) -> Npu
     from npubench.npu.ethosu.functional import FunctionalCore
     from npubench.npu.ethosu.hazards import check_hazards
     from npubench.npu.ethosu.operation import operations
-    from npubench.npu.ethosu.timing import program_time
+    from npubench.npu.ethosu.timeline import program_time
 
     model = load_vela(path)
     cpu = [op.kind for op in model.ops if not op.is_job]

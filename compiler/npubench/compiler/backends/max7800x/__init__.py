@@ -19,10 +19,11 @@ from npubench.boards import Board
 from npubench.compiler.analyze import analyze
 from npubench.compiler.arena import plan_arena
 from npubench.compiler.backends.cpu import check_memory
-from npubench.compiler.backends.max7800x.chain import Chain, read_chain
+from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed
 from npubench.compiler.backends.max7800x.description import channels_of, describe, output_addresses
 from npubench.compiler.backends.max7800x.latency import estimated_cycles
+from npubench.compiler.backends.max7800x.layer import Chain
 from npubench.compiler.backends.max7800x.scheme import (
     Ints,
     QuantizedChain,

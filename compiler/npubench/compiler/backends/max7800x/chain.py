@@ -8,13 +8,22 @@ networks", and the checks of its izer.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.graph import DType, Graph, Op, Tensor
+from npubench.compiler.backends.max7800x.layer import (
+    Chain,
+    Floats,
+    Kind,
+    Layer,
+    Pool,
+    Shape,
+    dequantized,
+)
+from npubench.compiler.graph import DType, Graph, Op
 from npubench.core.errors import UnsupportedOp
 
 HINT = "run it on the CPU: --backend cpu"
@@ -31,71 +40,6 @@ SHAPE_OPS = ("SHAPE", "STRIDED_SLICE", "PACK")
 """A converter writes them before the reshape of a network whose batch is open."""
 MAX_POOL_CHANNELS = 64
 """Of a layer that pools several pixels and does nothing else: it takes one pass."""
-
-Floats = NDArray[np.float64]
-Shape = tuple[int, int, int]
-"""Channels, height, width."""
-Kind = Literal["conv", "conv1d", "dense", "pool"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """Pooling of a layer's input: height and width of the window and of its steps."""
-
-    kind: Literal["max", "avg"]
-    size: tuple[int, int]
-    stride: tuple[int, int]
-
-    def of(self, shape: Shape) -> Shape:
-        """The shape after it."""
-        channels, *sides = shape
-        high, wide = (
-            (side - size) // stride + 1
-            for side, size, stride in zip(sides, self.size, self.stride, strict=True)
-        )
-        return channels, high, wide
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """One layer, in floats. ``weights`` are OIHW (a dense layer: O, C, H, W of what it flattens; a
-    layer that only pools: none); ``pad`` in rows and columns, on both sides; ``source`` and
-    ``target`` are tensors of the network."""
-
-    op_indices: tuple[int, ...]
-    kind: Kind
-    pool: Pool | None
-    pad: tuple[int, int]
-    relu: bool
-    weights: Floats
-    bias: Floats
-    source: int
-    target: int
-    source_shape: Shape
-    target_shape: Shape
-
-    @property
-    def pooled_shape(self) -> Shape:
-        """What the convolution sees."""
-        return self.source_shape if self.pool is None else self.pool.of(self.source_shape)
-
-    @property
-    def flattens(self) -> bool:
-        """Whether it is a dense layer over several pixels."""
-        return self.kind == "dense" and self.weights.shape[2] * self.weights.shape[3] > 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    """The accelerator's layers, and the operators after them that stay on the CPU."""
-
-    layers: tuple[Layer, ...]
-    rest: tuple[int, ...]
-
-    @property
-    def op_indices(self) -> tuple[int, ...]:
-        """Every operator that the accelerator runs."""
-        return tuple(index for layer in self.layers for index in layer.op_indices)
 
 
 def read_chain(graph: Graph) -> Chain:
@@ -410,21 +354,6 @@ class _Reader:
             raise _refusal(op, f"its input {position} is not a constant")
         kind = np.int32 if tensor.dtype is DType.INT32 else np.int64
         return np.frombuffer(tensor.data, dtype=kind).astype(np.int64)
-
-
-def dequantized(tensor: Tensor) -> Floats:
-    """A constant's real values, in its shape."""
-    assert tensor.data is not None
-    assert tensor.quantization is not None
-    kind = {DType.INT8: np.int8, DType.INT32: np.int32}[tensor.dtype]
-    values = np.frombuffer(tensor.data, dtype=kind).reshape(tensor.shape).astype(np.float64)
-    shape = [1] * values.ndim
-    if len(tensor.quantization.scales) > 1:
-        shape[tensor.quantization.axis] = -1
-    scales = np.array(tensor.quantization.scales).reshape(shape)
-    zeros = np.array(tensor.quantization.zero_points).reshape(shape)
-    real: Floats = (values - zeros) * scales
-    return real
 
 
 def _canonical(shape: tuple[int, ...]) -> Shape:

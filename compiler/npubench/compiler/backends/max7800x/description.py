@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npubench.compiler.backends.max7800x.chain import HINT, Layer, Pool
+from npubench.compiler.backends.max7800x.chain import HINT
+from npubench.compiler.backends.max7800x.layer import Layer, Pool
 from npubench.compiler.backends.max7800x.scheme import Ints, QuantizedChain, QuantizedLayer
 from npubench.core.errors import DoesNotFit, UnsupportedOp
 from npubench.npu.max7800x.device import Device

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.backends.max7800x.chain import HINT, Chain, Floats, Layer
+from npubench.compiler.backends.max7800x.chain import HINT
+from npubench.compiler.backends.max7800x.layer import Chain, Floats, Layer
 from npubench.compiler.graph import Graph, Tensor
 from npubench.core.errors import UnsupportedOp
 from npubench.core.seeded import seeded_bytes

@@ -14,7 +14,7 @@ from npubench.audit.check import audit
 from npubench.power.capture.rig import Playback, capture_playback, choose_power, open_power
 from npubench.power.energy.edges import Edge, EdgeFinder, Wiring
 from npubench.power.energy.mlperf import TimestampWindow, pair_marks, timestamp_windows
-from npubench.power.energy.reason import Reason
+from npubench.power.energy.refusal import Reason
 from npubench.power.simulators.trace import Piece, Trace
 
 PULSE_S, UPLOAD_S, INFER_S, INFERENCES, FILES = 60e-6, 1.6, 10.4, 40, 5

@@ -85,7 +85,7 @@ def test_what_it_cannot_map_is_refused_with_the_reason(model: str, reason: str) 
 
 
 def test_an_output_of_several_pixels_is_refused() -> None:
-    _, graph = load_tflite(Path(__file__).resolve().parents[1] / "data/ops/conv_1x1.tflite")
+    _, graph = load_tflite(Path(__file__).resolve().parents[2] / "data/ops/conv_1x1.tflite")
     with pytest.raises(UnsupportedOp, match=r"5x3 pixels: an output must be one"):
         read_chain(graph)
 
@@ -588,7 +588,7 @@ def test_the_known_answer_is_the_golden_one(checkout_dir: Path) -> None:
     assert os.environ["AI8X_SYNTHESIS_DIR"] == str(checkout_dir)
 
 
-SOFTMAXES = sorted((Path(__file__).resolve().parents[1] / "data/ops").glob("softmax_*.tflite"))
+SOFTMAXES = sorted((Path(__file__).resolve().parents[2] / "data/ops").glob("softmax_*.tflite"))
 
 
 @pytest.mark.skipif(

@@ -38,7 +38,7 @@ runtime = pytest.importorskip(
     "tflite_micro.python.tflite_micro.runtime", reason="tflite-micro is Linux on x86-64 only"
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OPS = sorted((ROOT / "tests" / "data" / "ops").glob("*.tflite"))
 REFERENCE = ROOT.parent / "shared" / "data" / "models"
 NETWORKS = sorted(REFERENCE.glob("*.tflite")) if REFERENCE.is_dir() else []

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npubench.compiler import quantize, zoo_build
+from npubench.compiler import zoo_build
 from npubench.compiler.graph import DType
+from npubench.compiler.quantize import saved
 from npubench.compiler.quantize.keras import import_tensorflow
 from npubench.compiler.quantize.samples import MAX_SAMPLES, read_samples
 from npubench.compiler.quantize.saved import quantize_saved
@@ -229,7 +230,7 @@ def test_what_is_made_but_cannot_be_read_replaces_nothing(
 
 def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write"):
-        quantize.write_replacing(tmp_path / "none" / "out.tflite", b"x")
+        saved.write_replacing(tmp_path / "none" / "out.tflite", b"x")
 
 
 # With TensorFlow: small networks, few starts

@@ -311,7 +311,7 @@ def test_a_scpi_supply_follows_its_profile(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_scpi_meter_is_driven_through_visa() -> None:
     # Every command that the dialogue does not know is answered with an error.
-    dialogue = Path(__file__).parents[1] / "support" / "keithley_2450.yaml"
+    dialogue = Path(__file__).parents[2] / "support" / "keithley_2450.yaml"
     options = {"visa": f"{dialogue}@sim"}
     with load_driver("scpi").open("TCPIP::sim::5025::SOCKET", options) as source:
         identity = source.describe()
@@ -329,7 +329,7 @@ def test_a_scpi_meter_is_driven_through_visa() -> None:
 
 
 def test_a_visa_instrument_that_is_not_known_names_the_profiles() -> None:
-    dialogue = Path(__file__).parents[1] / "support" / "keithley_2450.yaml"
+    dialogue = Path(__file__).parents[2] / "support" / "keithley_2450.yaml"
     options = {"visa": f"{dialogue}@sim", "profile": "keithley_2460"}
     source = load_driver("scpi").open("TCPIP::sim::5025::SOCKET", options)
     with pytest.raises(ConfigError, match="keithley_2460"), source:

@@ -12,7 +12,7 @@ from npubench.power.energy.clockfit import ClockFit, device_edges, fit_clocks
 from npubench.power.energy.duty import break_even_per_second, duty_power_uw
 from npubench.power.energy.edges import Edge, EdgeFinder, Wiring
 from npubench.power.energy.marks import Mark
-from npubench.power.energy.reason import Reason
+from npubench.power.energy.refusal import Reason
 from npubench.power.energy.term import Term
 from npubench.power.simulators.base import Feed, Frontend
 from npubench.power.simulators.model import trace_of

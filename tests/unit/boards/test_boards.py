@@ -293,7 +293,7 @@ def test_the_family_on_esp_idf_agrees_with_its_declarations(tmp_path: Path) -> N
     for path, content in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    stand_in = Path(__file__).resolve().parents[1] / "support" / "espidf"
+    stand_in = Path(__file__).resolve().parents[2] / "support" / "espidf"
     for source in ("src/hal/esp32s3/hal.c", "src/hal/common/core.c", "src/harness/main.c"):
         subprocess.run(
             [

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from npubench.runs.json_schema import json_schema, json_schema_text
 from npubench.runs.schema import SCHEMA_VERSION, RunRecord
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "run.schema.json"
+PUBLISHED = Path(__file__).resolve().parents[3] / "docs" / "schemas" / "run.schema.json"
 
 
 def test_the_published_schema_is_up_to_date() -> None:

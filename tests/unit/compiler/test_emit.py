@@ -49,7 +49,7 @@ from support.emitted import (
     needs_arm,
 )
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "emitted"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "emitted"
 GENERATED = (
     "README.md",
     "boards/test-m4.json",

@@ -27,7 +27,7 @@ from npubench.transport.process import end_running_boards
 from npubench.wire.conversation import Timeouts
 
 MakeBoard = Callable[..., Board]
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 STAND_IN = CHECKOUT / "tests" / "support" / "stand_in_emulator.py"
 SOURCES = os.pathsep.join(str(CHECKOUT / root) for root in ("compiler", "host"))
 

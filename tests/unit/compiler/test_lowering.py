@@ -17,7 +17,7 @@ from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import UnsupportedOp
 from npubench.core.paths import data_root
 
-OPS = Path(__file__).resolve().parents[1] / "data" / "ops"
+OPS = Path(__file__).resolve().parents[2] / "data" / "ops"
 FIRMWARE = data_root() / "firmware"
 
 

@@ -18,6 +18,7 @@ from npubench.cli import (
     models,
     npu,
     power,
+    published,
     report,
     runs,
 )
@@ -58,6 +59,7 @@ build.register(app)
 compare.register(app)
 conformance.register(app)
 doctor.register(app)
+published.register(app)
 report.register(app)
 app.add_typer(boards.app, name="boards")
 app.add_typer(models.app, name="models")

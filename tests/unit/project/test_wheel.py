@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-DATA = ("boards", "firmware", "models")
+DATA = ("boards", "firmware", "models", "published")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,226 @@
+"""Published results as data: what others measured, quoted with its source, never mixed with ours.
+
+``published/<source>/source.toml`` says who published and how the figures came about,
+``results.csv`` holds a row per result, ``networks.toml`` the networks that they name. Every number
+is evidence ``published``; ``origin`` says what its publisher did to get it.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from npubench.core.errors import ConfigError, UsageError
+from npubench.core.paths import data_root
+
+Document = TypeVar("Document", bound=BaseModel)
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Part):
+    """One publication. ``origin``: what the publisher did, ``measured`` or ``modelled``."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    title: str
+    citation: str
+    url: str
+    origin: Literal["measured", "modelled"]
+    notes: str
+
+
+class PublishedNetwork(_Part):
+    """A network by its reference file; ``mlperf`` is its name in MLPerf Tiny."""
+
+    mlperf: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    macs: Annotated[int, Field(gt=0)]
+
+
+class _Networks(_Part):
+    schema_: Literal[1] = Field(alias="schema")
+    networks: dict[str, PublishedNetwork]
+
+
+class Result(_Part):
+    """One published result; empty where the publication does not say.
+
+    ``latency_us`` and ``energy_uj`` are of one inference, ``accuracy`` in the unit that
+    ``accuracy_metric`` names, ``locator`` finds the figure in its source.
+    """
+
+    round: str = ""
+    submitter: str
+    system: str
+    board: str = ""
+    processor: str = ""
+    accelerator: str = ""
+    clock_mhz: Positive | None = None
+    engine: str = ""
+    network: str
+    division: Literal["", "closed", "open"] = ""
+    availability: Literal["", "available", "preview", "rdi"] = ""
+    latency_us: Positive | None = None
+    energy_uj: Positive | None = None
+    voltage_v: Positive | None = None
+    accuracy: Positive | None = None
+    accuracy_metric: Literal["", "top1_percent", "auc"] = ""
+    flash_bytes: Positive | None = None
+    ram_bytes: Positive | None = None
+    npu_cycles: Annotated[int, Field(gt=0)] | None = None
+    configuration: str = ""
+    locator: str
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A result with the id of its source."""
+
+    source: str
+    origin: Literal["measured", "modelled"]
+    result: Result
+
+    @property
+    def cycles(self) -> float | None:
+        """Latency times clock: cycles of one inference, None where either is not published."""
+        if self.result.latency_us is None or self.result.clock_mhz is None:
+            return None
+        return self.result.latency_us * self.result.clock_mhz
+
+    def document(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {
+            "source": self.source,
+            "evidence": "published",
+            "origin": self.origin,
+            **self.result.model_dump(mode="json"),
+            "cycles": self.cycles,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which results are asked for; None: all."""
+
+    network: str | None = None
+    source: str | None = None
+    board: str | None = None
+    submitter: str | None = None
+
+    def document(self) -> dict[str, str | None]:
+        """The choice as JSON values."""
+        return asdict(self)
+
+
+def sources() -> Mapping[str, Source]:
+    """Every source by its id, sorted. Raises ConfigError for a damaged file."""
+    return dict(_sources(published_folder()))
+
+
+def networks() -> Mapping[str, PublishedNetwork]:
+    """The networks whose reference file is known, by the id that results name."""
+    return dict(_networks(published_folder()))
+
+
+def published(choice: Choice | None = None) -> tuple[Published, ...]:
+    """The results of ``choice`` by source, network and latency.
+
+    A board is found by the part of a name, without regard to case, dashes and underscores. Raises
+    UsageError, with the closest name, when a network, source or submitter has no result at all.
+    """
+    wanted = choice if choice is not None else Choice()
+    rows = _rows(published_folder())
+    for field, value, known in (
+        ("source", wanted.source, {row.source for row in rows}),
+        ("network", wanted.network, {row.result.network for row in rows}),
+        ("submitter", wanted.submitter, {row.result.submitter for row in rows}),
+    ):
+        if value is not None and value not in known:
+            close = difflib.get_close_matches(value, sorted(known), n=1)
+            raise UsageError(
+                f"nothing is published here of the {field} {value!r}",
+                hint=f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}",
+            )
+    return tuple(
+        row
+        for row in rows
+        if (wanted.source is None or row.source == wanted.source)
+        and (wanted.network is None or row.result.network == wanted.network)
+        and (wanted.submitter is None or row.result.submitter == wanted.submitter)
+        and (wanted.board is None or _plain(wanted.board) in _plain(row.result.board))
+    )
+
+
+def published_folder() -> Path:
+    """Where the files lie."""
+    return data_root() / "published"
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+@cache
+def _sources(folder: Path) -> dict[str, Source]:
+    found = {}
+    for file in sorted(folder.glob("*/source.toml")):
+        found[file.parent.name] = _read(file, Source)
+    return found
+
+
+@cache
+def _networks(folder: Path) -> dict[str, PublishedNetwork]:
+    return _read(folder / "networks.toml", _Networks).networks
+
+
+@cache
+def _rows(folder: Path) -> tuple[Published, ...]:
+    rows = []
+    for source, about in _sources(folder).items():
+        file = folder / source / "results.csv"
+        try:
+            with file.open(encoding="utf-8", newline="") as text:
+                for number, row in enumerate(csv.DictReader(text, strict=True), start=2):
+                    result = _result(row, f"{file}:{number}")
+                    rows.append(Published(source=source, origin=about.origin, result=result))
+        except (OSError, csv.Error, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file}: cannot be read: {error}") from error
+    rows.sort(
+        key=lambda row: (
+            row.source,
+            row.result.network,
+            row.result.latency_us or float("inf"),
+            row.result.locator,
+        )
+    )
+    return tuple(rows)
+
+
+def _result(row: dict[str, str], where: str) -> Result:
+    try:
+        return Result.model_validate({key: value for key, value in row.items() if value != ""})
+    except ValidationError as error:
+        mistakes = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigError(f"{where}: {mistakes}") from error
+
+
+def _read(file: Path, kind: type[Document]) -> Document:
+    try:
+        return kind.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigError(f"{file}: {error}") from error

@@ -1,0 +1,130 @@
+"""Published results as Rich tables: each row with its source, a run of ours beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from npubench.core import format as fmt
+from npubench.published import Published, Source
+from npubench.report.table import cell, heading, name, new_table, number
+from npubench.runs.against import Against, AgainstRow
+
+SHOWN = 60
+"""Rows that a terminal gets; ``--json`` has them all."""
+
+
+def published_view(rows: Sequence[Published], sources: Mapping[str, Source]) -> RenderableType:
+    """The rows, fastest first within a network, and where they come from."""
+    parts: list[RenderableType] = [_table(rows[:SHOWN])]
+    if len(rows) > SHOWN:
+        parts.append(
+            Text(
+                f"{SHOWN} of {len(rows)} results; narrow it with --model, --board, --source or "
+                "--submitter, or take --json",
+                style="dim",
+            )
+        )
+    if not rows:
+        parts.append(Text("nothing published fits all of that together", style="yellow"))
+    parts += _sources({row.source for row in rows}, sources)
+    return Group(*parts)
+
+
+def against_view(view: Against) -> RenderableType:
+    """Ours first, then each published result with the range of ours / theirs."""
+    same = "the reference file" if view.same_weights else "its architecture, other weights"
+    if view.own is None:
+        mine = f"no time: {view.reason}"
+    else:
+        own = view.own
+        mine = f"infer {fmt.micro(own.us, 's')} ({own.evidence})"
+        if own.low_us != own.high_us:
+            mine += f", {fmt.micro(own.low_us, 's')} to {fmt.micro(own.high_us, 's')}"
+    table = new_table()
+    for title in ("Published", "Engine"):
+        table.add_column(title, overflow="fold")
+    for title in ("Clock", "Latency", "ours / theirs"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in view.rows[:SHOWN]:
+        result = row.published.result
+        table.add_row(
+            cell(_who(row.published), 60),
+            cell(result.engine, 40),
+            number(_clock(row.published)),
+            number(fmt.micro(result.latency_us, "s")),
+            number(_ratio(row)),
+        )
+    common = _common([row.differs for row in view.rows])
+    parts: list[RenderableType] = [
+        Text.assemble(("ours  ", "bold"), f"{view.run_id}: {view.network}, {same}\n      {mine}"),
+        table,
+    ]
+    if len(view.rows) > SHOWN:
+        parts.append(Text(f"{SHOWN} of {len(view.rows)} results; --json has all", style="dim"))
+    if common:
+        parts += [heading("What differs in every row"), *(Text(item) for item in common)]
+    return Group(*parts)
+
+
+def _table(rows: Sequence[Published]) -> Table:
+    table = new_table(tight=True)
+    table.add_column("Network", no_wrap=True)
+    for title in ("Published", "Board", "Engine"):
+        table.add_column(title, overflow="fold")
+    for title in ("Clock", "Latency", "Cycles", "Energy"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        result = row.result
+        cycles = result.npu_cycles if result.npu_cycles is not None else row.cycles
+        table.add_row(
+            name(result.network),
+            cell(_who(row), 40),
+            cell(result.board, 30),
+            cell(result.engine, 30),
+            number(_clock(row)),
+            number(fmt.micro(result.latency_us, "s")),
+            number(fmt.si(cycles, "")),
+            number(fmt.micro(result.energy_uj, "J")),
+        )
+    return table
+
+
+def _sources(ids: set[str], sources: Mapping[str, Source]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for source in sorted(ids):
+        about = sources[source]
+        parts += [
+            heading(source),
+            Text(
+                f"{about.citation}\n{about.url}\n{about.origin.capitalize()} there. {about.notes}"
+            ),
+        ]
+    return parts
+
+
+def _who(row: Published) -> str:
+    result = row.result
+    return " ".join(filter(None, (result.round, result.submitter, result.system)))
+
+
+def _clock(row: Published) -> str:
+    mhz = row.result.clock_mhz
+    return fmt.NONE if mhz is None else f"{mhz:.4g}\u00a0MHz"
+
+
+def _ratio(row: AgainstRow) -> str:
+    if row.ratio_low is None or row.ratio_high is None:
+        return fmt.NONE
+    low, high = fmt.ratio(row.ratio_low), fmt.ratio(row.ratio_high)
+    return low if low == high else f"{low} to {high}"
+
+
+def _common(lists: Sequence[Sequence[str]]) -> list[str]:
+    """What stands in every list, in the first one's order."""
+    if not lists:
+        return []
+    return [item for item in lists[0] if all(item in other for other in lists)]

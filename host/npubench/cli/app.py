@@ -21,6 +21,7 @@ from npubench.cli import (
     published,
     report,
     runs,
+    tools,
 )
 from npubench.core.errors import UsageError
 from npubench.core.version import VERSION, git_state
@@ -66,6 +67,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(npu.app, name="npu")
 app.add_typer(power.app, name="power")
 app.add_typer(runs.app, name="runs")
+app.add_typer(tools.app, name="tools")
 
 
 def run_words(words: list[str]) -> int:

@@ -17,25 +17,33 @@ _Static_assert(NB_UPLOAD_BYTES == 4 * NB_INPUT_BYTES, "one float for each int8 i
 _Static_assert(NB_UPLOAD_BYTES == NB_INPUT_BYTES, "uploads are the raw input");
 #endif
 
-/* docs/wire-protocol.md: xorshift32, seed 0 counts as 1. */
+/* What the generated input holds: runs of bytes of one kind, in the order of the inputs. */
+enum { RAW, FLOATS, BOOLS };
+static const struct {
+    uint32_t bytes;
+    uint32_t kind;
+} runs[] = {NB_INPUT_RUNS};
+
+/* docs/wire-protocol.md: one stream (xorshift32, seed 0 counts as 1) over all inputs. */
 void nb_input_seed(uint32_t seed)
 {
     uint32_t x = 0x9E3779B9u * (seed == 0 ? 1u : seed);
-#if NB_INPUT_F32
-    const uint32_t step = 4;
-#else
-    const uint32_t step = 1;
-#endif
-    for (uint32_t i = 0; i + step <= NB_INPUT_BYTES; i += step) {
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-#if NB_INPUT_F32
-        const float value = (float)(int8_t)(x >> 24) / 128.0f;
-        memcpy(&nb_fixture.input[i], &value, sizeof value);
-#else
-        nb_fixture.input[i] = (uint8_t)(x >> 24);
-#endif
+    uint8_t *input = nb_fixture.input;
+    for (uint32_t run = 0; run < sizeof runs / sizeof runs[0]; run++) {
+        const uint32_t kind = runs[run].kind;
+        const uint32_t step = kind == FLOATS ? 4 : 1;
+        for (uint32_t i = 0; i + step <= runs[run].bytes; i += step) {
+            x ^= x << 13;
+            x ^= x >> 17;
+            x ^= x << 5;
+            if (kind == FLOATS) {
+                const float value = (float)(int8_t)(x >> 24) / 128.0f;
+                memcpy(&input[i], &value, sizeof value);
+            } else {
+                input[i] = (uint8_t)(kind == BOOLS ? x >> 31 : x >> 24);
+            }
+        }
+        input += runs[run].bytes;
     }
     nb_input_has_floats = false;
 }

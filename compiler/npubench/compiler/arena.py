@@ -127,7 +127,8 @@ def _uses(graph: Graph, steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
             if not graph.tensor(tensor).is_constant:
                 yield position, tensor
     for tensor in graph.outputs:
-        yield len(steps), tensor
+        if not graph.tensor(tensor).is_constant:
+            yield len(steps), tensor
 
 
 def touched(step: Step) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -21,26 +20,6 @@ from npubench.core.tool import ToolResult, run_tool
 
 SCONS_PACKAGE_VERSION = "4.41101.0"
 _SCONS_SCRIPT = "import SCons.Script\n\nSCons.Script.main()\n"
-_SEARCHED = (
-    "PLATFORMIO_BUILD_CACHE_DIR",
-    "PLATFORMIO_BUILD_DIR",
-    "PLATFORMIO_BUILD_FLAGS",
-    "PLATFORMIO_BUILD_SRC_FILTER",
-    "PLATFORMIO_BUILD_SRC_FLAGS",
-    "PLATFORMIO_BUILD_UNFLAGS",
-    "PLATFORMIO_BOARDS_DIR",
-    "PLATFORMIO_DEFAULT_ENVS",
-    "PLATFORMIO_EXTRA_SCRIPTS",
-    "PLATFORMIO_INCLUDE_DIR",
-    "PLATFORMIO_LIB_DIR",
-    "PLATFORMIO_PACKAGES_DIR",
-    "PLATFORMIO_PLATFORMS_DIR",
-    "PLATFORMIO_SRC_DIR",
-    "PLATFORMIO_UPLOAD_FLAGS",
-    "PLATFORMIO_UPLOAD_PORT",
-    "PLATFORMIO_WORKSPACE_DIR",
-    "SCONSFLAGS",
-)
 
 
 def run_platformio(
@@ -52,8 +31,7 @@ def run_platformio(
     check: bool = True,
 ) -> ToolResult:
     """``pio <arguments>`` in ``project``. Raises ToolMissing, ToolError as run_tool does."""
-    env = {name: value for name, value in os.environ.items() if name not in _SEARCHED}
-    env |= {
+    env = {
         "PLATFORMIO_CORE_DIR": str(core_dir()),
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_NO_ANSI": "true",

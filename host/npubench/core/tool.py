@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,17 @@ from npubench.core.errors import ToolError, ToolMissing
 log = logging.getLogger(__name__)
 
 TAIL_CHARS = 4000
+
+_INHERITED = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LANGUAGE", "TZ",
+        "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SSH_AUTH_SOCK", "VIRTUAL_ENV",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+        "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    }
+)  # fmt: skip
+_INHERITED_PREFIXES = ("LC_", "XDG_", "NPUBENCH_")
 
 _live: set[subprocess.Popen[str]] = set()
 _live_lock = threading.Lock()
@@ -43,16 +55,43 @@ def find_tool(name: str, *, package: str) -> Path:
     return Path(found)
 
 
+def tool_environment(
+    extra: Mapping[str, str] | None = None, *, keep: Sequence[str] = ()
+) -> dict[str, str]:
+    """The environment of every program that we start: who the user is, where programs and
+    temporary files are, language, proxies, our own variables; then ``extra``.
+
+    Anything else (``CPATH``, ``GCC_EXEC_PREFIX``, ``LD_PRELOAD``, ``PLATFORMIO_*``, ``GIT_DIR``)
+    could change what a tool makes without a trace in any record, so it is not handed on. ``keep``
+    names further variables that one tool is known to need.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name in keep or name.startswith(_INHERITED_PREFIXES)
+    }
+    return kept | dict(extra or {})
+
+
+def own_python(module: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """How to run a module of ours in a process of its own: its first words, and what to add to the
+    environment so that it finds what we find."""
+    places = os.pathsep.join(str(Path(part).resolve()) for part in sys.path if part)
+    return (sys.executable, "-P", "-m", module), {"PYTHONPATH": places}
+
+
 def run_tool(
     argv: Sequence[str | os.PathLike[str]],
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    keep: Sequence[str] = (),
     timeout_s: float = 600.0,
     check: bool = True,
 ) -> ToolResult:
     """Run a program to its end in a session of its own and return what it printed.
 
+    ``env`` is added to what ``tool_environment`` hands on; ``keep`` names further variables.
     On a time-out, or when the caller is interrupted, its whole process group is ended.
     Raises ToolMissing when it cannot be started, ToolError when it fails (if ``check``) or
     does not end within ``timeout_s`` seconds.
@@ -63,7 +102,7 @@ def run_tool(
         process = subprocess.Popen(
             words,
             cwd=cwd,
-            env=None if env is None else dict(env),
+            env=tool_environment(env, keep=keep),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,6 +6,7 @@ import subprocess
 from functools import cache
 
 from npubench.core.paths import checkout_root
+from npubench.core.tool import tool_environment
 
 VERSION = "0.1.0"
 
@@ -24,6 +25,7 @@ def git_state() -> str | None:
             text=True,
             timeout=10,
             check=False,
+            env=tool_environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

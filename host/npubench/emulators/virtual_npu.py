@@ -7,7 +7,6 @@ stays behind, however we end.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Final
 from npubench.boards import Board
 from npubench.core.errors import ConfigError
 from npubench.core.paths import data_root
+from npubench.core.tool import own_python
 from npubench.npu.ethosu.supervisor import ANSWER_FIFO, REQUEST_FIFO, Configuration
 from npubench.transport.failure import DeviceEnded
 from npubench.transport.interface import Transport
@@ -67,14 +67,11 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
         for fifo in (REQUEST_FIFO, ANSWER_FIFO):
             os.mkfifo(folder / fifo, 0o600)
             held.enter_context(_held_open(folder / fifo))
-        environment = {
-            **os.environ,
-            # Small matrices gain nothing from threads, and jobs run side by side.
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join(str(Path(part).resolve()) for part in sys.path if part),
-        }
+        python, places = own_python(SUPERVISOR)
+        # Small matrices gain nothing from threads, and jobs run side by side.
+        environment = places | {"OPENBLAS_NUM_THREADS": "1"}
         with BoardProcess(
-            (sys.executable, "-P", "-m", SUPERVISOR, configuration.text()),
+            (*python, configuration.text()),
             label="the model of the NPU",
             fds=(memory.fileno(),),
             cwd=folder,

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
 from npubench.core.errors import ToolMissing
+from npubench.core.tool import tool_environment
 from npubench.transport.failure import DeviceEnded
 from npubench.transport.interface import Transport
 
@@ -37,8 +38,8 @@ class BoardProcess:
 
     On Linux the kernel kills it too when the thread that started it ends, however that happens:
     start and use it in one thread. ``fds`` stay open in it; ``stdio`` becomes its input and output
-    (else it has none); ``env`` replaces the environment, ``cwd`` is where it runs. What it writes
-    to stderr is kept. ``label`` names it in errors.
+    (else it has none); ``env`` is added to what ``tool_environment`` hands on, ``cwd`` is where it
+    runs. What it writes to stderr is kept. ``label`` names it in errors.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class BoardProcess:
         self._label = label
         self._fds = tuple(fds)
         self._stdio = stdio
-        self._env = None if env is None else dict(env)
+        self._env = tool_environment(env)
         self._stderr: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -4,6 +4,7 @@ so, never a crash."""
 from __future__ import annotations
 
 import json
+import struct
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Literal
 
 import pytest
 
-from npubench import golden
-from npubench.core.seeded import seeded_bytes
+from npubench.core.seeded import seeded_bytes, seeded_input
 from npubench.golden import Golden, ReferenceUnavailable, golden_outputs
+from npubench.golden import tflm as golden
 
 needs_tflm = pytest.mark.skipif(
     golden.tflm_version() is None, reason="the package tflite-micro is not made for this platform"
@@ -132,14 +133,18 @@ def test_a_crash_of_the_package_is_an_answer_too(
         golden_outputs(kws, 1)
 
 
-def test_float_inputs_are_steps_of_a_128th() -> None:
-    np = pytest.importorskip("numpy")
-    values = golden.network_input((2, 3), np.dtype("float32"), 1)
-    steps = [byte - 256 if byte > 127 else byte for byte in seeded_bytes(1, 6)]
-    assert values.shape == (2, 3)
-    assert [value * 128 for value in values.flatten().tolist()] == steps
-    words = golden.network_input((4,), np.dtype("int16"), 1)
-    assert words.tobytes() == seeded_bytes(1, 8)
+def test_the_inputs_share_one_stream() -> None:
+    """Three inputs of three kinds: an integer takes a step of the stream for each byte, a float32
+    and a bool one in all; the stream goes on at the next input."""
+    stream = seeded_bytes(1, 4 + 6 + 3 + 2)
+    raw = seeded_input(1, [("int16", 2), ("float32", 6), ("bool", 3), ("uint8", 2)])
+    assert raw[:4] == stream[:4]
+    values = struct.unpack("<6f", raw[4:28])
+    assert [value * 128 for value in values] == [(b ^ 0x80) - 0x80 for b in stream[4:10]]
+    assert list(raw[28:31]) == [byte >> 7 for byte in stream[10:13]]
+    assert raw[31:] == stream[13:]
+    with pytest.raises(ValueError, match="complex64"):
+        seeded_input(1, [("complex64", 1)])
 
 
 @pytest.mark.usefixtures("no_tflm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ from npubench.compiler.plan import Plan
 PROTOCOL_VERSION = 1
 MIN_ARENA_BYTES = 16
 _UPLOAD_KIND: dict[Literal["int8", "u8", "f32le"], int] = {"int8": 0, "u8": 1, "f32le": 2}
+_RUN_KIND = {DType.FLOAT32: 1, DType.BOOL: 2}
 
 
 def board_header(board: Board) -> Header:
@@ -82,6 +84,7 @@ def config_header(
         "NB_UPLOAD_KIND": c_integer(_UPLOAD_KIND[identity.mlperf_input]),
         "NB_RESULT_KIND": c_integer(mse),
         "NB_POST_MSE": c_integer(mse),
+        "NB_INPUT_RUNS": _input_runs(inputs),
         "NB_INPUT_F32": c_integer(int(first_in.dtype is DType.FLOAT32)),
         "NB_IN_SCALE_F": c_float(_scale(first_in)),
         "NB_IN_ZERO": c_macro_integer(_zero(first_in)),
@@ -163,6 +166,16 @@ def errors_header(protocol: Path) -> Header:
 def arena_bytes(plan: Plan) -> int:
     """The arena's size as emitted; C has no array of no elements."""
     return max(plan.arena.size_bytes, MIN_ARENA_BYTES)
+
+
+def _input_runs(inputs: list[Tensor]) -> str:
+    """How the generated input fills the inputs (docs/wire-protocol.md): runs of bytes of one kind,
+    0 raw, 1 float32, 2 bool, in the network's order."""
+    runs = [
+        (kind, sum(tensor.size_bytes for tensor in group))
+        for kind, group in groupby(inputs, key=lambda tensor: _RUN_KIND.get(tensor.dtype, 0))
+    ]
+    return ", ".join(f"{{{size_bytes}u, {kind}u}}" for kind, size_bytes in runs)
 
 
 def _scale(tensor: Tensor) -> float:

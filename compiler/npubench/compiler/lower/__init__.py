@@ -18,7 +18,8 @@ from npubench.compiler.lower import (
     softmax,
     table,
 )
-from npubench.compiler.lower.site import HINT, LoweringFunction, Site
+from npubench.compiler.lower.absent import absent
+from npubench.compiler.lower.site import LoweringFunction, Site
 from npubench.compiler.plan import Constant, Lowered
 from npubench.core.errors import UnsupportedOp
 
@@ -48,12 +49,8 @@ def lower_op(graph: Graph, op: Op) -> tuple[Lowered, tuple[Constant, ...]]:
     function = _LOWERINGS.get(op.kind)
     if function is None:
         name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind
-        raise UnsupportedOp(
-            op=name,
-            index=op.index,
-            reason="there is no kernel for it",
-            hint=HINT,
-        )
+        reason, hint = absent(graph, op)
+        raise UnsupportedOp(op=name, index=op.index, reason=reason, hint=hint)
     return function(Site(graph=graph, op=op))
 
 

@@ -15,10 +15,7 @@ from npubench.compiler.graph import DType, Graph, Op, Quantization, Tensor
 from npubench.compiler.plan import Arg, Constant, ConstantArg, Lowered, TensorArg
 from npubench.core.errors import UnsupportedOp
 
-HINT = (
-    "add it in compiler/npubench/compiler/lower/ and firmware/kernels/portable/, "
-    "or convert the model without it"
-)
+HINT = "convert the model without this form of it (npubench coverage lists what runs)"
 LARGEST_BYTES = 2**31 - 1
 
 Lowering = tuple[Lowered, tuple[Constant, ...]]

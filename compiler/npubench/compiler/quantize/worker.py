@@ -7,7 +7,6 @@ where JOB is a JSON file beside which the child writes its answer. Errors of our
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any
 
 from npubench.core import errors
 from npubench.core.errors import ToolError
-from npubench.core.tool import run_tool
+from npubench.core.tool import own_python, run_tool
 
 TIMEOUT_S = 1800.0
 ANSWER = "answer.json"
+JOBS = "npubench.compiler.quantize.jobs"
 CROSSING = ("ConfigError", "UsageError", "CompileError", "ModelFormatError", "ToolMissing")
 """Errors that the child hands over by name."""
 
@@ -33,7 +33,7 @@ def run_isolated(job: dict[str, Any]) -> dict[str, Any]:
         job_file = Path(folder) / "job.json"
         job_file.write_text(json.dumps(job), encoding="utf-8")
         result = run_tool(
-            [sys.executable, "-P", "-B", "-m", "npubench.compiler.quantize.jobs", job_file],
+            [sys.executable, "-P", "-B", "-m", JOBS, job_file],
             cwd=Path(folder),
             env=_environment(Path(folder)),
             timeout_s=TIMEOUT_S,
@@ -58,13 +58,9 @@ def _environment(folder: Path) -> dict[str, str]:
     """One thread, no accelerator, no oneDNN, fixed hashes, matrix products as on any processor with
     AVX2; Keras writes its settings to a folder that goes away. The child finds the same npubench as
     the parent."""
-    import npubench
-
-    roots = [str(Path(entry).parent) for entry in npubench.__path__]
-    inherited = os.environ.get("PYTHONPATH")
+    _, places = own_python(JOBS)
     return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([*roots, *([inherited] if inherited else [])]),
+        **places,
         "PYTHONHASHSEED": "0",
         "CUDA_VISIBLE_DEVICES": "-1",
         "KERAS_BACKEND": "tensorflow",

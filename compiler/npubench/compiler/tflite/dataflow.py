@@ -80,10 +80,9 @@ def _check_order(graph: Graph) -> None:
                 raise _error(graph, f"{_op_title(op)} writes {_title(tensor)} a second time")
             ready.add(index)
     for index in graph.outputs:
-        if index not in ready:
-            tensor = graph.tensor(index)
-            what = "is a constant" if tensor.is_constant else "is never produced"
-            raise _error(graph, f"graph output {_title(tensor)} {what}")
+        tensor = graph.tensor(index)
+        if index not in ready and not tensor.is_constant:
+            raise _error(graph, f"graph output {_title(tensor)} is never produced")
 
 
 def _check_int8(graph: Graph, hint: str) -> None:

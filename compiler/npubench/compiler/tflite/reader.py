@@ -14,6 +14,7 @@ from npubench.compiler.graph import Graph, Op, OptionValue
 from npubench.compiler.tflite.dataflow import check_dataflow
 from npubench.compiler.tflite.flatbuffer import Reader, Table
 from npubench.compiler.tflite.identify import describe_file
+from npubench.compiler.tflite.purpose import compiled_by_a_vendor, keeps_state_or_branches
 from npubench.compiler.tflite.schema import BUILTIN_OPERATORS, OPTIONS, Option
 from npubench.compiler.tflite.tensors import (
     LARGEST_SCALE,
@@ -92,11 +93,11 @@ class _Parser:
         codes = model.tables(1, _COUNT_LIMIT, "operator code")
         kinds = tuple(self._operator_kind(code) for code in codes)
         subgraphs = model.tables(2, _COUNT_LIMIT, "subgraph")
-        if len(subgraphs) != 1:
-            raise self._error(
-                f"has {len(subgraphs)} subgraphs, exactly one can be run",
-                hint="export one function without control flow (IF, WHILE, CALL_ONCE)",
-            )
+        other = compiled_by_a_vendor(code for _, code in kinds) or keeps_state_or_branches(
+            (kind for kind, _ in kinds), len(subgraphs)
+        )
+        if other is not None:
+            raise self._error(other[0], hint=other[1])
         reader = TensorReader(self._reader, model.tables(4, _COUNT_LIMIT, "buffer"))
         subgraph = subgraphs[0]
         tensors = tuple(

@@ -7,6 +7,7 @@ from typing import Final
 
 from npubench.compiler.graph import DType, Quantization, Tensor
 from npubench.compiler.tflite.flatbuffer import Reader, Table
+from npubench.compiler.tflite.purpose import element_hint
 from npubench.compiler.tflite.schema import DTYPES, ELEMENT_TYPES
 from npubench.core.errors import ModelFormatError
 
@@ -84,7 +85,7 @@ class TensorReader:
             )
         if name not in DTYPES:
             raise self._error(
-                f"{where} has elements of {name}, which no kernel reads", hint=QUANTIZE_HINT
+                f"{where} has elements of {name}, which no kernel reads", hint=element_hint(name)
             )
         return DTYPES[name]
 
@@ -147,6 +148,13 @@ class TensorReader:
         axis = table.integer(6, "i", 0, f"quantized_dimension of {where}")
         if len(scales) == 1:
             axis = 0
+        elif constant and dtype in (DType.INT32, DType.INT64):
+            # A bias: its scales follow from those of input and weights, and TensorFlow Lite Micro
+            # reads neither them nor their axis. Converters write the weights' axis here.
+            fits = math.prod(shape) == len(scales) and len(scales) in shape
+            if not fits or len(zero_points) not in (0, 1, len(scales)):
+                return None
+            axis = shape.index(len(scales))
         elif not constant:
             raise self._error(f"{where} is an activation with {len(scales)} scales, not one")
         elif not 0 <= axis < len(shape) or shape[axis] != len(scales):

@@ -16,6 +16,8 @@ from npubench.core.errors import ToolError, ToolMissing
 from npubench.core.tool import TAIL_CHARS, ToolResult, run_tool
 
 TIMEOUT_S = 1800.0
+VENDORS_OWN = ("LD_LIBRARY_PATH", "LM_LICENSE_FILE")
+"""Variables that vendors' programs are often started with, beside those of every tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def find_vendor_tool(tool: VendorTool, *, engine: str) -> FoundTool:
     path = locate(tool, engine=engine)
     if not tool.version_words:
         return FoundTool(path=path, version="of unknown version")
-    result = run_tool([path, *tool.version_words], timeout_s=60.0, check=False)
+    result = run_tool([path, *tool.version_words], keep=VENDORS_OWN, timeout_s=60.0, check=False)
     match = re.search(tool.version_pattern, result.stdout + result.stderr)
     if match is None:
         raise ToolError(
@@ -104,7 +106,8 @@ def run_vendor_tool(
     result = run_tool(
         argv,
         cwd=folder,
-        env=None if env is None else {**os.environ, **env},
+        env=env,
+        keep=VENDORS_OWN,
         timeout_s=TIMEOUT_S,
         check=False,
     )

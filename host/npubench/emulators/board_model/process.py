@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 from npubench.boards import Board
+from npubench.core.tool import own_python
 from npubench.emulators.board_model.powered import import_unicorn
 from npubench.transport.interface import Transport
 from npubench.transport.process import BoardProcess, ProcessTransport
@@ -23,13 +22,13 @@ def start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, B
         label = f"board model of {board.id} (Unicorn {version})"
         line = SocketTransport(ours, label=label)
         stack.enter_context(line)
-        program = (sys.executable, "-P", "-m", "npubench.emulators.board_model")
+        program, places = own_python("npubench.emulators.board_model")
         process = stack.enter_context(
             BoardProcess(
                 (*program, board.id, elf, str(theirs.fileno())),
                 label=f"the board model of {board.id}",
                 fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=places,
             )
         )
     return ProcessTransport(line, process), process

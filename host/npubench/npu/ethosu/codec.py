@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from npubench.core.errors import ToolMissing
+from npubench.core.tool import tool_environment
 from npubench.npu.ethosu.codec_process import REFUSED
 
 PROGRAM: Final = Path(__file__).with_name("codec_process.py")
@@ -64,6 +65,7 @@ class Codec:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=tool_environment(),
             )
         return self._process
 

@@ -17,6 +17,7 @@
 #define NB_UPLOAD_KIND 0
 #define NB_RESULT_KIND 0
 #define NB_POST_MSE 0
+#define NB_INPUT_RUNS {8u, 0u}
 #define NB_INPUT_F32 0
 #define NB_IN_SCALE_F 0x1.0000000000000p-1f
 #define NB_IN_ZERO (-1)

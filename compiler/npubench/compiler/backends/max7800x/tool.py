@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from npubench.compiler.backends.max7800x.description import (
 )
 from npubench.compiler.vendor.tool import VendorTool, locate, own_folder, run_vendor_tool
 from npubench.core.errors import ToolError
+from npubench.core.tool import run_tool
 
 ENGINE = "the MAX78000's CNN accelerator"
 TOOL = VendorTool(
@@ -158,10 +158,9 @@ def _option_source(checkout: Path) -> str:
 
 def _commit(checkout: Path) -> str:
     try:
-        result = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=checkout, capture_output=True,
-            text=True, timeout=10, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+        result = run_tool(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=checkout, timeout_s=10, check=False
+        )
+    except ToolError:
         return "unknown"
     return result.stdout.strip() or "unknown"

@@ -1,0 +1,87 @@
+"""TensorFlow Lite Micro in this process, which it may end: only the worker comes here."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from npubench.core.seeded import seeded_input
+
+ARENA_FLOOR_BYTES = 1 << 20
+ARENA_LIMIT_BYTES = 1 << 30
+
+Array = np.ndarray[Any, Any]
+
+
+def answer_of(model: bytes, *, seed: int | None, raw: bytes | None) -> dict[str, object]:
+    """Run a network on a generated (``seed``) or a given (``raw``) input; JSON values."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    graph = runtime.schema_fb.Model.GetRootAsModel(model, 0).Subgraphs(0)
+    interpreter = open_tflm(model)
+    crc = _set_inputs(interpreter, graph.InputsLength(), seed=seed, raw=raw)
+    interpreter.invoke()
+    outputs = [interpreter.get_output(index) for index in range(graph.OutputsLength())]
+    op_crcs = {}
+    for index in range(graph.OperatorsLength()):
+        op = graph.Operators(index)
+        if op.OutputsLength():
+            tensor = interpreter.GetTensor(op.Outputs(0), 0)["tensor_data"]
+            op_crcs[index] = zlib.crc32(tensor.tobytes())
+    return {
+        "input_crc": crc,
+        "output_bytes": b"".join(output.tobytes() for output in outputs).hex(),
+        "output_item_bytes": outputs[0].dtype.itemsize,
+        "output_count": len(outputs),
+        "op_crcs": op_crcs,
+    }
+
+
+def run_tflm(model: bytes, inputs: list[Array], outputs: int) -> list[Array]:
+    """The outputs of a network for the arrays of its inputs."""
+    interpreter = open_tflm(model)
+    for index, value in enumerate(inputs):
+        interpreter.set_input(value, index)
+    interpreter.invoke()
+    return [np.array(interpreter.get_output(index)) for index in range(outputs)]
+
+
+def _set_inputs(interpreter: Any, count: int, *, seed: int | None, raw: bytes | None) -> int:
+    """Fill every input; the CRC-32 of the raw bytes of all."""
+    details = [interpreter.get_input_details(index) for index in range(count)]
+    shapes = [tuple(int(size) for size in detail["shape"]) for detail in details]
+    dtypes = [np.dtype(detail["dtype"]) for detail in details]
+    sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
+    if raw is None:
+        names = (dtype.name for dtype in dtypes)
+        raw = seeded_input(seed or 0, zip(names, sizes, strict=True))
+    wanted = sum(size * dtype.itemsize for size, dtype in zip(sizes, dtypes, strict=True))
+    if len(raw) != wanted:
+        raise ValueError(f"the input has {len(raw)} bytes, the network takes {wanted}")
+    at = 0
+    for index, (shape, dtype, size) in enumerate(zip(shapes, dtypes, sizes, strict=True)):
+        data = np.frombuffer(raw, dtype, count=size, offset=at).reshape(shape)
+        interpreter.set_input(data, index)
+        at += size * dtype.itemsize
+    return zlib.crc32(raw)
+
+
+def open_tflm(model: bytes) -> Any:
+    """An interpreter that keeps every tensor. The package's own arena, ten times the model, is too
+    small for small networks with large activations; a far too small one makes it crash."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    arena_bytes = max(ARENA_FLOOR_BYTES, 10 * len(model))
+    while True:
+        try:
+            return runtime.Interpreter.from_bytes(
+                model,
+                arena_size=arena_bytes,
+                intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+            )
+        except RuntimeError as error:
+            if "allocate" not in str(error) or arena_bytes * 8 > ARENA_LIMIT_BYTES:
+                raise
+            arena_bytes *= 8

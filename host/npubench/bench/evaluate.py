@@ -227,7 +227,8 @@ def golden_record(
             tensors=0,
             mismatches=0,
             input_seed=seed,
-            reason="the board's input is not the golden input",
+            reason=f"the board's input (CRC-32 {kat.input_crc:08x}) is not the golden input "
+            f"({golden.input_crc:08x})",
         )
     differ, largest = _differences(kat.output, golden.output_bytes, golden.output_item_bytes)
     wrong = [

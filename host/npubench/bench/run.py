@@ -30,6 +30,7 @@ from npubench.bench.record import (
 )
 from npubench.bench.reference import reference_answer
 from npubench.bench.session import Session, collect
+from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
@@ -139,6 +140,8 @@ def _execute(
     writer: RunWriter,
     timed: _Timed,
 ) -> None:
+    if settings.input_path is not None:  # refused before anything is built
+        read_stimulus(settings.input_path, compiled.network.graph)
     prepared = findings.prepared = build_image(compiled, job, timed)
     writer.add_file("firmware.elf", prepared.firmware.elf)
     writer.add_tree("project", prepared.firmware.project_dir)
@@ -234,7 +237,15 @@ def judge(
             message=f"the line lost {len(session.lost)} records: {', '.join(session.lost[:8])}",
             hint="lower the speed, check the cable; what arrived is kept in the run",
         )
-    if findings.golden.status == "mismatch":
+    if session.kat.input_crc != (golden.input_crc if golden else session.kat.input_crc):
+        findings.status = "failed"
+        findings.error = ErrorRecord(
+            kind="InputMismatch",
+            message=f"{findings.golden.reason}; the outputs were not compared",
+            hint="the board and the host must make one input from one seed "
+            "(docs/wire-protocol.md): is the firmware of this version?",
+        )
+    elif findings.golden.status == "mismatch":
         findings.status = "failed"
         findings.error = ErrorRecord(
             kind="GoldenMismatch",

@@ -14,9 +14,9 @@ from npubench.bench.energy import PowerSession, measure_power
 from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared
+from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled
 from npubench.connect.board import open_board
-from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
 from npubench.npu.ethosu.driver_errors import describe_driver_error
 from npubench.wire.clock import ClockFit, measure_clock
@@ -72,7 +72,9 @@ def collect(
     ``log`` gets every received byte, ``sent_log`` what was sent: the collector can be run again on
     the two. With ``settings.power`` its capture goes into ``power_folder``.
     """
-    input_bytes = _read_input(settings.input_path, prepared)
+    graph = prepared.compiled.network.graph
+    path = settings.input_path
+    input_bytes = None if path is None else read_stimulus(path, graph)
     port = settings.port
     if job.board.kind == "physical":
         port = ready_board(job, prepared, settings, reporter)
@@ -177,26 +179,3 @@ def _set_input(device: Device, seed: int, input_bytes: bytes | None) -> None:
         device.seed(seed)
     else:
         device.upload(input_bytes)
-
-
-def _read_input(path: Path | None, prepared: Prepared) -> bytes | None:
-    """The user's own input, checked against the network's size in bytes."""
-    if path is None:
-        return None
-    try:
-        if path.suffix == ".npy":
-            import numpy as np
-
-            data: bytes = np.load(path, allow_pickle=False).tobytes()
-        else:
-            data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the input {path} cannot be read: {error}") from error
-    graph = prepared.compiled.network.graph
-    wanted = sum(graph.tensor(index).size_bytes for index in graph.inputs)
-    if len(data) != wanted:
-        raise UsageError(
-            f"the input {path} has {len(data)} bytes, the network takes {wanted}",
-            hint="give the raw quantized input, or a .npy of the input's shape and dtype",
-        )
-    return data

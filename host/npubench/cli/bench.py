@@ -64,7 +64,8 @@ def bench(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="Raw input bytes or .npy instead of a generated input.",
+            help="An input of your own instead of a generated one: .npy, .npz (several inputs) or "
+            "the raw bytes.",
         ),
     ] = None,
     verify_layers: Annotated[

@@ -28,6 +28,7 @@ from npubench.emulators.board_model.machine import BoardModel
 from npubench.emulators.board_model.powered import PoweredBoard
 from npubench.golden import golden_outputs
 from npubench.wire.device import Device
+from support.needs import need_compiler
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 pytestmark = [
@@ -66,8 +67,7 @@ class Bench:
 
 def prepare(board: str) -> tuple[Job, Prepared]:
     """The keyword network on a board; the test is skipped where its compiler is not installed."""
-    if shutil.which(f"{load_board(board).toolchain.prefix}gcc") is None:
-        pytest.skip(f"the compiler of {board} is not installed")
+    need_compiler(board)
     (job,) = resolve_jobs(["kws"], [board], ["cpu"])
     network = read_network(job.model)
     return job, build_image(compile_network(network, job.board, job.backend), job, Silent())

@@ -20,13 +20,16 @@ from npubench.emulators.board_model.in_process import ModelTransport
 from npubench.emulators.board_model.powered import ModelStopped
 from npubench.emulators.board_model.riscv import RiscvModel
 from npubench.wire.device import Device
+from support.needs import need_compiler
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 riscv_const = pytest.importorskip("unicorn.riscv_const")
 COMPILER = "riscv64-unknown-elf-gcc"
 pytestmark = [
     pytest.mark.emulated,
-    pytest.mark.skipif(shutil.which(COMPILER) is None, reason="no RISC-V compiler"),
+    pytest.mark.skipif(
+        shutil.which(COMPILER) is None, reason="the RISC-V compiler is not installed"
+    ),
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler of the host"),
 ]
 SOURCE = Path(__file__).resolve().parents[1] / "support" / "traps.S"
@@ -115,6 +118,7 @@ def test_what_the_model_cannot_play_ends_it(tmp_path: Path, text: str, reason: s
 
 def test_no_access_of_the_firmware_is_unaligned() -> None:
     """The K210's core traps on them, Unicorn's does not: each access of a whole session is seen."""
+    need_compiler(BOARD)
     (job,) = resolve_jobs(["digits"], [BOARD], ["cpu"])
     prepared = build_image(
         compile_network(read_network(job.model), job.board, job.backend), job, Silent()

@@ -15,19 +15,16 @@ from npubench.conformance.run import Conformance, run_conformance
 from npubench.connect.board import open_board
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import has_model
+from support.needs import need_compiler
 
-pytestmark = [
-    pytest.mark.emulated,
-    pytest.mark.skipif(
-        shutil.which("arm-none-eabi-gcc") is None, reason="the Arm compiler is not installed"
-    ),
-]
+pytestmark = pytest.mark.emulated
 SLEEP_MS = 200
 MODELLED = tuple(name for name in board_ids() if has_model(load_board(name)))
 
 
 def rehearse(board: str, *, model: bool, power: str | None = None) -> Conformance:
-    """All checks of a board, without one."""
+    """All checks of a board, without one; skipped where its compiler is not installed."""
+    need_compiler(board)
     (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=model)
     settings = Settings(power=power)
     return run_conformance(job, settings, reporter=Silent(), wire_bytes=3000)
@@ -57,6 +54,7 @@ def test_a_board_passes_on_its_model_and_nothing_is_proven(board: str) -> None:
 def test_time_goes_on_while_the_core_sleeps(board: str) -> None:
     """The cycle counter stops with the core's clock; what it misses is added to it, or the edges
     of an idle window would lie where no instrument saw them."""
+    need_compiler(board)
     (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=True)
     prepared = build_image(
         compile_network(read_network(job.model), job.board, job.backend), job, Silent()
@@ -80,6 +78,7 @@ def test_edges_and_sleep_are_seen_by_an_instrument() -> None:
 
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is not installed")
 def test_a_capture_that_cannot_be_trusted_fails() -> None:
+    need_compiler("qemu-m4")
     (job,) = resolve_jobs(["digits"], ["qemu-m4"], ["cpu"])
     settings = Settings(power="ppk2-sim", power_faults=("marker-lost",))
     result = run_conformance(job, settings, reporter=Silent(), wire_bytes=3000)

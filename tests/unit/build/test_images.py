@@ -19,6 +19,7 @@ from npubench.build.image import check_image
 from npubench.core.errors import ToolError, ToolMissing
 from npubench.core.progress import Silent
 from support.emitted import make_board, make_project
+from support.needs import need_compiler
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="the Arm compiler is not installed"
@@ -192,9 +193,8 @@ def test_a_changed_word_in_the_file_is_seen(elf: Path, board: Board, tmp_path: P
 @pytest.fixture(scope="module")
 def riscv() -> tuple[Board, Path]:
     """A RISC-V board and its good image."""
+    need_compiler("k210-maix")
     board = load_board("k210-maix")
-    if shutil.which(f"{board.toolchain.prefix}gcc") is None:
-        pytest.skip("the RISC-V compiler is not installed")
     project = make_project(board)
     return board, build_firmware(project, board, reporter=Silent(), job="test").elf
 

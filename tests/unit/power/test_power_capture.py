@@ -90,6 +90,21 @@ def test_a_gap_in_the_counter_becomes_lost_samples_in_its_place(at: int, lost: i
     assert np.isnan(block.current_ua[at])
 
 
+@pytest.mark.parametrize("lost", [1, 23, 40])
+def test_a_gap_is_the_same_wherever_the_bytes_are_cut(lost: int) -> None:
+    """What a loaded host reads in other pieces: levels stay over the gap, no edge is invented."""
+    data = words(1000)
+    at = 455  # in the middle of a level that is not 0
+    kept = data[: 4 * at] + data[4 * (at + lost) :]
+    whole, _ = decode(kept)
+    assert set(whole.markers[at : at + lost].tolist()) == {int(whole.markers[at - 1])} != {0}
+    for cut in range(4 * at - 40, 4 * at + 140):
+        block, loss = decode(kept[:cut], kept[cut:])
+        assert loss.lost_count == lost
+        assert np.array_equal(block.markers, whole.markers), cut
+        assert np.array_equal(block.flags, whole.flags), cut
+
+
 @settings(max_examples=60, deadline=None)
 @given(at=st.integers(100, 3000), count=st.integers(1, 40))
 def test_bytes_that_are_lost_cost_their_samples_and_no_more(at: int, count: int) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = ("cat", "cmp", "dirname", "env", "find", "id", "mkdir", "rm", "sh")
+TOOLS = (
+    "cat", "cmp", "cut", "dirname", "env", "find", "grep", "id", "mkdir", "rm", "sh", "sleep",
+    "tail",
+)  # fmt: skip
 ALL_PACKAGES = (
     "gcc", "gcc-arm-none-eabi", "qemu-system-arm", "python3-venv", "libc6-dev",
     "libnewlib-arm-none-eabi",
@@ -83,10 +86,12 @@ def test_missing_packages_come_through_apt(bench_copy: Path) -> None:
     )  # fmt: skip
     result = set_up(bench_copy)
     calls = (bench_copy.parent / "trace").read_text(encoding="utf-8").splitlines()
-    assert len(calls) == 2, "a failed update must not stop the installation"
     assert all(call.startswith("noninteractive ") for call in calls)
     assert " update" in calls[0]
-    assert " install -y --no-install-recommends python3-venv gcc libc6-dev " in calls[1]
+    (install,) = [call for call in calls[1:] if "--print-uris" not in call]
+    assert " install -y --no-install-recommends python3-venv gcc libc6-dev " in install, (
+        "a failed update must not stop the installation"
+    )
     assert result.returncode == 3
     assert "still missing" in result.stderr or "no Python" in result.stderr
 
@@ -99,7 +104,109 @@ def test_without_root_sudo_never_asks_a_pipe(bench_copy: Path) -> None:
     program(binaries, "sudo", 'echo "$*" >>"$TRACE"')
     set_up(bench_copy)
     calls = (bench_copy.parent / "trace").read_text(encoding="utf-8").splitlines()
-    assert all(call.startswith("-n env DEBIAN_FRONTEND=noninteractive apt-get") for call in calls)
+    assert calls[0] == "-n true"
+    assert len(calls) > 2
+    assert all(
+        call.startswith("-n env DEBIAN_FRONTEND=noninteractive apt-get") for call in calls[1:]
+    )
+
+
+@pytest.mark.parametrize("sudo", [None, "exit 1"], ids=["no sudo", "sudo wants a password"])
+def test_without_root_the_exact_command_is_told(bench_copy: Path, sudo: str | None) -> None:
+    """8.12: what root has to run, word for word, and what comes after it."""
+    binaries = bench_copy.parent / "bin"
+    program(binaries, "id", "echo 1000")
+    program(binaries, "apt-get", "exit 99")
+    program(binaries, "qemu-system-arm", "exit 0")
+    if sudo is not None:
+        program(binaries, "sudo", sudo)
+    result = set_up(bench_copy)
+    assert result.returncode == 3
+    (command,) = [line for line in result.stderr.splitlines() if "apt-get update" in line]
+    update, _, install = command.removeprefix("npubench setup:   ").partition(" && ")
+    assert update == "apt-get update"
+    words = install.split()
+    assert words[:4] == ["apt-get", "install", "-y", "--no-install-recommends"]
+    assert set(words[4:]) == {*ALL_PACKAGES} - {"qemu-system-arm"}
+    assert "run the same command again" in result.stderr
+    assert "no root" in result.stderr
+
+
+def test_the_size_and_the_end_of_a_failed_download_are_told(bench_copy: Path) -> None:
+    """8.12: few lines while all goes well, the reason where it does not."""
+    binaries = bench_copy.parent / "bin"
+    program(binaries, "id", "echo 0")
+    program(
+        binaries, "apt-get",
+        """case "$*" in
+*--print-uris*) echo "'http://x/a.deb' a.deb 31000000 A"
+    echo "'http://x/b.deb' b.deb 11500000 B" ;;
+*update*) echo a hundred lines ;;
+*) echo E: no space left; exit 100 ;;
+esac""",
+    )  # fmt: skip
+    result = set_up(bench_copy)
+    assert result.returncode == 3
+    assert ", 42 MB to fetch: python3-venv gcc" in result.stderr
+    assert "E: no space left" in result.stderr
+    assert "a hundred lines" not in result.stderr
+    assert "no space left" in (bench_copy / ".cache" / "setup.log").read_text(encoding="utf-8")
+
+
+RISCV = ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf")
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_tests_get_their_compiler_or_go_without(bench_copy: Path, works: bool) -> None:
+    """8.1: RISC-V's compiler belongs to the full set-up; who cannot have it is told and goes on,
+    and is not asked again at each run."""
+    trace = fake_python(bench_copy, fail="nothing fails")
+    binaries = bench_copy.parent / "bin"
+    program(binaries, "id", "echo 0")
+    program(binaries, "apt-get", f'echo "apt $*" >>"$TRACE"; exit {0 if works else 100}')
+    first = set_up(bench_copy, "all")
+    assert first.returncode == 0, first.stderr
+    assert ("are skipped" in first.stderr) != works
+    calls = trace.read_text(encoding="utf-8").splitlines()
+    (install,) = [call for call in calls if call.startswith("apt ") and " install -y" in call]
+    assert install.split()[-2:] == list(RISCV)
+    assert set_up(bench_copy, "all").returncode == 0
+    assert trace.read_text(encoding="utf-8").splitlines() == calls
+
+
+def test_the_bench_does_without_the_compiler_of_the_tests(bench_copy: Path) -> None:
+    trace = fake_python(bench_copy, fail="nothing fails")
+    program(bench_copy.parent / "bin", "id", "echo 0")
+    program(bench_copy.parent / "bin", "apt-get", 'echo "apt $*" >>"$TRACE"')
+    assert set_up(bench_copy).returncode == 0
+    assert "apt " not in trace.read_text(encoding="utf-8")
+
+
+def test_without_root_the_full_set_up_goes_on_without_riscv(bench_copy: Path) -> None:
+    fake_python(bench_copy, fail="nothing fails")
+    program(bench_copy.parent / "bin", "id", "echo 1000")
+    program(bench_copy.parent / "bin", "apt-get", "exit 0")
+    result = set_up(bench_copy, "all")
+    assert result.returncode == 0, result.stderr
+    assert f"--no-install-recommends {' '.join(RISCV)}" in result.stderr
+    assert "are skipped, and say so" in result.stderr
+
+
+def test_the_bare_machine_is_skipped_with_a_reason(checkout: Path, tmp_path: Path) -> None:
+    """Where there is no debootstrap or no root, the trial says so and is no success."""
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "dirname", "uname"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / "bin" / name).symlink_to(found)
+    for answer, reason in (("0", "debootstrap is not installed"), ("1000", "needs root")):
+        program(tmp_path / "bin", "id", f"echo {answer}")
+        result = subprocess.run(
+            ["sh", str(checkout / "scripts" / "bare.sh")], capture_output=True, text=True,
+            check=False, env={"PATH": str(tmp_path / "bin")},
+        )  # fmt: skip
+        assert result.returncode == 77
+        assert f"skipped: {reason}" in result.stdout
 
 
 def test_a_python_that_does_not_work_is_passed_over(bench_copy: Path) -> None:

@@ -127,6 +127,7 @@ class WordDecoder:
         self._held_words: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._held_flags: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self._range = -1
+        self._markers = 0
         self._count_to = np.arange(1 << 16, dtype=np.uint8)
         self._lost = self._resyncs = self._filtered = self._suspect = self._received = 0
 
@@ -258,7 +259,7 @@ class WordDecoder:
             flags = np.where(high, flags | np.uint8(Flag.SATURATED), flags)
         if len(changes) or not present[:keep].all():
             flags = self._settle(current, markers, ranges, flags.copy(), changes)
-        self._range = int(ranges[-1])
+        self._range, self._markers = int(ranges[-1]), int(markers[-1])
         block = Block(
             first=self._index, current_ua=current, markers=markers, ranges=ranges, flags=flags
         )
@@ -296,9 +297,11 @@ class WordDecoder:
         lost = (flags & Flag.LOST) != 0
         if lost.any():
             current[lost] = np.nan
-            # A marker during a loss is unknown: it is taken to have stayed.
+            # A marker during a loss is unknown: it is taken to have stayed, also where the block
+            # begins with the loss, as it does when the bytes came in two pieces there.
             known = np.where(lost, 0, np.arange(1, count + 1))
             source = np.maximum.accumulate(known)
-            markers[:] = np.where(source > 0, markers[np.maximum(source - 1, 0)], markers)
-            ranges[:] = np.where(source > 0, ranges[np.maximum(source - 1, 0)], ranges)
+            stayed = np.uint8(max(before, 0))
+            markers[:] = np.where(source > 0, markers[np.maximum(source - 1, 0)], self._markers)
+            ranges[:] = np.where(source > 0, ranges[np.maximum(source - 1, 0)], stayed)
         return flags

@@ -59,27 +59,27 @@ for folder in $BIND; do
     mount --bind "$folder" "$root$folder"
     mount -o remount,bind,ro "$root$folder"
 done
-git clone -q --no-hardlinks "$PWD" "$root/home/npubench"
+git clone -q --no-hardlinks "$PWD" "$root/srv/npubench"
 [ -z "$(git status --porcelain)" ] || say "what is not committed is not tried"
-say "commit $(git -C "$root/home/npubench" log -1 --format='%h %s')"
+say "commit $(git -C "$root/srv/npubench" log -1 --format='%h %s')"
 
 # Nothing of this shell's environment but pip's settings and a way through a proxy.
 settings=$(env | grep -E '^(PIP_[A-Z_]+|https?_proxy|no_proxy)=[^ ]*$' || true)
 inside() {
     # shellcheck disable=SC2086
-    chroot "$@" env -i HOME=/home LANG=C.UTF-8 $settings \
+    chroot "$@" env -i HOME=/srv LANG=C.UTF-8 $settings \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        sh -c "cd /home/npubench && exec $command"
+        sh -c "cd /srv/npubench && exec $command"
 }
 
 # Whoever is not root is told what root has to run.
 command="make bench"
-if inside --userspec=1000:1000 "$root" </dev/null >"$root/home/told" 2>&1; then
+if inside --userspec=1000:1000 "$root" </dev/null >"$root/srv/told" 2>&1; then
     say "make bench without root: went through, where nothing was installed"
     exit 1
 fi
-if ! grep -q '  apt-get update && apt-get install -y ' "$root/home/told"; then
-    cat "$root/home/told"
+if ! grep -q '  apt-get update && apt-get install -y ' "$root/srv/told"; then
+    cat "$root/srv/told"
     say "make bench without root: does not say what to install"
     exit 1
 fi
@@ -88,14 +88,14 @@ say "make bench without root: says what root has to run"
 for command in "make bench" "make test"; do
     begin=$(now)
     code=0
-    inside "$root" </dev/null >"$root/home/said" 2>&1 || code=$?
-    tail -n "${TAIL:-40}" "$root/home/said"
-    last=$(tail -n 1 "$root/home/said")
-    say "$command: exit code $code, $(wc -l <"$root/home/said") lines, $(($(now) - begin)) s," \
-        ".venv $(du -sm "$root/home/npubench/.venv" | cut -f 1) MB"
+    inside "$root" </dev/null >"$root/srv/said" 2>&1 || code=$?
+    tail -n "${TAIL:-40}" "$root/srv/said"
+    last=$(tail -n 1 "$root/srv/said")
+    say "$command: exit code $code, $(wc -l <"$root/srv/said") lines, $(($(now) - begin)) s," \
+        ".venv $(du -sm "$root/srv/npubench/.venv" | cut -f 1) MB"
     [ "$code" = 0 ] || break
 done
-left=$(git -C "$root/home/npubench" status --porcelain)
+left=$(git -C "$root/srv/npubench" status --porcelain)
 if [ -n "$left" ]; then
     say "left behind: $left"
     code=1

@@ -8,10 +8,10 @@
 #
 # The bare system gets this machine's way to the network (names, certificates, pip's settings) and
 # nothing else. BIND="/a /b": folders of this machine that it may read, e.g. a mirror of wheels.
-# MIRROR and SUITE: where Debian comes from, and which.
+# MIRROR and SUITE: where Debian comes from (default: debootstrap's), and which.
 set -eu
 cd "$(dirname "$0")/.."
-MIRROR=${MIRROR:-http://deb.debian.org/debian} SUITE=${SUITE:-bookworm} BIND=${BIND:-}
+MIRROR=${MIRROR:-} SUITE=${SUITE:-bookworm} BIND=${BIND:-}
 
 say() { echo "npubench bare: $*"; }
 skip() {
@@ -39,11 +39,11 @@ fi
 root=$2
 now() { date +%s; }
 begin=$(now)
-if ! debootstrap --variant=minbase --include=git,make,ca-certificates "$SUITE" "$root" "$MIRROR" \
+if ! debootstrap --variant=minbase --include=git,make,ca-certificates "$SUITE" "$root" ${MIRROR:+"$MIRROR"} \
     >"$root.log" 2>&1; then
     tail -n 5 "$root.log"
     rm -f "$root.log"
-    skip "debootstrap could not make a $SUITE from $MIRROR"
+    skip "debootstrap could not make a $SUITE${MIRROR:+ from $MIRROR}"
 fi
 rm -f "$root.log"
 say "$SUITE, minbase: $(du -sm "$root" | cut -f 1) MB, $(($(now) - begin)) s"

@@ -5,7 +5,7 @@
 
 # Options count only when given to make itself: PORT and the like may stand in anybody's
 # environment. They reach the scripts through the environment, where no quoting can go wrong.
-OPTIONS := BOARD MODEL PORT POWER BACKEND
+OPTIONS := BOARD MODEL PORT POWER BACKEND MLPERF
 $(foreach name,$(OPTIONS),$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
 export $(OPTIONS)
 
@@ -15,7 +15,7 @@ help:
 	@echo '  make bench    set up what is missing, run the quick suite, write the report'
 	@echo '                the networks kws, vww, ic and ad on the emulated boards qemu-m4 and qemu-m55,'
 	@echo '                and on qemu-m55-u55 with its NPU and without'
-	@echo '  make bench MODEL=path.tflite BOARD=qemu-m7 [BACKEND=...]'
+	@echo '  make bench MODEL=path.tflite BOARD=qemu-m7 [BACKEND=...] [MLPERF=ic01]'
 	@echo '  make bench BOARD=nucleo-l4r5zi MODEL=kws PORT=/dev/ttyACM0 [POWER=...]'
 	@echo '  make flash BOARD=nucleo-l4r5zi [MODEL=path.tflite]'
 	@echo '                build, flash, and check that the right firmware answers'

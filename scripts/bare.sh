@@ -28,6 +28,7 @@ if [ "${1:-}" != inside ]; then
     # Mounts and processes of their own: none outlives this script.
     unshare --mount --pid --fork --kill-child true 2>/dev/null || skip "no mount namespace is given"
     root=$(mktemp -d "${TMPDIR:-/tmp}/npubench-bare.XXXXXX")
+    chmod 755 "$root"
     [ -n "${KEEP:-}" ] || trap 'rm -rf "$root"' EXIT
     trap 'exit 130' INT TERM HUP
     code=0

@@ -1,11 +1,11 @@
 #!/bin/sh
 # What `make bench` and `make flash` run. The options come through the environment (BOARD, MODEL,
-# PORT, POWER, BACKEND), so that any path survives. The exit code is npubench's own.
+# PORT, POWER, BACKEND, MLPERF), so that any path survives. The exit code is npubench's own.
 # Usage: scripts/run.sh bench|flash
 set -eu
 cd "$(dirname "$0")/.."
 verb=${1:?usage: scripts/run.sh bench|flash}
-BOARD=${BOARD:-} MODEL=${MODEL:-} PORT=${PORT:-} POWER=${POWER:-} BACKEND=${BACKEND:-}
+BOARD=${BOARD:-} MODEL=${MODEL:-} PORT=${PORT:-} POWER=${POWER:-} BACKEND=${BACKEND:-} MLPERF=${MLPERF:-}
 
 set -- "$verb"
 # A MODEL that is a file is one path; else it may name several models of the zoo.
@@ -25,6 +25,7 @@ fi
 for word in $BOARD; do set -- "$@" --board "$word"; done
 for word in $BACKEND; do set -- "$@" --backend "$word"; done
 if [ -n "$PORT" ]; then set -- "$@" --port "$PORT"; fi
+if [ -n "$MLPERF" ]; then set -- "$@" --mlperf "$MLPERF"; fi
 if [ -n "$POWER" ]; then set -- "$@" --power "$POWER"; fi
 
 code=0

@@ -40,9 +40,23 @@ class Mlperf(_Part):
     error between input and output.
     """
 
-    model: Literal["kws01", "vww01", "ic01", "ad01"]
+    model: Literal["kws01", "vww01", "ic01", "ic02", "ad01"]
     input: Literal["int8", "u8", "f32le"]
     result: Literal["scores", "mse"]
+
+
+BENCHMARKS: dict[str, Mlperf] = {
+    benchmark.model: benchmark
+    for benchmark in (
+        Mlperf(model="kws01", input="int8", result="scores"),
+        Mlperf(model="vww01", input="u8", result="scores"),
+        Mlperf(model="ic01", input="u8", result="scores"),
+        Mlperf(model="ic02", input="u8", result="scores"),
+        Mlperf(model="ad01", input="f32le", result="mse"),
+    )
+}
+"""The forms that MLPerf Tiny's benchmarks prescribe, by what a firmware answers to ``profile``."""
+STREAMING = ("sww01", "strww01")
 
 
 class Accuracy(_Part):
@@ -81,11 +95,19 @@ class ZooModel(_Part):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedModel:
     """A MODEL argument, resolved: its id for file names and records, its file, and its entry in
-    the zoo when it is one of ours."""
+    the zoo when it is one of ours. ``benchmark``: the one of MLPerf Tiny that its user named."""
 
     id: str
     path: Path
     entry: ZooModel | None
+    benchmark: Mlperf | None = None
+
+    @property
+    def mlperf(self) -> Mlperf | None:
+        """How it presents itself to MLPerf Tiny's runner: as its user said, else as the zoo."""
+        if self.benchmark is not None or self.entry is None:
+            return self.benchmark
+        return self.entry.mlperf
 
 
 @cache
@@ -157,6 +179,23 @@ def resolve_model(argument: str) -> ResolvedModel:
     raise UsageError(
         f"there is no model {argument[:200]!r}: neither a file nor a zoo id",
         hint=_nearest(argument),
+    )
+
+
+def benchmark_named(name: str) -> Mlperf:
+    """One of MLPerf Tiny's benchmarks. Raises UsageError for another word."""
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    if name in STREAMING:
+        raise UsageError(
+            f"{name} is MLPerf Tiny's streaming test, which this firmware does not answer",
+            hint="it needs start% and stop%, sound at 16 kHz with its front end, and a pin for "
+            "detections; the other benchmarks work: " + ", ".join(BENCHMARKS),
+        )
+    close = difflib.get_close_matches(name, BENCHMARKS, n=1)
+    raise UsageError(
+        f"there is no benchmark {name[:80]!r} in MLPerf Tiny",
+        hint=f"did you mean {close[0]}?" if close else f"known: {', '.join(BENCHMARKS)}",
     )
 
 

@@ -262,7 +262,9 @@ def test_a_stream_for_another_accelerator_is_refused_by_the_driver(
 def changed(compiled: Compiled, board: Board, plan: Plan) -> Compiled:
     """The same network with another plan."""
     network = compiled.network
-    project = render_project(network.graph, plan, board, identity_of(network.resolved))
+    project = render_project(
+        network.graph, plan, board, identity_of(network.resolved, network.graph)
+    )
     return dataclasses.replace(compiled, plan=plan, project=project)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.boards import Board
+from npubench.compiler import benchmark
 from npubench.compiler.analyze import Analysis, analyze
 from npubench.compiler.backends import load_backend
 from npubench.compiler.emit.project import (
@@ -34,6 +35,12 @@ class Network:
     graph: Graph
     analysis: Analysis
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What its user should know before it is run; mostly nothing."""
+        named = self.resolved.entry is not None
+        return benchmark.remarks(self.resolved.mlperf, self.graph, named=named)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
@@ -57,9 +64,14 @@ def read_bytes(resolved: ResolvedModel, data: bytes) -> Network:
     return Network(resolved=resolved, data=data, graph=graph, analysis=analyze(graph))
 
 
-def identity_of(resolved: ResolvedModel) -> Identity:
-    """How the firmware presents itself: our id, and MLPerf's where the model is one of theirs."""
-    mlperf = None if resolved.entry is None else resolved.entry.mlperf
+def identity_of(resolved: ResolvedModel, graph: Graph) -> Identity:
+    """How the firmware presents itself: our id, and MLPerf's where the model is one of theirs.
+
+    Raises UsageError for a network that is not of the benchmark that its user named.
+    """
+    mlperf = resolved.mlperf
+    if resolved.benchmark is not None:
+        benchmark.check_fit(resolved.benchmark.model, graph)
     if mlperf is None:
         return Identity(
             model_id=resolved.id,
@@ -71,7 +83,7 @@ def identity_of(resolved: ResolvedModel) -> Identity:
     return Identity(
         model_id=resolved.id,
         mlperf_id=mlperf.model,
-        mlperf_input=mlperf.input,
+        mlperf_input="int8" if benchmark.raw_upload(mlperf, graph) else mlperf.input,
         mlperf_result=mlperf.result,
         version=VERSION,
     )
@@ -80,6 +92,7 @@ def identity_of(resolved: ResolvedModel) -> Identity:
 def compile_network(network: Network, board: Board, backend: str) -> Compiled:
     """Plan and emit. Raises CompileError when the board cannot take the network, ToolMissing, with
     the way out, when an NPU's compiler is not installed."""
+    identity = identity_of(network.resolved, network.graph)
     try:
         plan = load_backend(backend).compile(network.graph, network.data, board)
     except ToolMissing as error:
@@ -90,7 +103,7 @@ def compile_network(network: Network, board: Board, backend: str) -> Compiled:
             if WAY_OUT in error.hint
             else f"{error.hint}; or run it on the CPU: {WAY_OUT}",
         ) from error
-    project = render_project(network.graph, plan, board, identity_of(network.resolved))
+    project = render_project(network.graph, plan, board, identity)
     return Compiled(network=network, board=board, plan=plan, project=project)
 
 

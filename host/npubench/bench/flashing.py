@@ -6,8 +6,8 @@ import shlex
 from dataclasses import asdict, dataclass
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Prepared, build_image
-from npubench.compiler.compiled import compile_network, read_network
+from npubench.bench.prepare import Prepared, build_image, read_remarked
+from npubench.compiler.compiled import compile_network
 from npubench.core.errors import DeviceError, UsageError
 from npubench.core.progress import Reporter
 from npubench.flash.check import flash_and_check
@@ -45,7 +45,7 @@ def flash_board(
             hint=f"run it: npubench bench {job.model.id} --board {job.board.id}",
         )
     prepared = build_image(
-        compile_network(read_network(job.model), job.board, job.backend), job, reporter
+        compile_network(read_remarked(job.model, reporter), job.board, job.backend), job, reporter
     )
     try:
         found = find_port(job.board, port=port, probe_serial=probe_serial)
@@ -104,4 +104,6 @@ def _next_command(job: Job, port: str) -> str:
     words = ["npubench", "bench", model, "--board", job.board.id]
     if job.backend != job.board.default_backend:
         words += ["--backend", job.backend]
+    if job.model.benchmark is not None:
+        words += ["--mlperf", job.model.benchmark.model]
     return shlex.join([*words, "--port", port, "--no-flash"])

@@ -12,7 +12,7 @@ from npubench.compiler.backends import backend_names
 from npubench.core.errors import UsageError
 from npubench.emulators.board_model.description import on_model
 from npubench.wire.faulty import Mishap
-from npubench.zoo import ResolvedModel, resolve_model
+from npubench.zoo import ResolvedModel, benchmark_named, resolve_model
 
 DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
 """Where nothing is named; a board with an NPU runs with it and without."""
@@ -64,13 +64,15 @@ class Job:
         return f"{self.model.id} on {self.board.id}{suffix}"
 
 
-def default_jobs(models: Sequence[str], backends: Sequence[str] = ()) -> tuple[Job, ...]:
+def default_jobs(
+    models: Sequence[str], backends: Sequence[str] = (), *, mlperf: str | None = None
+) -> tuple[Job, ...]:
     """The jobs of a command that names no board: the default boards, NPU and CPU where both are.
 
-    Of ``backends``, where given, each board runs those that it has.
+    Of ``backends``, where given, each board runs those that it has. ``mlperf``: as resolve_jobs.
     """
     jobs = []
-    for job in resolve_jobs(models, DEFAULT_BOARDS, backends):
+    for job in resolve_jobs(models, DEFAULT_BOARDS, backends, mlperf=mlperf):
         own = dict.fromkeys((job.board.default_backend, "cpu"))
         if not backends:
             jobs += [replace(job, backend=backend) for backend in own]
@@ -85,12 +87,14 @@ def resolve_jobs(
     backends: Sequence[str] = (),
     *,
     board_models: bool = False,
+    mlperf: str | None = None,
 ) -> tuple[Job, ...]:
     """The matrix of jobs, models outermost, duplicates dropped.
 
     ``backends`` empty: each board's default. Raises UsageError for an unknown model, board or
     backend, with the closest name. ``board_models``: physical boards are played by their
-    models (emulators/board_model).
+    models (emulators/board_model). ``mlperf``: the benchmark of MLPerf Tiny that the networks are,
+    whose form of uploads and results their firmware takes.
     """
     for backend in backends:
         if backend not in backend_names():
@@ -102,6 +106,9 @@ def resolve_jobs(
                 else f"known: {', '.join(backend_names())}",
             )
     resolved_models = [resolve_model(model) for model in dict.fromkeys(models)]
+    if mlperf is not None:
+        benchmark = benchmark_named(mlperf)
+        resolved_models = [replace(model, benchmark=benchmark) for model in resolved_models]
     resolved_boards = [load_board(board) for board in dict.fromkeys(boards)]
     if board_models:
         resolved_boards = [

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from npubench.bench.job import Job, Settings
+from npubench.bench.prepare import read_remarked
 from npubench.bench.record import error_record
 from npubench.bench.run import failed_before_start, run_job
-from npubench.compiler.compiled import Compiled, Network, compile_network, read_network
+from npubench.compiler.compiled import Compiled, Network, compile_network
 from npubench.core.errors import CompileError, NpubenchError
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
@@ -157,7 +158,7 @@ def _compile_all(
     for job in jobs:
         network = networks.get(job.model.path)
         if network is None:
-            network = networks[job.model.path] = read_network(job.model)
+            network = networks[job.model.path] = read_remarked(job.model, reporter)
         try:
             with step(reporter, job.title, "compile"):
                 results.append(compile_network(network, job.board, job.backend))

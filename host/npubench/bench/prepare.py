@@ -8,8 +8,9 @@ from npubench.bench.job import Job
 from npubench.build.baseline import build_baseline
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.memory import StaticMemory, account_memory
-from npubench.compiler.compiled import Compiled
-from npubench.core.progress import Reporter, step
+from npubench.compiler.compiled import Compiled, Network, read_network
+from npubench.core.progress import Event, Reporter, step
+from npubench.zoo import ResolvedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,14 @@ class Prepared:
     compiled: Compiled
     firmware: Firmware
     memory: StaticMemory
+
+
+def read_remarked(model: ResolvedModel, reporter: Reporter) -> Network:
+    """Parse a model file and tell what its user should know before it is run."""
+    network = read_network(model)
+    for text in network.remarks:
+        reporter.event(Event(job=model.id, step="remark", state="note", detail=text))
+    return network
 
 
 def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from npubench.cli.output import INTERRUPTED, JsonOption, PlainReporter, console, print_json
+from npubench.cli.output import (
+    INTERRUPTED,
+    JsonOption,
+    MlperfOption,
+    PlainReporter,
+    console,
+    print_json,
+)
 
 HELP = """Run networks on boards and report every stage.
 
@@ -104,6 +111,7 @@ def bench(
             "repeatable.",
         ),
     ] = None,
+    mlperf: MlperfOption = None,
     timings: Annotated[
         bool, typer.Option("--timings", help="Show how long each step took.")
     ] = False,
@@ -119,9 +127,9 @@ def bench(
     if on_model and port is not None:
         raise UsageError("--on-model and --port exclude each other", hint="leave one of them out")
     if board:
-        jobs = resolve_jobs(models, board, backend or (), board_models=on_model)
+        jobs = resolve_jobs(models, board, backend or (), board_models=on_model, mlperf=mlperf)
     else:
-        jobs = default_jobs(models, backend or ())
+        jobs = default_jobs(models, backend or (), mlperf=mlperf)
     settings = Settings(
         warmups=warmups,
         repetitions=repetitions,

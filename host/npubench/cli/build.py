@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from npubench.cli.output import JsonOption, PlainReporter, console, print_json
+from npubench.cli.output import JsonOption, MlperfOption, PlainReporter, console, print_json
+from npubench.core.progress import Reporter
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Zoo id or .tflite path.")]
 BoardOption = Annotated[str, typer.Option("--board", "-b", help="Board id.")]
@@ -43,12 +44,15 @@ def register(app: typer.Typer) -> None:
     )(flash)
 
 
-def _compiled(model: str, board: str, backend: str | None):  # type: ignore[no-untyped-def]
+def _compiled(  # type: ignore[no-untyped-def]
+    model: str, board: str, backend: str | None, mlperf: str | None, reporter: Reporter
+):
     from npubench.bench.job import resolve_jobs
-    from npubench.compiler.compiled import compile_network, read_network
+    from npubench.bench.prepare import read_remarked
+    from npubench.compiler.compiled import compile_network
 
-    (job,) = resolve_jobs([model], [board], [backend] if backend else [])
-    return job, compile_network(read_network(job.model), job.board, job.backend)
+    (job,) = resolve_jobs([model], [board], [backend] if backend else [], mlperf=mlperf)
+    return job, compile_network(read_remarked(job.model, reporter), job.board, job.backend)
 
 
 def analyze(
@@ -84,6 +88,7 @@ def build(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the project and the image.")
     ] = None,
+    mlperf: MlperfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build one image and say where it is and what memory it takes."""
@@ -94,11 +99,12 @@ def build(
     from npubench.compiler.compiled import write_source
     from npubench.core.errors import StorageError
 
-    job, compiled = _compiled(model, board, backend)
+    reporter = PlainReporter()
+    job, compiled = _compiled(model, board, backend, mlperf, reporter)
     if output is not None and job.board.status.missing:
         write_source(compiled, output / "project")
         require_port(job.board, project=output / "project")
-    prepared = build_image(compiled, job, PlainReporter())
+    prepared = build_image(compiled, job, reporter)
     image = prepared.firmware.elf
     project = prepared.firmware.project_dir
     if output is not None:
@@ -142,6 +148,7 @@ def boot(
             "another program can open it."
         ),
     ] = None,
+    mlperf: MlperfOption = None,
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
     from npubench.bench.prepare import build_image
@@ -151,13 +158,13 @@ def boot(
     from npubench.core.errors import UsageError
     from npubench.emulators.board_model.description import has_model, played
 
-    job, compiled = _compiled(model, board, backend)
+    reporter = PlainReporter()
+    job, compiled = _compiled(model, board, backend, mlperf, reporter)
     if job.board.kind == "physical" and not (has_model(job.board) or job.board.hosted):
         raise UsageError(
             f"{board} is a physical board without a model: it cannot be booted here",
             hint=f"flash it: npubench flash {model} --board {board}",
         )
-    reporter = PlainReporter()
     prepared = build_image(compiled, job, reporter)
     with open_board(
         played(job.board), prepared.firmware.elf, port=None, reporter=reporter, job=job.title
@@ -176,6 +183,7 @@ def flash(
     backend: BackendOption = None,
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
+    mlperf: MlperfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build, flash, check the firmware's identity, and print the bench command that follows."""
@@ -185,7 +193,7 @@ def flash(
 
     if not board:
         raise UsageError("no board is named", hint="npubench flash MODEL --board BOARD")
-    (job,) = resolve_jobs([model], [board], [backend] if backend else [])
+    (job,) = resolve_jobs([model], [board], [backend] if backend else [], mlperf=mlperf)
     outcome = flash_board(job, port=port, probe_serial=probe, reporter=PlainReporter())
     if as_json:
         print_json(outcome.document())

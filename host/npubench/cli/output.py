@@ -25,6 +25,17 @@ LOG_WIDTH = 120
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
+MlperfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mlperf",
+        metavar="BENCHMARK",
+        help="The network is one of MLPerf Tiny's: kws01, vww01, ic01, ic02 or ad01. It answers "
+        "as that and takes the data set's form; a zoo model knows by itself.",
+    ),
+]
+
+
 def print_json(document: Any) -> None:
     """Write one JSON document to stdout."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -63,6 +74,8 @@ class PlainReporter:
             line += f" {event.state}"
         if event.detail and event.state != "done":
             line += f": {event.detail}"
+        if event.step == "remark":
+            line = f"npubench: {event.detail}"
         if event.duration_s is not None and (self._timings or event.duration_s >= 1.0):
             line += f" ({event.duration_s:.2f} s)"
         with self._lock:
@@ -95,6 +108,9 @@ class LiveReporter:
         self._progress.stop()
 
     def event(self, event: Event) -> None:
+        if event.step == "remark":  # stays on the screen
+            self._progress.console.print(f"npubench: {event.detail}", markup=False, soft_wrap=True)
+            return
         with self._lock:
             self._depth[event.job] += {"start": 1, "done": -1, "fail": -1}.get(event.state, 0)
             task = self._tasks.get(event.job)

@@ -39,7 +39,8 @@ def with_input(graph: Graph, **changes: object) -> Graph:
 def macros(network: Network) -> dict[str, str]:
     """nb_config.h without the network's name and what follows from it."""
     project = compile_network(network, load_board("qemu-m4"), "cpu").project
-    (text,) = [body.decode() for path, body in project.files.items() if path.endswith("nb_config.h")]
+    (path,) = [path for path in project.files if path.endswith("nb_config.h")]
+    text = project.files[path].decode()
     found = dict(re.findall(r"#define (NB_\w+) +(.*)", text))
     return {k: v for k, v in found.items() if k not in ("NB_MODEL_ID", "NB_CAPS_JSON")}
 

@@ -268,7 +268,7 @@ def energy_record(job: Job, session: PowerSession, *, timing: Evidence) -> Energ
         # Figures of a refused capture would be taken for results by whoever reads on.
         stages={}
         if reasons
-        else {name: _stage_record(stage, sourced) for name, stage in found.stages.items()},
+        else {name: stage_energy_record(stage, sourced) for name, stage in found.stages.items()},
         verdict=verdict,
         reasons=tuple(str(reason) for reason in reasons),
         model=model,
@@ -295,7 +295,8 @@ def _instrument_record(session: PowerSession) -> EnergyInstrumentRecord:
     )
 
 
-def _stage_record(stage: StageEnergy, sourced: bool) -> EnergyStageRecord:
+def stage_energy_record(stage: StageEnergy, sourced: bool) -> EnergyStageRecord:
+    """A stage's energy as the record has it; bounds only where the accuracy is ``sourced``."""
     net = stage.net
     return EnergyStageRecord(
         gross_uj=stage.gross.value,

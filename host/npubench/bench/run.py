@@ -144,6 +144,7 @@ def _execute(
         read_stimulus(settings.input_path, compiled.network.graph)
     prepared = findings.prepared = build_image(compiled, job, timed)
     writer.add_file("firmware.elf", prepared.firmware.elf)
+    writer.add_file("firmware.map", prepared.firmware.map)
     writer.add_tree("project", prepared.firmware.project_dir)
     writer.add_bytes("model.tflite", compiled.network.data)
     if compiled.plan.artifact != compiled.network.data:
@@ -190,14 +191,18 @@ def judge(
     settings: Settings,
     findings: Findings,
     session: Session,
-    timed: _Timed,
+    reporter: Reporter,
 ) -> None:
+    """Turn a session into the run's golden verdict, clock, stages and layers.
+
+    Raises DeviceError for what the board must not do; what is known by then stays in ``findings``.
+    """
     golden, unavailable = reference_answer(
         compiled.network,
         session.input_bytes,
         settings,
         job=job,
-        reporter=timed,
+        reporter=reporter,
         known=compiled.plan.known_answer,
     )
     findings.golden = golden_record(

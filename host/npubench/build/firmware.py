@@ -46,8 +46,10 @@ class Firmware:
     cached: bool
 
 
-def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: str) -> Firmware:
-    """Build a project, or take its image from the cache.
+def build_firmware(
+    project: Project, board: Board, *, reporter: Reporter, job: str, cache: Path | None = None
+) -> Firmware:
+    """Build a project, or take its image from the cache (``cache`` in place of the usual one).
 
     Safe for threads and processes that build the same project at the same time: one builds, the
     others wait for it. Raises what ``require_port`` raises, ToolMissing (compiler, PlatformIO),
@@ -57,7 +59,8 @@ def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: s
     compiler = find_compiler(board)
     tools = {**tool_versions(), compiler.name: compiler_version(compiler)}
     key = _key(project, tools)
-    root = cache_root() / "firmware"
+    cache = cache if cache is not None else cache_root()
+    root = cache / "firmware"
     folder = root / key
     found = _load(folder, board, project)
     if found is not None:
@@ -69,7 +72,7 @@ def build_firmware(project: Project, board: Board, *, reporter: Reporter, job: s
             found = _load(folder, board, project)
             if found is not None:
                 return found
-            _build(project, board, root, folder, tools)
+            _build(project, board, cache, folder, tools)
     except OSError as error:
         raise StorageError(
             f"cannot write the build to {root}: {error.strerror}",
@@ -105,12 +108,19 @@ def require_port(board: Board, *, project: Path | None = None) -> None:
     raise ConfigError(what, hint=hint)
 
 
-def _build(project: Project, board: Board, root: Path, folder: Path, tools: dict[str, str]) -> None:
+def _build(
+    project: Project, board: Board, cache: Path, folder: Path, tools: dict[str, str]
+) -> None:
     """Build in a folder of its own and move the result to ``folder`` in one step."""
-    with tempfile.TemporaryDirectory(dir=root, prefix=".build-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
         source = Path(scratch) / "project"
         write_project(project, source)
-        result = run_platformio(["run", "--jobs", str(JOBS)], project=source, check=False)
+        result = run_platformio(
+            ["run", "--jobs", str(JOBS)],
+            project=source,
+            extra_env={"NPUBENCH_BUILD_CACHE": str(cache / "objects")},
+            check=False,
+        )
         output = source / ".pio" / "build" / board.id
         elf = output / "firmware.elf"
         if result.code != 0:

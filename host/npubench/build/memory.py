@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from npubench.boards import Board
 from npubench.build.firmware import Firmware
@@ -73,19 +74,24 @@ def account_memory(
 
     Raises ToolError when ELF and link map contradict the plan.
     """
-    account = read_account(firmware, board)
+    account = read_account(firmware.elf, firmware.map, board)
     arena = account.ram.get(Owner.ARENA, 0)
     if arena < plan.arena.size_bytes:
         raise ToolError(
             f"the image's arena has {arena} bytes, the plan's {plan.arena.size_bytes}",
             hint="remove the cached image: make clean",
         )
-    empty = None if baseline is None else read_account(baseline, board)
+    empty = None if baseline is None else read_account(baseline.elf, baseline.map, board)
+    return static_memory(account, empty)
+
+
+def static_memory(account: Account, empty: Account | None) -> StaticMemory:
+    """An account as the record has it, beside that of the empty firmware where there is one."""
     scratch = sum(account.ram.get(owner, 0) for owner in (Owner.KERNELS, Owner.NPU_DRIVER))
     return StaticMemory(
         flash_bytes=gross_flash(account),
         ram_bytes=gross_ram(account),
-        arena_bytes=arena,
+        arena_bytes=account.ram.get(Owner.ARENA, 0),
         weights_bytes=account.flash.get(Owner.WEIGHTS, 0),
         kernels_bytes=account.flash.get(Owner.KERNELS, 0),
         npu_driver_bytes=account.flash.get(Owner.NPU_DRIVER, 0),
@@ -112,11 +118,11 @@ def gross_ram(account: Account) -> int:
     return sum(size for owner, size in account.ram.items() if owner not in left_out)
 
 
-def read_account(firmware: Firmware, board: Board) -> Account:
+def read_account(elf: Path, link_map: Path, board: Board) -> Account:
     """Bytes by owner and region; the owners' sum equals the sections' sizes."""
-    image = read_image(firmware.elf)
+    image = read_image(elf)
     pieces: dict[str, list[Piece]] = {}
-    for piece in read_map(firmware.map.read_text(encoding="utf-8", errors="replace")):
+    for piece in read_map(link_map.read_text(encoding="utf-8", errors="replace")):
         pieces.setdefault(piece.output, []).append(piece)
     flash: Counter[Owner] = Counter()
     ram: Counter[Owner] = Counter()

@@ -20,8 +20,10 @@ from npubench.cli import (
     power,
     published,
     report,
+    reproduce,
     runs,
     tools,
+    verify,
 )
 from npubench.core.errors import UsageError
 from npubench.core.version import VERSION, git_state
@@ -62,6 +64,8 @@ conformance.register(app)
 doctor.register(app)
 published.register(app)
 report.register(app)
+reproduce.register(app)
+verify.register(app)
 app.add_typer(boards.app, name="boards")
 app.add_typer(models.app, name="models")
 app.add_typer(npu.app, name="npu")

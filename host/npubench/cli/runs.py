@@ -59,26 +59,64 @@ def show(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption =
 
 @app.command(
     "recheck",
-    help="Collect and judge a stored run again from its own bytes; no board is needed.\n\n"
-    "Example: npubench runs recheck latest",
+    help="The same as `npubench verify`.\n\nExample: npubench runs recheck latest",
 )
 def recheck(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = False) -> int:
-    """Exit code 1 when a number is not the stored one."""
-    from npubench.bench.recheck import recheck_run
+    """The older name of `npubench verify`."""
+    from npubench.cli.verify import verify
+
+    return verify(run, runs_dir, as_json=as_json)
+
+
+@app.command(
+    "export",
+    help="Write runs into one archive that anybody can verify.\n\n"
+    "Example: npubench runs export latest -o mine.npubench.tar.gz",
+)
+def export(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, as for show.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The archive, ending in .tar.gz.")],
+    runs_dir: RunsDirOption = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """One archive, equal bytes for equal runs."""
+    import hashlib
+
+    from npubench.runs.archive import export_runs
     from npubench.runs.store import find_run
 
-    outcome = recheck_run(find_run(runs_dir, run))
+    found = [find_run(runs_dir, name) for name in dict.fromkeys(runs)]
+    path = export_runs(found, out)
+    document = {
+        "archive": str(path),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "runs": [stored.record.run_id for stored in found],
+    }
     if as_json:
-        print_json({"recheck": outcome.document()})
-    else:
-        out = console()
-        out.print(
-            f"{outcome.run_id}: golden {outcome.golden}, {outcome.stages_compared} stages compared",
-            markup=False,
-            soft_wrap=True,
-        )
-        for line in outcome.differences:
-            out.print(f"  differs: {line}", markup=False, soft_wrap=True)
-        if not outcome.differences:
-            out.print("  all numbers are the stored ones")
-    return 1 if outcome.differences else 0
+        print_json(document)
+        return
+    console().print(
+        f"{path}: {len(found)} runs, SHA-256 {document['sha256']}", markup=False, soft_wrap=True
+    )
+
+
+@app.command(
+    "import",
+    help="Bring the runs of an archive into the runs folder, all or none.\n\n"
+    "Example: npubench runs import theirs.npubench.tar.gz",
+)
+def import_command(
+    archive: Annotated[Path, typer.Argument(help="An archive of `runs export`.")],
+    runs_dir: RunsDirOption = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Refuses what is no plain run, and what its manifest does not say."""
+    from npubench.runs.archive import import_runs
+
+    runs = import_runs(archive, runs_dir)
+    if as_json:
+        print_json({"runs": [stored.document() for stored in runs]})
+        return
+    for stored in runs:
+        console().print(f"{stored.path}", markup=False, soft_wrap=True)
+    console().print("the files are what their manifests say; npubench verify checks the numbers")

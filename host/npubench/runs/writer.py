@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from npubench.core.errors import StorageError
 from npubench.core.progress import Event
+from npubench.runs.manifest import MANIFEST_FILE, make_manifest
 from npubench.runs.reader import RUN_FILE, StoredRun
 from npubench.runs.samples import FILE_NAME as SAMPLES_FILE
 from npubench.runs.samples import make_samples, write_samples
@@ -144,6 +145,8 @@ class RunWriter:
                 record = record.model_copy(update={"artifacts": self._artifacts()})
                 document = record.model_dump(mode="json")
                 self._write_text(RUN_FILE, _json(document))
+                manifest = make_manifest(self.folder, self.run_id)
+                self._write_text(MANIFEST_FILE, manifest.text())
                 self._sync()
                 self._publish(target)
         except ImportError as error:
@@ -174,9 +177,9 @@ class RunWriter:
         (self.folder / name).write_text(text, encoding="utf-8")
 
     def _artifacts(self) -> tuple[str, ...]:
-        """The folder's own children, folders with a slash, sorted; run.json included."""
+        """The folder's own children, folders with a slash, sorted; what is written last, too."""
         names = {entry.name + ("/" if entry.is_dir() else "") for entry in self.folder.iterdir()}
-        return tuple(sorted(names | {RUN_FILE}))
+        return tuple(sorted(names | {RUN_FILE, MANIFEST_FILE}))
 
     def _sync(self) -> None:
         """Bring the run's own files to the disk; the project can be emitted again and is not

@@ -80,7 +80,7 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
 
 @pytest.fixture(scope="module")
 def account(firmware: Firmware) -> Account:
-    return read_account(firmware, make_board())
+    return read_account(firmware.elf, firmware.map, make_board())
 
 
 def section_sizes(elf: Path) -> dict[str, tuple[int, int]]:
@@ -144,7 +144,7 @@ def test_initialised_data_counts_in_both_memories(
         reporter=Silent(),
         job="test",
     )
-    more = read_account(built, make_board())
+    more = read_account(built.elf, built.map, make_board())
     assert more.ram[Owner.KERNELS] - account.ram.get(Owner.KERNELS, 0) >= 100
     assert more.flash[Owner.KERNELS] - account.flash[Owner.KERNELS] >= 100
 

@@ -54,7 +54,13 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path, make_record: Make) -> None:
     again = read_run(stored.path)
     assert again.record == stored.record
     assert again.record.model_copy(update={"artifacts": ()}) == record
-    assert again.record.artifacts == ("events.jsonl", "memory.json", "run.json", "serial.bin")
+    assert again.record.artifacts == (
+        "events.jsonl",
+        "manifest.json",
+        "memory.json",
+        "run.json",
+        "serial.bin",
+    )
     line = json.loads((stored.path / "events.jsonl").read_text())
     assert (line["step"], line["duration_s"]) == ("build", 0.5)
     assert json.loads((stored.path / "memory.json").read_text())["arena_bytes"] == 22_000

@@ -21,7 +21,7 @@ from npubench.compiler.emit.sources import firmware_files, firmware_root
 from npubench.compiler.emit.wiring import WEIGHTS_FILE, model_of
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
-from npubench.core.errors import CompileError, DoesNotFit, StorageError
+from npubench.core.errors import CompileError, ConfigError, DoesNotFit, StorageError
 
 __all__ = [
     "MANIFEST",
@@ -29,11 +29,13 @@ __all__ = [
     "Project",
     "content_sha256",
     "finish_project",
+    "read_project",
     "render_project",
     "write_project",
 ]
 
 MANIFEST = "project.json"
+CONFIG_HEADER = "include/nb_config.h"
 _NO_BUILD = "0" * 16
 
 
@@ -72,7 +74,7 @@ def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -
             raise CompileError(f"backend {plan.backend} may not emit {path!r}")
         files[path] = text.encode()
     for build in (_NO_BUILD, None):
-        files["include/nb_config.h"] = render(
+        files[CONFIG_HEADER] = render(
             "header.h.j2",
             config_header(graph, plan, board, identity, build=build or content_sha256(files)[:16]),
         )
@@ -152,6 +154,26 @@ def write_project(project: Project, folder: Path) -> None:
             f"cannot write the project to {folder}: {error.strerror}",
             hint="see whether the disk is full or read-only",
         ) from error
+
+
+def read_project(folder: Path) -> Project:
+    """A project that was written to ``folder``, with the hash that its files have today.
+
+    What the manifest does not list is left out. Raises ConfigError when the manifest or a file that
+    it lists cannot be read.
+    """
+    try:
+        files = {name: (folder / name).read_bytes() for name in sorted(_listed(folder))}
+        files[MANIFEST] = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    if len(files) == 1:
+        raise ConfigError(f"{folder / MANIFEST} lists no files")
+    content = {name: data for name, data in files.items() if name != MANIFEST}
+    build = str(json.loads(files[MANIFEST]).get("project_sha256", ""))[:16]
+    if build and CONFIG_HEADER in content:
+        content[CONFIG_HEADER] = content[CONFIG_HEADER].replace(build.encode(), _NO_BUILD.encode())
+    return Project(files=files, sha256=content_sha256(content))
 
 
 def _listed(folder: Path) -> set[str]:

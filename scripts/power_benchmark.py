@@ -69,7 +69,7 @@ def plain(data: bytes) -> list[float]:
 
 def decoder_rate(data: bytes) -> float:
     """Samples per second of the vectorised decoder, fed in chunks as a port gives them."""
-    decoder = WordDecoder(CALIBRATION.table())
+    decoder = WordDecoder(CALIBRATION.table(CALIBRATION.vdd_mv))
     begin = time.perf_counter()
     for place in range(0, len(data), CHUNK_BYTES):
         decoder.feed(data[place : place + CHUNK_BYTES])
@@ -84,7 +84,7 @@ def plain_rate(data: bytes) -> float:
     begin = time.perf_counter()
     values = plain(part)
     seconds = time.perf_counter() - begin
-    block = WordDecoder(CALIBRATION.table()).feed(part)
+    block = WordDecoder(CALIBRATION.table(CALIBRATION.vdd_mv)).feed(part)
     assert block is not None
     same = block.flags == 0
     expected = np.array(values[: len(block)])
@@ -135,7 +135,7 @@ def api_rate(data: bytes) -> float | None:
     for place in range(0, len(part), 4096):
         values += api.get_samples(part[place : place + 4096])[0]
     seconds = time.perf_counter() - begin
-    block = WordDecoder(CALIBRATION.table()).feed(part)
+    block = WordDecoder(CALIBRATION.table(CALIBRATION.vdd_mv)).feed(part)
     assert block is not None
     # The filter after a range switch differs; elsewhere the values must be the same.
     same = np.isclose(block.current_ua, np.array(values[: len(block)]), rtol=1e-4)
@@ -153,7 +153,7 @@ class Stream:
         self._total = total
         self._sent = 0
         self._begin_s = 0.0
-        self._decoder = WordDecoder(CALIBRATION.table())
+        self._decoder = WordDecoder(CALIBRATION.table(CALIBRATION.vdd_mv))
 
     def __enter__(self) -> Self:
         return self

@@ -76,10 +76,12 @@ def make_marks(*, rate_hz: float = 100_000.0, least: int = 1000) -> tuple[Mark, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a rehearsed capture came to: the account, and every reason by name."""
+    """What a rehearsed capture came to: the account, every reason by name, and whether intervals
+    may be stated."""
 
     account: Account
     causes: tuple[str, ...]
+    sourced: bool = False
 
 
 def true_uj(stage: str) -> float:
@@ -116,4 +118,8 @@ def rehearse(name: str, folder: Path, *faults: str, seed: int = 1) -> Outcome:
         stage_us=STAGE_US,
     )
     reasons = (*instrument_reasons(capture), *found.reasons)
-    return Outcome(account=found, causes=tuple(dict.fromkeys(str(r.cause) for r in reasons)))
+    return Outcome(
+        account=found,
+        causes=tuple(dict.fromkeys(str(r.cause) for r in reasons)),
+        sourced=capture.traits.accuracy.is_sourced,
+    )

@@ -159,9 +159,7 @@ def calibrate(capture: Capture, *, reference_ua: float, reference_ratio: float) 
             hint="apply a current of its own and name it: --reference-ua 5000",
         )
     found = totals(capture)
-    against = [
-        reason for reason in doubts(capture, found) if reason.cause != Cause.NEVER_CALIBRATED
-    ]
+    against = doubts(capture, found)
     if against or not found.samples:
         raise MonitorError(
             f"{capture.folder} cannot calibrate: "

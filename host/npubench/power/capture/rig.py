@@ -174,7 +174,7 @@ def open_power(choice: Choice, playback: Playback | None = None) -> Iterator[Ope
             )
         with understood(choice.name):
             traits = source.configure(setup)
-        traits = replace(traits, accuracy=_accuracy(choice, traits))
+        traits = replace(traits, accuracy=_accuracy(choice, identity, traits))
         if choice.instrument.min_window_samples is not None:
             traits = replace(traits, min_window_samples=choice.instrument.min_window_samples)
         elif choice.kind is not None:
@@ -216,13 +216,6 @@ def capture_recording(opened: Open, folder: Path) -> Capture:
 def instrument_reasons(capture: Capture) -> tuple[Reason, ...]:
     """What the instrument says against its own capture."""
     reasons = []
-    if capture.identity.calibrated is False:
-        reasons.append(
-            Reason(
-                cause=Cause.NEVER_CALIBRATED,
-                detail=f"the {capture.identity.model} says that it was never calibrated",
-            )
-        )
     if capture.loss is None:
         reasons.append(Reason(cause=Cause.STREAM_ENDED, detail="the capture was not closed"))
     elif capture.loss.ended:
@@ -240,10 +233,11 @@ def failure_reason(error: MonitorError) -> Reason:
     return Reason(cause=cause, detail=error.message)
 
 
-def _accuracy(choice: Choice, traits: Traits) -> Accuracy:
+def _accuracy(choice: Choice, identity: Identity, traits: Traits) -> Accuracy:
     """Who claims what: bench.toml before the simulator before the profile before the driver.
 
-    The size of a count is the driver's, who knows the unit's calibration.
+    The size of a count is the driver's, who knows the unit's calibration. A unit that says itself
+    that it was never calibrated keeps no claim of its kind: only what bench.toml says of this one.
     """
     if choice.instrument.accuracy is not None:
         claim = choice.instrument.accuracy
@@ -251,6 +245,8 @@ def _accuracy(choice: Choice, traits: Traits) -> Accuracy:
         claim = choice.kind.accuracy
     else:
         claim = profile_accuracy(choice.driver.name) or traits.accuracy
+    if identity.calibrated is False and choice.instrument.accuracy is None:
+        claim = claim.model_copy(update={"source": ""})
     steps = traits.accuracy.ranges
     if not steps or not claim.ranges:
         return claim

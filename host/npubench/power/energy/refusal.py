@@ -18,6 +18,7 @@ class Cause(StrEnum):
     VOLTAGE = "voltage-out-of-tolerance"
     CLOCKS_DISAGREE = "clocks-disagree"
     IDLE_DRIFT = "idle-drift"
+    # In older records alone: such a unit's energies are unqualified now.
     NEVER_CALIBRATED = "never-calibrated"
     CALIBRATION_UNUSABLE = "calibration-unusable"
     INSTRUMENT_FAILED = "instrument-failed"

@@ -7,6 +7,7 @@ reference and a common ground. It has no command that reads its serial number: U
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +48,7 @@ class Ppk2:
         self._options = dict(options)
         self._calibration: Calibration | None = None
         self._decoder: WordDecoder | None = None
+        self._supply_mv: float | None = None
         self._heard_s = 0.0
 
     def __enter__(self) -> Self:
@@ -71,7 +73,7 @@ class Ppk2:
             model=f"Nordic PPK2 (hardware {calibration.hardware or 'unknown'})",
             serial=usb_serial(self._port),
             via=self._line.describe(),
-            calibrated=calibration.calibrated,
+            calibrated=False if calibration.replaced else calibration.calibrated,
         )
 
     def configure(self, setup: Setup) -> Traits:
@@ -82,6 +84,7 @@ class Ppk2:
                 f"a PPK2 supplies {MIN_MV} to {MAX_MV} mV, not {millivolts}",
                 hint="set voltage_mv in bench.toml",
             )
+        self._supply_mv = float(millivolts)
         source = setup.mode == "source"
         self._send(MODE, SOURCE_MODE if source else AMPERE_MODE)
         self._send(VOLTAGE, millivolts >> 8, millivolts & 0xFF)
@@ -101,7 +104,9 @@ class Ppk2:
         )
 
     def start(self) -> None:
-        self._decoder = WordDecoder(self._known().table())
+        calibration = self._known()
+        supply_mv = calibration.vdd_mv if self._supply_mv is None else self._supply_mv
+        self._decoder = WordDecoder(calibration.table(supply_mv))
         self._heard_s = time.monotonic()
         self._send(START)
 
@@ -125,7 +130,12 @@ class Ppk2:
         return None if self._decoder is None else self._decoder.flush()
 
     def loss(self) -> LossReport:
-        return LossReport() if self._decoder is None else self._decoder.loss()
+        loss = LossReport() if self._decoder is None else self._decoder.loss()
+        replaced = self._known().replaced
+        if not replaced:
+            return loss
+        note = f"the unit has no {', '.join(replaced)}: Nordic's defaults stand for them"
+        return replace(loss, notes=(*loss.notes, note))
 
     def _known(self) -> Calibration:
         if self._calibration is None:

@@ -32,6 +32,7 @@ SAG_RATIO = 0.08
 SPIKE_RATIO = 6.0
 CHUNK_SAMPLES = 16_384
 WRITE_TIMEOUT_S = 30.0
+WRITE_SLICE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,9 @@ class Port(Protocol):
     def write(self, data: bytes) -> None:
         """Send all; raises OSError when the other side left."""
 
+    def give_up(self) -> None:
+        """End a write that waits for a reader, from another thread."""
+
     def close(self) -> None:
         """End the line: for the driver the instrument is gone."""
 
@@ -175,6 +179,7 @@ class PtyPort:
         # The slave stays open here until a driver has come, so that the name stays valid.
         self._slave = slave
         os.set_blocking(self._master, False)
+        self._given_up = threading.Event()
 
     def read(self, timeout_s: float) -> bytes | None:
         if self._master < 0:
@@ -191,14 +196,21 @@ class PtyPort:
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
+        end_s = time.monotonic() + WRITE_TIMEOUT_S
         while view:
-            if self._master < 0:
+            if self._master < 0 or self._given_up.is_set():
                 raise OSError("closed")
-            _, ready, _ = select.select([], [self._master], [], WRITE_TIMEOUT_S)
+            _, ready, _ = select.select([], [self._master], [], WRITE_SLICE_S)
             if not ready:
-                raise OSError("nobody reads")
+                if time.monotonic() > end_s:
+                    raise OSError("nobody reads")
+                continue
             with contextlib.suppress(BlockingIOError):
                 view = view[os.write(self._master, view) :]
+                end_s = time.monotonic() + WRITE_TIMEOUT_S
+
+    def give_up(self) -> None:
+        self._given_up.set()
 
     def close(self) -> None:
         for descriptor in (self._slave, self._master):
@@ -242,6 +254,11 @@ class TcpPort:
         self._client.settimeout(WRITE_TIMEOUT_S)
         self._client.sendall(data)
 
+    def give_up(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                self._client.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
@@ -282,6 +299,8 @@ class Simulator:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
+        if self.port is not None:
+            self.port.give_up()
         if self._thread is not None:
             self._thread.join(timeout=5.0)
         if self.port is not None:

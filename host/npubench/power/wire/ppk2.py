@@ -20,6 +20,7 @@ from npubench.power.source.interface import Block, Flag, LossReport
 RATE_HZ = 100_000
 RANGES = 5
 START, STOP, POWER, VOLTAGE, MODE, METADATA = 0x06, 0x07, 0x0C, 0x0D, 0x11, 0x19
+RESET, USER_GAIN = 0x20, 0x25
 AMPERE_MODE, SOURCE_MODE = 1, 2
 ADC_VOLT_PER_COUNT = 1.8 / 163840
 ADC_MAX = 0x3FFF
@@ -33,11 +34,25 @@ SETTLE_SAMPLES = 3
 UNSYNCED_LIMIT_BYTES = 1 << 16
 # A sample alone in another range is believed if it is within this factor of its neighbours.
 EXCURSION_RATIO = 2.0
+# What Nordic's Power Profiler takes for a constant that a unit does not have: absent, zero, nan.
+DEFAULTS: dict[str, tuple[float, ...]] = {
+    "R": (1031.64, 101.65, 10.15, 0.94, 0.043),
+    "GS": (1.0,) * RANGES,
+    "GI": (1.0,) * RANGES,
+    "O": (0.0,) * RANGES,
+    "S": (0.0,) * RANGES,
+    "I": (0.0,) * RANGES,
+    "UG": (1.0,) * RANGES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The constants of one unit, per range. ``vdd_mv``: the supply that ``s`` multiplies."""
+    """The constants of one unit, per range.
+
+    ``vdd_mv``: the supply that the unit names; a capture's own voltage decides, see ``current_ua``.
+    ``replaced``: constants that the unit does not have, for which Nordic's defaults stand.
+    """
 
     r: tuple[float, ...]
     gs: tuple[float, ...]
@@ -49,13 +64,20 @@ class Calibration:
     calibrated: bool | None
     vdd_mv: float
     hardware: str = ""
+    replaced: tuple[str, ...] = ()
 
-    def current_ua(self, number: int, adc: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The current in microamperes that a range's ADC counts stand for."""
+    def current_ua(
+        self, number: int, adc: NDArray[np.float64], supply_mv: float
+    ) -> NDArray[np.float64]:
+        """The current in microamperes that a range's ADC counts stand for.
+
+        ``supply_mv``: the voltage that was set, in ampere mode that of the supply. Nordic's Power
+        Profiler and ppk2-api multiply ``s`` with it, not with the metadata's VDD.
+        """
         a = (4.0 * adc - self.o[number]) * ADC_VOLT_PER_COUNT / self.r[number]
         amps = self.ug[number] * (
             a * (self.gs[number] * a + self.gi[number])
-            + self.s[number] * self.vdd_mv / 1000.0
+            + self.s[number] * supply_mv / 1000.0
             + self.i[number]
         )
         return amps * 1e6
@@ -64,50 +86,82 @@ class Calibration:
         """The current of one ADC count of a range, in microamperes."""
         return abs(4.0 * ADC_VOLT_PER_COUNT / self.r[number] * self.gi[number]) * 1e6
 
-    def table(self) -> NDArray[np.float32]:
+    def adc(
+        self, number: int, current_ua: NDArray[np.float64], supply_mv: float
+    ) -> NDArray[np.float64]:
+        """The ADC counts that stand for a current: the inverse of ``current_ua``."""
+        rest = current_ua * 1e-6 / self.ug[number] - self.i[number]
+        rest = rest - self.s[number] * supply_mv / 1000.0
+        gs, gi = self.gs[number], self.gi[number]
+        # The root of gs a^2 + gi a - rest that goes to rest / gi as gs goes to nothing.
+        root = np.sqrt(np.maximum(gi * gi + 4.0 * gs * rest, 0.0))
+        a = 2.0 * rest / (gi + root)
+        return np.asarray((a * self.r[number] / ADC_VOLT_PER_COUNT + self.o[number]) / 4.0)
+
+    def table(self, supply_mv: float) -> NDArray[np.float32]:
         """Microamperes by the low 17 bits of a word; ranges above 4 count as 4."""
         adc = np.arange(ADC_MAX + 1, dtype=np.float64)
-        rows = [self.current_ua(min(number, RANGES - 1), adc) for number in range(8)]
+        rows = [self.current_ua(min(number, RANGES - 1), adc, supply_mv) for number in range(8)]
         return np.concatenate(rows).astype(np.float32)
 
 
 def parse_metadata(text: str) -> Calibration:
-    """The reply to METADATA. Raises InstrumentUncalibrated when a constant cannot be used."""
+    """The reply to METADATA. A constant that is absent, zero or nan is Nordic's default, as in its
+    Power Profiler. Raises InstrumentUncalibrated when the reply is no calibration at all, or a
+    constant cannot be one."""
     values: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")
         if colon:
             values[key.strip()] = value.strip()
+    if not any(f"{prefix}{number}" in values for prefix in ("R", "O") for number in range(RANGES)):
+        raise InstrumentUncalibrated(
+            f"the PPK2 sent no calibration: {text[:60]!r}",
+            hint="plug it in again; is it a PPK2 and no other program using it?",
+        )
+    replaced: list[str] = []
 
-    def row(prefix: str, default: float | None = None) -> tuple[float, ...]:
+    def row(prefix: str) -> tuple[float, ...]:
         found = []
-        for number in range(RANGES):
-            text = values.get(f"{prefix}{number}", "" if default is None else str(default))
-            try:
-                value = float(text)
-            except ValueError:
-                value = math.nan
-            if not math.isfinite(value) or (prefix == "R" and value <= 0):
-                raise InstrumentUncalibrated(
-                    f"the calibration of the PPK2 is not usable: {prefix}{number} is {text!r}",
-                    hint="calibrate it again with Nordic's Power Profiler, or give it back",
-                )
+        for number, default in enumerate(DEFAULTS[prefix]):
+            key = f"{prefix}{number}"
+            value = _constant(key, values.get(key, "nan"))
+            if math.isnan(value) or (value == 0 and default != 0):
+                # Older units have no S, I and UG, many a GS0 of zero: that is no damage.
+                if prefix == "R" or (key in values and (math.isnan(value) or prefix == "GI")):
+                    replaced.append(key)
+                value = default
             found.append(value)
         return tuple(found)
 
     calibrated = values.get("Calibrated")
+    r, gs, gi, o, s, i, ug = (row(prefix) for prefix in DEFAULTS)
     return Calibration(
-        r=row("R"),
-        gs=row("GS"),
-        gi=row("GI"),
-        o=row("O"),
-        s=row("S"),
-        i=row("I"),
-        ug=row("UG", 1.0),
+        r=r,
+        gs=gs,
+        gi=gi,
+        o=o,
+        s=s,
+        i=i,
+        ug=ug,
         calibrated=None if calibrated is None else calibrated not in ("0", ""),
-        vdd_mv=float(values.get("VDD", "3000")),
+        vdd_mv=_constant("VDD", values.get("VDD", "3000")),
         hardware=values.get("HW", ""),
+        replaced=tuple(replaced),
     )
+
+
+def _constant(key: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if math.isinf(value) or (key[0] == "R" and value < 0):
+        raise InstrumentUncalibrated(
+            f"the calibration of the PPK2 is not usable: {key} is {text!r}",
+            hint="calibrate it again with Nordic's Power Profiler, or give it back",
+        )
+    return value
 
 
 class WordDecoder:

@@ -1,8 +1,8 @@
 # ruff: noqa: I002, T201, UP031
-# npubench's bridge for an INA219, INA226 or INA228: copy to a CircuitPython board as code.py, with
-# the matching driver (adafruit_ina219, adafruit_ina228; the INA226 needs none) in lib/. Set CHIP
-# and, for an INA226, the shunt. Wire SDA/SCL to the sensor and the board's three stage-code pins to
-# D2, D3, D4 (lowest bit first), with a common ground.
+# npubench's bridge for an INA219, INA226 or INA228: copy to a CircuitPython board as code.py. It
+# needs no library: libraries differ in whether their current is in amperes or milliamperes. Set
+# CHIP and SHUNT_OHMS. Wire SDA/SCL to the sensor and the board's three stage-code pins to D2, D3,
+# D4 (lowest bit first), with a common ground.
 #
 # Commands: "?" says who it is, "s" starts, "x" stops. A sample is one line t_us,mV,uA,code*crc with
 # a CRC-8 (polynomial 7). Time, sensor and pins are read in one loop, so that they belong together.
@@ -19,35 +19,47 @@ PERIOD_US = 2000
 CHIP = "INA228"
 SHUNT_OHMS = 0.1
 
-if CHIP == "INA219":
-    from adafruit_ina219 import INA219 as Sensor
-elif CHIP == "INA226":
+# Registers of TI's data sheets SBOS448 (INA219), SBOS547 (INA226), SLYS021 (INA228): what to write
+# into which register at the start, then register, bytes, bits to drop, and volts a bit of the shunt
+# and of the bus; manufacturer's id where there is one.
+CHIPS = {
+    "INA219": (0x00, 0x399F, (0x01, 2, 0, 10e-6), (0x02, 2, 3, 4e-3), None),
+    "INA226": (0x00, 0x4097, (0x01, 2, 0, 2.5e-6), (0x02, 2, 0, 1.25e-3), 0xFE),
+    "INA228": (0x01, 0xB928, (0x04, 3, 4, 312.5e-9), (0x05, 3, 4, 195.3125e-6), 0x3E),
+}
+ADDRESS = 0x40
+TI = 0x5449
 
-    class Sensor:
-        """Registers of TI's SBOS547: 2.5 uV and 1.25 mV a bit, conversions of 332 us."""
 
-        def __init__(self, bus):
-            self.bus = bus
-            while not bus.try_lock():
-                pass
-            bus.writeto(0x40, bytes((0x00, 0x40, 0x97)))
+class Sensor:
+    """Shunt and bus voltage, read from the chip's registers."""
 
-        def register(self, number):
-            data = bytearray(2)
-            self.bus.writeto_then_readfrom(0x40, bytes((number,)), data)
-            value = data[0] << 8 | data[1]
-            return value - 0x10000 if value & 0x8000 else value
+    def __init__(self, bus):
+        self.bus = bus
+        while not bus.try_lock():
+            pass
+        config, value, self.shunt, self.rail, maker = CHIPS[CHIP]
+        if maker is not None and self.register(maker, 2, 0) != TI:
+            raise RuntimeError("no %s at address 0x%02x" % (CHIP, ADDRESS))
+        bus.writeto(ADDRESS, bytes((config, value >> 8, value & 0xFF)))
 
-        @property
-        def bus_voltage(self):
-            return self.register(0x02) * 1.25e-3
+    def register(self, number, size, drop):
+        data = bytearray(size)
+        self.bus.writeto_then_readfrom(ADDRESS, bytes((number,)), data)
+        value = 0
+        for byte in data:
+            value = value << 8 | byte
+        if value >> (8 * size - 1):
+            value -= 1 << (8 * size)
+        return value >> drop
 
-        @property
-        def current(self):
-            return self.register(0x01) * 2.5e-3 / SHUNT_OHMS
+    def microamps(self):
+        number, size, drop, volts = self.shunt
+        return self.register(number, size, drop) * volts / SHUNT_OHMS * 1e6
 
-else:
-    from adafruit_ina228 import INA228 as Sensor
+    def millivolts(self):
+        number, size, drop, volts = self.rail
+        return self.register(number, size, drop) * volts * 1e3
 
 
 def pin(where):
@@ -75,7 +87,7 @@ while True:
     while supervisor.runtime.serial_bytes_available:
         letter = sys.stdin.read(1)
         if letter == "?":
-            print("# npubench-ina2xx %s %s %d" % (CHIP, serial, PERIOD_US))
+            print("# npubench-ina2xx %s %s %d %g" % (CHIP, serial, PERIOD_US, SHUNT_OHMS))
         elif letter == "s":
             running = True
             start_ns = next_ns = time.monotonic_ns()
@@ -88,7 +100,6 @@ while True:
         continue
     next_ns += PERIOD_US * 1000
     code = pins[0].value | pins[1].value << 1 | pins[2].value << 2
-    millivolts = sensor.bus_voltage * 1000
-    microamps = sensor.current * 1000
-    body = "%d,%.2f,%.2f,%d" % ((now_ns - start_ns) // 1000, millivolts, microamps, code)
+    time_us = (now_ns - start_ns) // 1000
+    body = "%d,%.2f,%.2f,%d" % (time_us, sensor.millivolts(), sensor.microamps(), code)
     print("%s*%02x" % (body, crc8(body)))

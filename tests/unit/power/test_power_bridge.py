@@ -8,22 +8,33 @@ import time
 from itertools import count
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from npubench.core.errors import MonitorError
 from npubench.power.instruments import ina2xx
 from npubench.power.source.interface import Setup
 
 SAMPLES = 200
 
 
-class Ina226Bus:
-    """An I2C bus with an INA226: 3.3 V at the bus, 0.6 mV over the shunt."""
+class Bus:
+    """An I2C bus with one chip: 3.3 V at the bus, 0.6 mV over the shunt, 6 mA through 0.1 ohms."""
 
-    def __init__(self) -> None:
+    REGISTERS: ClassVar = {
+        "INA219": {0x01: (60, 2), 0x02: (825 << 3, 2)},
+        "INA226": {0x01: (240, 2), 0x02: (2640, 2), 0xFE: (0x5449, 2)},
+        "INA228": {0x04: (1920 << 4, 3), 0x05: (16896 << 4, 3), 0x3E: (0x5449, 2)},
+    }
+
+    def __init__(self, chip: str, *, sign: int = 1) -> None:
+        self.values = dict(self.REGISTERS[chip])
         self.written: list[bytes] = []
+        shunt = 0x04 if chip == "INA228" else 0x01
+        value, size = self.values[shunt]
+        self.values[shunt] = (sign * value, size)
 
     def try_lock(self) -> bool:
         return True
@@ -34,8 +45,9 @@ class Ina226Bus:
 
     def writeto_then_readfrom(self, address: int, number: bytes, data: bytearray) -> None:
         assert address == 0x40
-        values = {0x01: 240, 0x02: 2640}
-        data[:] = values[number[0]].to_bytes(2, "big", signed=True)
+        value, size = self.values.get(number[0], (0, 2))
+        assert len(data) == size
+        data[:] = value.to_bytes(size, "big", signed=True)
 
 
 class Console:
@@ -83,8 +95,8 @@ class Wire:
         return data
 
 
-def stubs(chip: str) -> dict[str, ModuleType]:
-    """CircuitPython's modules, as far as the sketch uses them."""
+def stubs(bus: Bus) -> dict[str, ModuleType]:
+    """CircuitPython's modules, as far as the sketch uses them; no sensor's library."""
 
     def module(name: str, **values: Any) -> ModuleType:
         made = ModuleType(name)
@@ -97,25 +109,27 @@ def stubs(chip: str) -> dict[str, ModuleType]:
     def pin(where: int) -> SimpleNamespace:
         return SimpleNamespace(**vars(digital), value=where == 3)
 
-    def sensor(_: object) -> SimpleNamespace:
-        return SimpleNamespace(bus_voltage=3.3, current=6.0)
-
     return {
-        "board": module("board", I2C=Ina226Bus, **pins),
+        "board": module("board", I2C=lambda: bus, **pins),
         "digitalio": module("digitalio", DigitalInOut=pin, Pull=SimpleNamespace(DOWN=0)),
         "microcontroller": module("microcontroller", cpu=SimpleNamespace(uid=b"\x12\xab")),
         "supervisor": module("supervisor", runtime=None),
-        f"adafruit_{chip.lower()}": module(f"adafruit_{chip.lower()}", **{chip: sensor}),
     }
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("chip", ["INA219", "INA226", "INA228"])
 def test_the_sketch_speaks_the_line_that_the_driver_reads(
-    chip: str, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    chip: str,
+    sign: int,
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = (checkout / "firmware" / "power" / "ina2xx_bridge.py").read_text()
     console = Console("?s")
-    for name, module in stubs(chip).items():
+    bus = Bus(chip, sign=sign)
+    for name, module in stubs(bus).items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(sys.modules["supervisor"], "runtime", console)
     monkeypatch.setattr(sys, "stdin", console)
@@ -138,7 +152,28 @@ def test_the_sketch_speaks_the_line_that_the_driver_reads(
     assert len(block) > SAMPLES
     assert loss.lost_count == 0
     assert loss.notes == ()
-    assert np.allclose(block.current_ua, 6000.0)
+    assert np.allclose(block.current_ua, sign * 6000.0)
     assert block.voltage_mv is not None
     assert np.allclose(block.voltage_mv, 3300.0)
     assert set(block.markers.tolist()) == {2}
+    assert len(bus.written) == 1
+
+
+def test_a_sketch_that_finds_another_chip_says_so(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = Bus("INA219")
+    for name, module in stubs(bus).items():
+        monkeypatch.setitem(sys.modules, name, module)
+    text = (checkout / "firmware" / "power" / "ina2xx_bridge.py").read_text()
+    with pytest.raises(RuntimeError, match="no INA228 at address 0x40"):
+        exec(compile(text, "code.py", "exec"), {"__name__": "__main__"})
+
+
+def test_a_bridge_whose_currents_depend_on_a_library_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = Wire(b"# npubench-ina2xx INA228 12ab 2000\n")
+    monkeypatch.setattr(ina2xx, "Line", lambda *_, **__: wire)
+    with pytest.raises(MonitorError, match="1,000 times"), ina2xx.DRIVER.open("/dev/none", {}):
+        pass

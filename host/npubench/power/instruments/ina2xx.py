@@ -27,13 +27,14 @@ SILENCE_S = 3.0
 
 
 class Ina2xx:
-    """A bridge. It answers ``?`` with ``# npubench-ina2xx <chip> <serial> <period_us>``, starts on
-    ``s``, stops on ``x``. Its samples are laid on an even grid of its own clock."""
+    """A bridge. It answers ``?`` with ``# npubench-ina2xx CHIP SERIAL PERIOD_US SHUNT_OHMS`` and
+    starts on ``s``, stops on ``x``. Its samples are laid on an even grid of its own clock."""
 
     def __init__(self, port: str, options: Options) -> None:
         self._port = port
         self._line = Line(port, baud=int(options.get("baud", 115_200)))
         self._chip = self._serial = ""
+        self._shunt_ohms: float | None = None
         self._period_us = 0.0
         self._rest = b""
         self._resampler: Resampler | None = None
@@ -52,7 +53,14 @@ class Ina2xx:
                 f"the bridge said {hello.strip()!r}",
                 hint="put firmware/power/ina2xx_bridge.py on it as code.py",
             )
+        if len(words) < 6 and words[2] == "INA228":
+            raise MonitorError(
+                "the bridge runs an old sketch, whose INA228 currents are 1,000 times too low with "
+                "adafruit_ina228 2.0 and later",
+                hint="put the present firmware/power/ina2xx_bridge.py on it as code.py",
+            )
         self._chip, self._serial, self._period_us = words[2], words[3], float(words[4])
+        self._shunt_ohms = float(words[5]) if len(words) > 5 else None
         return self
 
     def __exit__(
@@ -67,6 +75,7 @@ class Ina2xx:
         return Identity(
             driver="ina2xx",
             model=f"{self._chip} on a bridge",
+            firmware="" if self._shunt_ohms is None else f"shunt {self._shunt_ohms:g} ohms",
             serial=usb_serial(self._port) and self._serial,
             via=self._line.describe(),
         )

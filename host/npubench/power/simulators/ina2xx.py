@@ -41,7 +41,7 @@ class SimulatedIna2xx(Simulator):
     def received(self, data: bytes) -> None:
         for letter in data.decode("ascii", errors="replace"):
             if letter == "?":
-                self.send(f"# npubench-ina2xx INA228 simulated {PERIOD_US}\n".encode())
+                self.send(f"# npubench-ina2xx INA228 simulated {PERIOD_US} 0.1\n".encode())
             elif letter == "s":
                 self.streaming = True
             elif letter == "x":

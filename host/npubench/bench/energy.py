@@ -88,7 +88,7 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
             f"{choice.name} has no marker inputs: it cannot tell stages apart",
             hint="take another simulated instrument, or use it with npubench power capture",
         )
-    if choice.driver.name == "csv":
+    if choice.driver.is_file:
         raise UsageError(
             f"{choice.name} is an exported file: no board's marks lie beside it",
             hint="look at it with npubench power capture and npubench power view",

@@ -1,7 +1,8 @@
-"""`npubench power`: the instruments: list, show, capture, calibrate, view."""
+"""`npubench power`: the instruments: list, show, capture, import, simulate, calibrate, view."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,8 @@ CUT_OFF = "the process that captured was killed; every finished part is here"
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Power instruments: list, show, capture, calibrate, view.\n\nExample: npubench power list",
+    help="Power instruments: list, show, capture, import, simulate, calibrate, view.\n\n"
+    "Example: npubench power list",
 )
 
 FaultOption = Annotated[
@@ -186,6 +188,124 @@ def capture(
         for reason in against:
             out.print(str(reason), markup=False, soft_wrap=True)
     return 1 if against else 0
+
+
+@app.command(
+    "import",
+    help="Import a capture of another program (CSV of any dialect, .ppk2) into a new folder, for "
+    "power view. What can be read in two ways is refused.\n\n"
+    "Example: npubench power import export.csv -o my-capture --unit mA",
+)
+def import_capture(
+    file: Annotated[Path, typer.Argument(help="The file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
+    time_column: Annotated[
+        str, typer.Option(help="The time's column: its name, or its number from 1.")
+    ] = "",
+    current_column: Annotated[str, typer.Option(help="The current's column.")] = "",
+    voltage_column: Annotated[str, typer.Option(help="The voltage's column, or none.")] = "",
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(help="A unit that a column lacks, such as mA, ms or V; repeatable."),
+    ] = None,
+    shunt_ohms: Annotated[
+        float | None, typer.Option(help="The current's column is a voltage over this shunt.")
+    ] = None,
+    voltage_mv: Annotated[
+        float, typer.Option(min=1.0, help="The supply's voltage where the file has none.")
+    ] = 3000.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Import and sum up."""
+    from npubench.core.errors import UsageError
+    from npubench.power.capture.imported import import_file
+
+    if shunt_ohms is not None and not shunt_ohms > 0:
+        raise UsageError(f"a shunt of {shunt_ohms:g} ohms is none")
+    options: dict[str, str | int | float | bool] = {
+        "time_column": time_column,
+        "current_column": current_column,
+        "voltage_column": voltage_column,
+        "unit": ",".join(unit or ()),
+    }
+    if shunt_ohms is not None:
+        options["shunt_ohms"] = shunt_ohms
+    found = import_file(file, output, options, voltage_mv=voltage_mv)
+    if as_json:
+        print_json(
+            {
+                "folder": str(output),
+                "seconds": found.totals.seconds,
+                "samples": found.totals.samples,
+                "lost_samples": found.totals.lost,
+                "mean_ua": found.totals.mean_ua,
+                "min_ua": found.totals.low_ua,
+                "max_ua": found.totals.high_ua,
+                "findings": list(found.findings),
+            }
+        )
+        return
+    out = console()
+    out.print(_totals_line(found.totals), markup=False, soft_wrap=True)
+    for finding in found.findings:
+        out.print(finding, markup=False, soft_wrap=True)
+
+
+@app.command(
+    "simulate",
+    help="Serve a simulated instrument to any program, in real time, on a pty or a TCP port of "
+    "this machine, until Ctrl-C or for --seconds.\n\n"
+    "Example: npubench power simulate lpm01a-sim --pty ./lpm01a",
+)
+def simulate(
+    name: Annotated[str, typer.Argument(metavar="ID", help="See npubench power list.")],
+    pty: Annotated[
+        Path | None, typer.Option("--pty", help="Make this path a link to the pty.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="A TCP port; 0: any free one.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long.")] = 3600.0,
+    current_ua: Annotated[
+        float | None,
+        typer.Option(help="A constant current, instead of idle and inferences in turn."),
+    ] = None,
+    power_fault: FaultOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve."""
+    import time
+
+    from npubench.power.capture.served import serve
+
+    with serve(
+        name,
+        seconds=seconds,
+        current_ua=current_ua,
+        faults=tuple(power_fault or ()),
+        pty=pty,
+        port=port,
+    ) as (kind, simulator):
+        where = simulator.address if pty is None else str(pty)
+        if as_json:
+            print_json(
+                {
+                    "instrument": kind.name,
+                    "driver": kind.driver,
+                    "address": where,
+                    "rate_hz": kind.rate_hz,
+                    "supply_mv": simulator.feed.supply_mv,
+                    "seconds": seconds,
+                }
+            )
+        else:
+            console().print(
+                f"{kind.title}: {where} (for {seconds:g} s, or until Ctrl-C)",
+                markup=False,
+                soft_wrap=True,
+            )
+        sys.stdout.flush()
+        time.sleep(seconds)
 
 
 def _totals_line(found: Totals) -> str:

@@ -84,7 +84,7 @@ def test_a_row_that_is_missing_in_a_file_is_a_lost_sample(tmp_path: Path) -> Non
         source.start()
         (block,) = read_all(source)
         assert source.loss().lost_count == 3
-        assert source.loss().notes == ("1 rows could not be read",)
+        assert source.loss().notes[0].startswith("1 rows could not be read, the first: row 999")
     assert np.flatnonzero(block.flags & Flag.LOST).tolist() == [499, 500, 501]
 
 
@@ -138,7 +138,9 @@ def test_decimal_commas_and_unreadable_rows_of_a_file(tmp_path: Path) -> None:
     assert block.current_ua[:2].tolist() == [1500.0, 2500.0]
     assert block.voltage_mv[0] == 3000.0
     assert np.flatnonzero(block.flags).tolist() == [40]
-    assert loss.notes == ("1 rows could not be read",)
+    assert loss.notes == (
+        "1 rows could not be read, the first: row 42, could not convert string to float: 'x'",
+    )
 
 
 def test_streams_are_laid_over_each_other_by_sample_id() -> None:

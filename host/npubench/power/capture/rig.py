@@ -50,7 +50,7 @@ class Choice:
     @property
     def recorded(self) -> bool:
         """Whether it is a recording, which ends by itself."""
-        return self.driver.name in (REPLAY, "csv")
+        return self.driver.name == REPLAY or self.driver.is_file
 
     @property
     def wiring(self) -> Wiring:

@@ -62,7 +62,9 @@ class Feed:
     """The samples that an instrument takes from a trace, in its own time, with its faults.
 
     Sample k covers [k, k+1) of the instrument's clock, which runs ``clock_ppm`` fast. ``trouble``
-    is the time, in the trace, at which faults that come once are played.
+    is the time, in the trace, at which faults that come once are played. ``clock``: seconds of a
+    clock by which samples come as they would from an instrument; without one they come as fast as
+    they are taken.
     """
 
     def __init__(
@@ -74,9 +76,12 @@ class Feed:
         faults: frozenset[str],
         trouble_s: float,
         seed: int = 1,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.trace = trace
         self.rate_hz = rate_hz
+        self._clock = clock
+        self._begun: tuple[float, int] | None = None
         self.faults = faults
         ppm = frontend.clock_ppm
         if "clock-off" in faults:
@@ -84,7 +89,7 @@ class Feed:
         if "clock-wild" in faults:
             ppm = CLOCK_WILD_PPM
         self.true_rate_hz = rate_hz * (1 + ppm * 1e-6)
-        self.count = int(np.ceil(trace.seconds * self.true_rate_hz))
+        self.whole_count = int(np.ceil(trace.seconds * self.true_rate_hz))
         self.trouble = int(trouble_s * self.true_rate_hz)
         self._frontend = frontend
         self._noise = np.random.default_rng(seed)
@@ -93,9 +98,30 @@ class Feed:
     def rescale(self, ratio: float) -> None:
         """Take samples ``ratio`` times as often, from the beginning."""
         self.true_rate_hz *= ratio
-        self.count = int(np.ceil(self.trace.seconds * self.true_rate_hz))
+        self.whole_count = int(np.ceil(self.trace.seconds * self.true_rate_hz))
         self.trouble = int(self.trouble * ratio)
         self.next = 0
+        self._begun = None
+
+    @property
+    def paced(self) -> bool:
+        """Whether samples come by a clock."""
+        return self._clock is not None
+
+    @property
+    def count(self) -> int:
+        """How many samples there are: in all, or by now where a clock runs."""
+        if self._clock is None:
+            return self.whole_count
+        if self._begun is None:
+            return self.next
+        since_s, first = self._begun
+        return min(self.whole_count, first + int((self._clock() - since_s) * self.true_rate_hz))
+
+    def begin(self) -> None:
+        """From now on samples come by the clock; what was before is not made up for."""
+        if self._clock is not None:
+            self._begun = (self._clock(), self.next)
 
     @property
     def supply_mv(self) -> float:
@@ -220,10 +246,17 @@ class PtyPort:
 
 
 class TcpPort:
-    """A listening socket on the loopback; ``name`` is host:port. One client at a time."""
+    """A listening socket on the loopback; ``name`` is host:port. One client at a time, one after
+    the other. ``port`` 0: any that is free."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, port: int = 0) -> None:
+        try:
+            self._listener = socket.create_server(("127.0.0.1", port))
+        except OSError as error:
+            raise MonitorError(
+                f"port {port} cannot be served: {error.strerror or error}",
+                hint="choose another one, or 0 for one that is free",
+            ) from error
         host, number = self._listener.getsockname()[:2]
         self.name = f"{host}:{number}"
         self._client: socket.socket | None = None
@@ -242,11 +275,16 @@ class TcpPort:
                 self._client.sendall(self.greeting)
         self._client.settimeout(timeout_s)
         try:
-            return self._client.recv(1 << 16) or None
-        except TimeoutError:
+            data = self._client.recv(1 << 16)
+        except (TimeoutError, BlockingIOError):
             return b""
         except OSError:
-            return None
+            data = b""
+        if data:
+            return data
+        self._client.close()
+        self._client = None
+        return None
 
     def write(self, data: bytes) -> None:
         if self._client is None:
@@ -280,7 +318,7 @@ class Simulator:
         self.feed = feed
         self.faults = feed.faults
         self.port: Port | None = None
-        self.streaming = False
+        self._streaming = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._cut = random.Random(7)
@@ -305,6 +343,21 @@ class Simulator:
             self._thread.join(timeout=5.0)
         if self.port is not None:
             self.port.close()
+
+    @property
+    def streaming(self) -> bool:
+        """Whether samples are sent."""
+        return self._streaming
+
+    @streaming.setter
+    def streaming(self, on: bool) -> None:
+        if on and not self._streaming:
+            self.feed.begin()
+        self._streaming = on
+
+    def serve_on(self, port_maker: Callable[[], Port]) -> None:
+        """Serve on another kind of port than the instrument's own; before entering."""
+        self._port_maker = port_maker
 
     @property
     def address(self) -> str:
@@ -350,6 +403,7 @@ class Simulator:
             if data is None:
                 if self._ended.is_set():
                     return
+                self.streaming = busy = False
                 time.sleep(self.POLL_S)
                 continue
             try:

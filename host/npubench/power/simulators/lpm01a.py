@@ -41,7 +41,21 @@ ACCURACY = Accuracy(
     voltage_ratio=0.005,
     source="the simulator's own error model: gain and offset drawn from these figures",
 )
+FREQUENCIES_HZ = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 20e3, 50e3, 100e3)
+ANSWERS = {
+    "version": "1.0.6",
+    "powershield": "PowerShield present, board ID 000000000000000000000000",
+    "status": "ok",
+    "range": "100n 50m",
+    "temp": "250",
+}
 ACCEPTED = (
+    "start",
+    "help",
+    "echo",
+    "autotest",
+    "calib",
+    "psrst",
     "htc",
     "hrc",
     "freq",
@@ -56,10 +70,7 @@ ACCEPTED = (
     "currthres",
     "pwr",
     "pwrend",
-    "powershield",
-    "status",
     "targrst",
-    "temp",
     "lcd",
 )
 
@@ -73,7 +84,7 @@ class SimulatedLpm01a(Simulator):
         self._binary = False
         self._energy = False
         self._set_mv = 3300.0
-        self._sent = 0
+        self._sent = self._events = 0
         self._level = 0
         self._silent = False
 
@@ -85,37 +96,54 @@ class SimulatedLpm01a(Simulator):
                 self._command(line.strip())
 
     def _command(self, line: str) -> None:
+        """An acknowledgement repeats the whole command, as the instrument's does: clients wait for
+        that."""
         words = line.split()
-        if words[0] == "start":
-            self._answer("ack start")
-            self.streaming, self._sent = True, 0
-        elif words[0] == "stop":
+        payload = ""
+        if words[0] == "stop":
             self.streaming = False
             end = bytes((META_STOP, 0xFF, 0xFF)) if self._binary else b"Acquisition completed\r\n"
             self.send(end)
-            self._answer("ack stop")
-        elif words[0] == "version":
-            self._answer("ack version: 1.0.6")
-        elif words[0] == "volt" and words[1:] == ["get"]:
-            self._answer(f"ack volt get: {self._set_mv * self._sag():.0f}m")
-        elif words[0] == "volt":
-            try:
-                self._set_mv = parse_number(words[1]) * 1000
-            except (ValueError, IndexError):
-                self._refuse("volt", "wrong value")
+        elif words[0] == "volt" and words[1:] != ["get"]:
+            if not self._set_voltage(words[1:]):
+                self._refuse(line, "wrong value")
                 return
-            self._answer("ack volt")
-        elif words[0] in ACCEPTED:
-            if words[0] == "format":
-                self._binary = words[1:] == ["bin_hexa"]
-            if words[0] == "output":
-                self._energy = words[1:] == ["energy"]
-            if words[0] == "freq":
-                self.feed.rate_hz, ratio = parse_number(words[1]), self.feed.rate_hz
-                self.feed.rescale(self.feed.rate_hz / ratio)
-            self._answer(f"ack {words[0]}")
-        else:
-            self._refuse(words[0], "unknown command")
+        elif words[0] in ANSWERS:
+            payload = ANSWERS[words[0]]
+        elif words[0] == "volt":
+            payload = f"{self._set_mv * self._sag():.0f}m"
+        elif words[0] not in ACCEPTED:
+            self._refuse(line, "unknown command")
+            return
+        elif not self._configure(words):
+            self._refuse(line, "wrong value")
+            return
+        self._answer(f"ack {line}: {payload}" if payload else f"ack {line}")
+        if words[0] == "start":
+            self.streaming, self._sent, self._events = True, 0, 0
+
+    def _set_voltage(self, words: list[str]) -> bool:
+        try:
+            self._set_mv = parse_number(words[0]) * 1000
+        except (ValueError, IndexError):
+            return False
+        return True
+
+    def _configure(self, words: list[str]) -> bool:
+        if words[0] == "format":
+            self._binary = words[1:] == ["bin_hexa"]
+        elif words[0] == "output":
+            self._energy = words[1:] == ["energy"]
+        elif words[0] == "freq":
+            try:
+                wanted = parse_number(words[1])
+            except (ValueError, IndexError):
+                return False
+            if wanted not in FREQUENCIES_HZ:
+                return False
+            ratio, self.feed.rate_hz = wanted / self.feed.rate_hz, wanted
+            self.feed.rescale(ratio)
+        return True
 
     def _sag(self) -> float:
         return self.feed.supply_mv / self.feed.trace.supply_mv
@@ -172,7 +200,9 @@ class SimulatedLpm01a(Simulator):
             index = first + place
             fell = bool(level and not self._level) if spoilt else index in falls
             if fell and not self._binary:
-                out += b"event 01 fal\r\n"
+                # D7 fell, but the instrument reports every event as rising, numbered from 1.
+                self._events += 1
+                out += f"event {self._events} ris\r\n".encode("ascii")
             self._level = int(level)
             if keep is None or keep[place]:
                 value = value_ua * 1e-6

@@ -26,7 +26,8 @@ class Driver:
     """One kind of instrument. Each driver module has one as ``DRIVER``.
 
     ``open``: a source for a port (device, host:port, file or SDK path) and options of bench.toml;
-    ``detect``: what is plugged in; ``extra``: the optional dependency that brings its SDK.
+    ``detect``: what is plugged in; ``extra``: the optional dependency that brings its SDK;
+    ``is_file``: ``port`` is a file of another program, which ends by itself and has no marks.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Driver:
     detect: Callable[[], tuple[Found, ...]] = field(default=tuple)
     extra: str = ""
     notes: str = ""
+    is_file: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import re
 import subprocess
@@ -135,8 +136,6 @@ def test_a_refusal_repeats_the_command_too(runner: Runner, command: str) -> None
 
 def test_the_runners_own_power_manager() -> None:
     """MLCommons' files themselves, where a checkout of theirs is at hand."""
-    import os
-
     folder = os.environ.get("NPUBENCH_TEST_TINY_RUNNER", "")
     if not folder:
         pytest.skip("NPUBENCH_TEST_TINY_RUNNER names no benchmark/runner of mlcommons/tiny")
@@ -144,9 +143,10 @@ def test_the_runners_own_power_manager() -> None:
         text = (
             "import sys, time\n"
             "from power_manager.power_manager import PowerManager\n"
-            "with PowerManager('lpm01a', sys.argv[1], 115200, voltage=3.0) as manager:\n"
-            "    manager.power_on(); manager.get_version(); manager.start(); time.sleep(1.5)\n"
-            "    manager.stop(); found = list(manager.get_results())\n"
+            "manager = PowerManager('lpm01a', sys.argv[1], 115200, voltage=3.0)\n"
+            "manager.power_on(); manager.get_version(); manager.start(); time.sleep(1.5)\n"
+            "manager.stop(); found = list(manager.get_results())\n"
+            "manager.__exit__(None, None, None)\n"
             "print('RESULT', sum(isinstance(x, float) for x in found),"
             " sum(str(x).startswith('event') for x in found))\n"
         )

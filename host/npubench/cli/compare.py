@@ -1,7 +1,8 @@
-"""`npubench compare`: two runs, and whether their difference can be claimed."""
+"""`npubench compare`: two runs, and whether their difference can be claimed; a gate for CI."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +10,19 @@ import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 from npubench.cli.runs import RunsDirOption
+from npubench.core.errors import UsageError
+
+GATE_FAILED = 1
+"""Exit code of a gate that fails."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the program."""
     app.command(
         "compare",
-        help="Compare two runs: ids, starts of ids, or paths.\n\n"
-        "Example: npubench compare 20261125T0155 latest",
+        help="Compare two runs: ids, starts of ids, or paths. With --policy or --fail-on it is a "
+        "gate, and A and B may also be folders or archives of runs.\n\n"
+        "Example: npubench compare baseline/ runs/ --fail-on 'infer>2%' --fail-on 'ram>0'",
     )(compare)
 
 
@@ -35,9 +41,28 @@ def compare(
             "energy; repeatable [default: 0.01, 0.1, 1, 10].",
         ),
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="A gate's policy (docs/gates.md).")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option("--fail-on", metavar="RULE", help="E.g. 'infer>2%' or 'ram>+512'."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the gate as JUnit XML.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the gate for a pull request.")
+    ] = None,
     as_json: JsonOption = False,
-) -> None:
-    """What differs in provenance first, then stage by stage."""
+) -> int:
+    """What differs in provenance first, then stage by stage; as a gate, exit code 1 on failure."""
+    if policy is not None or fail_on:
+        return _gate(a, b, runs_dir, policy, fail_on or (), junit, markdown, as_json=as_json)
+    if junit is not None or markdown is not None:
+        raise UsageError(
+            "--junit and --markdown are a gate's", hint="name a --policy, or a rule: --fail-on"
+        )
     from npubench.runs.compare import compare_runs
     from npubench.runs.compare_energy import RATES_PER_SECOND
     from npubench.runs.store import find_run
@@ -50,7 +75,34 @@ def compare(
     )
     if as_json:
         print_json({"comparison": comparison.document()})
-        return
+        return 0
     from npubench.report.terminal import compare_view
 
     console().print(compare_view(comparison))
+    return 0
+
+
+def _gate(
+    before: str,
+    after: str,
+    runs_dir: Path,
+    policy: Path | None,
+    rules: Sequence[str],
+    junit_file: Path | None,
+    markdown_file: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    from npubench.runs.gate_export import write_gate
+    from npubench.runs.policy import choose_policy
+    from npubench.runs.sets import gate_named
+
+    gate = gate_named(before, after, runs_dir, choose_policy(policy, rules))
+    write_gate(gate, junit_file=junit_file, markdown_file=markdown_file)
+    if as_json:
+        print_json({"gate": gate.document()})
+    else:
+        from npubench.report.gate import gate_view
+
+        console().print(gate_view(gate))
+    return GATE_FAILED if gate.status == "fail" else 0

@@ -15,6 +15,7 @@ from npubench.cli import (
     compare,
     conformance,
     doctor,
+    history,
     models,
     npu,
     power,
@@ -62,6 +63,7 @@ build.register(app)
 compare.register(app)
 conformance.register(app)
 doctor.register(app)
+history.register(app)
 published.register(app)
 report.register(app)
 reproduce.register(app)

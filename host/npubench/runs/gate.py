@@ -6,7 +6,7 @@ never passed by silence: it fails, or is named as undecided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -83,10 +83,11 @@ def gate_sets(before: Sequence[StoredRun], after: Sequence[StoredRun], policy: P
     if not set(old) & set(new):
         raise ResultError(
             "no run of one set has the network and the target of one of the other",
-            hint=f"there: {'; '.join(map(_title, old))}; here: {'; '.join(map(_title, new))}",
+            hint=f"there: {_titles(old)}; here: {_titles(new)}",
         )
     pairs = tuple(
-        gate_pair(old.get(key), new.get(key), policy) for key in sorted({*old, *new}, key=_title)
+        gate_pair(old.get(key), new.get(key), policy)
+        for key in sorted({*old, *new}, key=pair_title)
     )
     return Gate(policy=policy.name, pairs=pairs)
 
@@ -100,7 +101,7 @@ def gate_pair(before: StoredRun | None, after: StoredRun | None, policy: Policy)
     """One pair. A run that is missing, failed or may not be compared gives a reason."""
     known = after if after is not None else before
     assert known is not None
-    title = _title(_key(known.record))
+    title = pair_title(pair_key(known.record))
     if before is None or after is None:
         gone = "there is no run to measure it against" if before is None else "it was not run again"
         status: Status = "fail" if after is None and policy.missing == "fail" else "undecided"
@@ -140,8 +141,8 @@ def _metrics(before: StoredRun, after: StoredRun, policy: Policy) -> Iterator[Me
     comparison = compare_runs(before, after)
     verdicts = {stage.stage: (stage.verdict, stage.reason) for stage in comparison.stages}
     for metric, limit in policy.limits.items():
-        old, unit = _value(before.record, metric)
-        new, _ = _value(after.record, metric)
+        old, unit = metric_value(before.record, metric)
+        new, _ = metric_value(after.record, metric)
         if old is None or new is None:
             yield _absent(metric, unit, old, new, limit, policy)
             continue
@@ -233,7 +234,7 @@ def _absent(
     )
 
 
-def _value(record: RunRecord, metric: str) -> tuple[float | None, str]:
+def metric_value(record: RunRecord, metric: str) -> tuple[float | None, str]:
     """A metric of a run and its unit."""
     if metric in MEMORY_METRICS:
         found = None if record.memory is None else getattr(record.memory, f"{metric}_bytes")
@@ -280,7 +281,8 @@ def _other(before: RunRecord, after: RunRecord, policy: Policy) -> str:
 Key = tuple[str, str, str, str, str]
 
 
-def _key(record: RunRecord) -> Key:
+def pair_key(record: RunRecord) -> Key:
+    """What two runs must share to be measured against each other: network and target."""
     return (
         record.model.name,
         record.model.network_sha256,
@@ -290,10 +292,15 @@ def _key(record: RunRecord) -> Key:
     )
 
 
-def _title(key: Key) -> str:
+def pair_title(key: Key) -> str:
+    """The key for people."""
     name, network, board, _, backend = key
     return f"{name} ({network[:8]}) on {board} ({backend})"
 
 
+def _titles(keys: Iterable[Key]) -> str:
+    return "; ".join(map(pair_title, keys))
+
+
 def _newest(runs: Sequence[StoredRun]) -> dict[Key, StoredRun]:
-    return {_key(run.record): run for run in sorted(runs, key=lambda run: run.record.run_id)}
+    return {pair_key(run.record): run for run in sorted(runs, key=lambda run: run.record.run_id)}

@@ -100,7 +100,7 @@ def read_policy(path: Path) -> Policy:
     limits = {}
     for metric, text in file.limits.items():
         try:
-            limits[_metric(metric)] = parse_limit(text)
+            limits[check_metric(metric)] = parse_limit(text)
         except UsageError as error:
             raise ConfigError(
                 f"{path}: limits.{metric}: {error.message}", hint=error.hint
@@ -124,7 +124,7 @@ def parse_rules(rules: Sequence[str]) -> Policy:
             raise UsageError(
                 f"{rule!r} is no rule", hint="METRIC>LIMIT, e.g. 'infer>2%' or 'ram>+512'"
             )
-        limits[_metric(match[1])] = parse_limit(match[2])
+        limits[check_metric(match[1])] = parse_limit(match[2])
     return Policy(name="--fail-on", limits=limits)
 
 
@@ -141,7 +141,8 @@ def parse_limit(text: str) -> Limit:
     return Limit(absolute=number)
 
 
-def _metric(name: str) -> str:
+def check_metric(name: str) -> str:
+    """``name`` if there is such a metric. Raises UsageError with the closest."""
     if name in METRICS:
         return name
     import difflib

@@ -9,6 +9,7 @@ from pathlib import Path
 from npubench.core.errors import ResultError
 from npubench.runs.archive import opened
 from npubench.runs.gate import Gate, gate_runs, gate_sets
+from npubench.runs.history import History, history
 from npubench.runs.policy import Policy
 from npubench.runs.reader import RUN_FILE
 from npubench.runs.store import StoredRun, find_run, list_runs, read_run
@@ -41,3 +42,9 @@ def gate_named(before: str, after: str, runs_dir: Path, policy: Policy) -> Gate:
         if many_old or many_new:
             return gate_sets(old, new, policy)
         return gate_runs(old[0], new[0], policy)
+
+
+def history_named(name: str, metric: str) -> History:
+    """The history of a metric over the runs that ``name`` means. Raises ResultError."""
+    with named_runs(name, Path(name)) as (runs, _):
+        return history(runs, metric)

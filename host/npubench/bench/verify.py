@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +23,18 @@ from npubench.core.errors import NpubenchError
 from npubench.core.stages import STAGE_CONTRACT_VERSION
 from npubench.core.version import VERSION
 from npubench.runs.archive import opened
+from npubench.runs.cite import (
+    Citation,
+    check_citation,
+    find_cited,
+    is_citation,
+    parse_citation,
+)
 from npubench.runs.manifest import check_manifest, read_manifest
 from npubench.runs.samples import FILE_NAME as SAMPLES_FILE
 from npubench.runs.samples import make_samples, read_samples
 from npubench.runs.schema import RunRecord
-from npubench.runs.store import StoredRun, find_run, read_run
+from npubench.runs.store import StoredRun, find_run, list_runs, read_run
 
 Status = Literal["ok", "differs", "unknown"]
 Verdict = Literal["ok", "broken", "partial"]
@@ -94,14 +101,27 @@ class Verifications:
 
 
 def verify_named(name: str, runs_dir: Path) -> Verifications:
-    """Verify a run by its name or path, or every run of an archive.
+    """Verify a run by its name or path, every run of an archive, or a citation: its run is looked
+    for by the manifest's hash, and each part of the line is held against it.
 
     Raises ResultError when there is no such run, or the archive is damaged.
     """
+    if is_citation(name):
+        return Verifications(runs=(_verify_citation(parse_citation(name), runs_dir),))
     if name.endswith((".tar.gz", ".tgz")) and Path(name).is_file():
         with opened(Path(name)) as folders:
             return Verifications(runs=tuple(verify_run(read_run(folder)) for folder in folders))
     return Verifications(runs=(verify_run(find_run(runs_dir, name)),))
+
+
+def _verify_citation(citation: Citation, runs_dir: Path) -> Verification:
+    run = find_cited(citation, list_runs(runs_dir).runs)
+    whole = verify_run(run)
+    claims = tuple(
+        _check(claim.what, claim.status, claim.expected, claim.found)
+        for claim in check_citation(citation, run)
+    )
+    return replace(whole, checks=(*claims, *whole.checks))
 
 
 class _Subject:

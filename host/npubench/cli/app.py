@@ -12,6 +12,7 @@ from npubench.cli import (
     bench,
     boards,
     build,
+    cite,
     compare,
     conformance,
     doctor,
@@ -60,6 +61,7 @@ def root(
 audit.register(app)
 bench.register(app)
 build.register(app)
+cite.register(app)
 compare.register(app)
 conformance.register(app)
 doctor.register(app)

@@ -23,7 +23,12 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    run: Annotated[str, typer.Argument(metavar="RUN|ARCHIVE", help="A run, or an archive.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|ARCHIVE|CITATION", help="A run, an archive, or a line of `cite`."
+        ),
+    ],
     runs_dir: Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")] = Path(
         "runs"
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from npubench.core.errors import ResultError
 from npubench.runs.archive import opened
+from npubench.runs.cite import Citation, cite
 from npubench.runs.gate import Gate, gate_runs, gate_sets
 from npubench.runs.history import History, history
 from npubench.runs.policy import Policy
@@ -48,3 +49,19 @@ def history_named(name: str, metric: str) -> History:
     """The history of a metric over the runs that ``name`` means. Raises ResultError."""
     with named_runs(name, Path(name)) as (runs, _):
         return history(runs, metric)
+
+
+def citations_named(name: str, runs_dir: Path, metric: str) -> tuple[Citation, ...]:
+    """The citation of a run, or of every run of a set that has the metric. Raises ResultError."""
+    with named_runs(name, runs_dir) as (runs, many):
+        if not many:
+            return (cite(runs[0], metric),)
+        found = []
+        for run in runs:
+            try:
+                found.append(cite(run, metric))
+            except ResultError:
+                continue
+    if not found:
+        raise ResultError(f"none of {len(runs)} runs has {metric} to cite")
+    return tuple(found)

@@ -1,71 +1,66 @@
-"""What is wrong with published results, each with the rule it breaks."""
+"""Published results checked: each gets its findings, one for a rule, and one verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from npubench.audit.accuracy import TARGETS
+from npubench.audit.consistency import check_consistency
 from npubench.audit.eembc import read_eembc
+from npubench.audit.figures import figures
 from npubench.audit.folders import ResultFolder, find_results
-from npubench.audit.log import read_log
+from npubench.audit.labels import FILE_COUNTS, Labels, read_labels
+from npubench.audit.log import Log, read_log
 from npubench.audit.mlcommons import read_mlcommons
-from npubench.audit.result import CLOCK, AuditResult, AuditWindow
+from npubench.audit.published import is_of_mlcommons
+from npubench.audit.result import CLOCK, AuditResult
+from npubench.audit.rules import Finding, one_per_rule, ranked
+from npubench.audit.streaming import AS_DOCUMENTED_S
+from npubench.audit.verdict import Judged, Verdict, judge
+from npubench.audit.windows import check_windows
 from npubench.core.errors import ResultError
 from npubench.core.progress import Event, Reporter, Silent
 
-MIN_WINDOW_S = 10.0
-MIN_INFERENCES = 10
-WINDOWS = 5
-ENERGY_TOLERANCE_RATIO = 0.002
-THROUGHPUT_TOLERANCE_RATIO = 0.002
 MODES_TOLERANCE_RATIO = 0.01
-# A window of inferences alone begins and ends with the host's lines, give or take. The second
-# figure is for the device's own clock, which may be off.
-HOST_TOLERANCE_S = 0.5
-CLOCK_TOLERANCE_RATIO = 0.05
-UPLOAD_TOLERANCE_S = 0.1
-# In the streaming test a stop before the start may leave a mark of its own.
-STREAMING_MARKS = (2, 3)
 PROGRESS_EVERY = 100
-
-RULES = {
-    "marks-do-not-pair": "the marks are not one to begin with and exactly two a window",
-    "window-too-short": "a window lasts less than 10 s or holds fewer than 10 inferences",
-    "window-count": "there are not five windows",
-    "upload-in-window": "a published window holds time outside the inferences, such as an upload",
-    "energy-differs": "the published energy is not that of the raw trace (0.2 %)",
-    "throughput-differs": "the published throughput is not that of the raw laps (0.2 %)",
-    "modes-disagree": "energy and performance runs differ in throughput by more than 1 %",
-    "results-repeated": "a raw file, or the readings of the device's clock, are those of another "
-    "result",
-    "errors-in-log": "the device answered with errors",
-    "samples-lost": "the power monitor dropped samples",
-    "voltage-unknown": "no voltage was read back or configured",
-    "raw-data-damaged": "raw files are missing, cut off or inconsistent",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong. ``rule`` is a key of RULES."""
-
-    rule: str
-    folder: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """All results that were found, and what is wrong with them."""
+    """All results that were found, each judged, and what is wrong with them: the findings that
+    move a published number most come first."""
 
-    results: tuple[AuditResult, ...]
+    judged: tuple[Judged, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def results(self) -> tuple[AuditResult, ...]:
+        """What was read, without the verdicts."""
+        return tuple(item.result for item in self.judged)
 
-def audit(roots: Sequence[Path], reporter: Reporter | None = None) -> Audit:
-    """Read every result folder below ``roots`` and check it. Raises UsageError for none at all."""
+    @property
+    def elsewhere(self) -> tuple[Finding, ...]:
+        """Findings in folders that hold no result that was read."""
+        known = {item.result.folder for item in self.judged}
+        return tuple(item for item in self.findings if item.folder not in known)
+
+    @property
+    def passes(self) -> bool:
+        """Whether every result is confirmed or partly checked and every folder was looked into."""
+        good = (Verdict.CONFIRMED, Verdict.PARTLY_CHECKED)
+        return not self.elsewhere and all(item.verdict in good for item in self.judged)
+
+
+def audit(
+    roots: Sequence[Path], reporter: Reporter | None = None, *, labels: Sequence[Path] = ()
+) -> Audit:
+    """Read every result folder below ``roots`` and check it; ``labels``: files or folders of
+    y_labels.csv, which count before those that are known. Raises UsageError for no result."""
     reporter = reporter or Silent()
+    known = read_labels(labels)
     results: list[AuditResult] = []
     folders, closed = find_results(roots)
     findings = [
@@ -83,140 +78,155 @@ def audit(roots: Sequence[Path], reporter: Reporter | None = None) -> Audit:
         if number and number % PROGRESS_EVERY == 0:
             done = f"{number} of {len(folders)} results"
             reporter.event(Event(job="audit", step="read", state="note", detail=done))
-        try:
-            results.append(read_result(folder))
-        except ResultError as error:
-            findings.append(
-                Finding(rule="raw-data-damaged", folder=str(folder.path), detail=error.message)
-            )
+        results.append(read_result(folder, known))
     if long_work:
         reporter.event(Event(job="audit", step="read", state="done"))
     for result in results:
-        if result.mode != "accuracy":
-            findings += check_result(result)
+        findings += check_result(result)
     findings += check_modes(results)
     findings += check_repeats(results)
-    return Audit(results=tuple(results), findings=tuple(findings))
+    findings = ranked(one_per_rule(findings))
+    by_folder: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_folder.setdefault(finding.folder, []).append(finding)
+    return Audit(
+        judged=tuple(judge(result, by_folder.get(result.folder, [])) for result in results),
+        findings=tuple(findings),
+    )
 
 
-def read_result(folder: ResultFolder) -> AuditResult:
-    """One folder, by whichever runner wrote it. Raises ResultError."""
-    if folder.document is not None:
-        return read_mlcommons(folder, folder.own_mode)
-    mode = folder.own_mode or ("energy" if folder.has_trace else "")
-    if not mode and folder.log is not None:
-        mode = read_log(folder.log).mode
-    return read_eembc(folder, mode or folder.outer_mode or "performance")
+def read_result(folder: ResultFolder, labels: Labels) -> AuditResult:
+    """One folder, by whichever runner wrote it."""
+    log = Log()
+    if folder.document is None and folder.log is not None:
+        with suppress(ResultError):  # said where the folder is read
+            log = read_log(folder.log)
+    is_mlcommons = log.runner == "mlcommons" or _is_printed_by_mlcommons(folder)
+    if folder.document is not None or is_mlcommons:
+        return read_mlcommons(folder, folder.own_mode, labels)
+    mode = folder.own_mode or ("energy" if folder.has_trace else "") or log.mode
+    return read_eembc(folder, mode or folder.outer_mode or "performance", labels)
+
+
+def _is_printed_by_mlcommons(folder: ResultFolder) -> bool:
+    if folder.published is None or folder.log is not None:
+        return False
+    try:
+        return is_of_mlcommons(folder.published)
+    except ResultError:
+        return False
 
 
 def check_result(result: AuditResult) -> list[Finding]:
     """What one folder shows by itself."""
     found: list[tuple[str, str]] = [("raw-data-damaged", item) for item in result.problems]
-    found += [("marks-do-not-pair", item) for item in result.unpaired]
-    if not result.windows and not result.problems and not result.streaming:
-        found.append(("raw-data-damaged", "no timed inference: nothing to compute from"))
+    found += [("raw-data-absent", f"absent: {item}") for item in result.absent]
+    said = result.windows or result.accuracy or result.streaming_run
+    if not (said or result.problems or result.absent):
+        found.append(("raw-data-damaged", "no inference in the raw files: nothing to compute from"))
     if result.errors:
         found.append(("errors-in-log", f"{len(result.errors)}, first {result.errors[0]!r}"))
-    if result.dropped_ratio:
-        found.append(("samples-lost", f"{100 * result.dropped_ratio:.3f} % of the packets"))
-    if result.windows and len(result.windows) != WINDOWS and not result.streaming:
-        found.append(("window-count", f"{len(result.windows)} windows"))
-    expected = 1 + 2 * len(result.windows)
-    if result.runner == "eembc" and result.marks_count not in (None, expected):
-        found.append(
-            (
-                "marks-do-not-pair",
-                f"{result.marks_count} marks, {expected} are due for {len(result.windows)} windows",
-            )
-        )
-    for window in result.windows:
-        found += _check_window(result, window)
-    found += _published_windows(result)
-    found += _compare(
-        "energy-differs", "uJ", result.published_uj, result.energy_uj, ENERGY_TOLERANCE_RATIO
-    )
-    found += _compare(
-        "throughput-differs",
-        "per second",
-        result.published_ips,
-        result.ips,
-        THROUGHPUT_TOLERANCE_RATIO,
-    )
-    if result.mode == "energy" and result.voltage_mv is None:
+    if result.mode == "energy" and result.voltage_mv is None and result.voltage_due:
         found.append(("voltage-unknown", "neither read back nor configured"))
-    return [Finding(rule=rule, folder=result.folder, detail=detail) for rule, detail in found]
-
-
-def _check_window(result: AuditResult, window: AuditWindow) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    if window.marks not in (STREAMING_MARKS if result.streaming else (2,)):
-        found.append(("marks-do-not-pair", f"window {window.number} has {window.marks} marks"))
-    if window.seconds is None:
-        return found
-    few = 0 < window.inferences < MIN_INFERENCES and not result.streaming
-    if window.seconds < MIN_WINDOW_S or few:
-        found.append(
-            (
-                "window-too-short",
-                f"window {window.number}: {window.inferences} inferences in {window.seconds:.3f} s",
+    findings = [Finding(rule=rule, folder=result.folder, detail=detail) for rule, detail in found]
+    if result.dropped_ratio:
+        dropped_pct = 100 * result.dropped_ratio
+        findings.append(
+            Finding(
+                rule="samples-lost",
+                folder=result.folder,
+                detail=f"{dropped_pct:.3f} % of the packets",
+                moves_pct=dropped_pct,
             )
         )
-    if _is_longer(window.seconds, window.host_s):
-        found.append(
-            (
-                "upload-in-window",
-                f"window {window.number} lasts {window.seconds:.3f} s, its inferences "
-                f"{window.host_s:.3f} s by the host",
-            )
-        )
-    return found
+    if result.mode != "accuracy":
+        findings += check_windows(result)
+    findings += check_consistency(result)
+    findings += _differences(result)
+    findings += _accuracy(result)
+    findings += _detections(result)
+    return findings
 
 
-def _is_longer(seconds: float, host_s: float | None) -> bool:
-    if host_s is None:
-        return False
-    return seconds > host_s + max(HOST_TOLERANCE_S, CLOCK_TOLERANCE_RATIO * host_s)
-
-
-def _published_windows(result: AuditResult) -> list[tuple[str, str]]:
-    """Windows as printed against the inferences and the uploads as they happened."""
-    found: list[tuple[str, str]] = []
-    inferences = [
-        (window.infer_begin_s, window.infer_begin_s + window.host_s)
-        for window in result.windows
-        if window.infer_begin_s is not None and window.host_s is not None
-    ]
-    for number, published in enumerate(result.published_windows):
-        if published.seconds is None:
+def _differences(result: AuditResult) -> Iterator[Finding]:
+    for figure in figures(result):
+        if figure.agrees is not False or figure.published is None or figure.computed is None:
             continue
-        if published.begin_s is not None and inferences:
-            end_s = published.begin_s + published.seconds
-            outside = published.seconds - _overlap(published.begin_s, end_s, inferences)
-            upload = _overlap(published.begin_s, end_s, result.uploads_s)
-            if outside > HOST_TOLERANCE_S or upload > UPLOAD_TOLERANCE_S:
-                found.append(
-                    (
-                        "upload-in-window",
-                        f"the published window {number} of {published.seconds:.2f} s at "
-                        f"{published.begin_s:.2f} s holds {max(outside, 0.0):.2f} s outside the "
-                        f"inferences, {upload:.2f} s of them uploads",
-                    )
-                )
-        elif number < len(result.windows):
-            host_s = result.windows[number].host_s
-            if _is_longer(published.seconds, host_s):
-                found.append(
-                    (
-                        "upload-in-window",
-                        f"the published window {number} lasts {published.seconds:.2f} s, its "
-                        f"inferences {host_s:.2f} s by the host",
-                    )
-                )
-    return found
+        off_pct = figure.difference_pct
+        unit = f" {figure.unit}" if figure.unit else ""
+        said = f" ({off_pct:+.2f} %)" if off_pct is not None else ""
+        yield Finding(
+            rule=figure.rule,
+            folder=result.folder,
+            detail=f"{figure.name}: published {figure.published:.6g}{unit}, "
+            f"{figure.computed:.6g} from {figure.basis}{said}",
+            moves_pct=abs(off_pct) if off_pct is not None else 100.0,
+        )
 
 
-def _overlap(begin_s: float, end_s: float, spans_s: Sequence[tuple[float, float]]) -> float:
-    return sum(max(0.0, min(end_s, end) - max(begin_s, begin)) for begin, end in spans_s)
+def _accuracy(result: AuditResult) -> Iterator[Finding]:
+    scored, benchmark = result.accuracy, result.identity.benchmark
+    if result.mode != "accuracy":
+        return
+    if scored is not None:
+        for detail in _wrong_files(result):
+            yield Finding(rule="accuracy-files", folder=result.folder, detail=detail)
+        if scored.older_set and result.identity.round != "v0.5":
+            yield Finding(
+                rule="accuracy-older-set",
+                folder=result.folder,
+                detail=f"{scored.files} files of the set of round v0.5",
+            )
+    target = TARGETS.get(benchmark)
+    if target is None or result.identity.division == "open":
+        return
+    (figure,) = figures(result)
+    for value, whose in (
+        (figure.published, "published"),
+        (scored.high if scored and scored.right_count_of_files else None, "from the raw answers"),
+    ):
+        if value is not None and value < target:
+            yield Finding(
+                rule="accuracy-below-target",
+                folder=result.folder,
+                detail=f"{figure.name} {value:.4g} {whose}, {target:.4g} is due",
+            )
+
+
+def _wrong_files(result: AuditResult) -> Iterator[str]:
+    scored = result.accuracy
+    if scored is None:
+        return
+    if not scored.right_count_of_files:
+        due = " or ".join(map(str, FILE_COUNTS[scored.benchmark]))
+        yield f"answers to {scored.files} files, {due} belong to the benchmark"
+    if scored.repeated:
+        yield f"{scored.repeated} files were answered more than once"
+    if scored.relabelled:
+        yield f"the runner had another class for {scored.relabelled} files than the benchmark has"
+
+
+def _detections(result: AuditResult) -> Iterator[Finding]:
+    if not result.streaming or result.identity.division == "open":
+        return
+    run, printed = result.streaming_run, result.printed.detections
+    scored = run.detections() if run else None
+    for counted, whose in ((printed, "published"), (scored, "from the recorded detections")):
+        if counted is not None and not counted.meets_target:
+            yield Finding(
+                rule="accuracy-below-target",
+                folder=result.folder,
+                detail=f"{counted.false_negatives} words missed, {counted.false_positives} false "
+                f"alarms {whose}, 8 of each are allowed",
+            )
+    strict = run.detections(AS_DOCUMENTED_S) if run else None
+    if scored and strict and scored.meets_target and not strict.meets_target:
+        yield Finding(
+            rule="detections-late",
+            folder=result.folder,
+            detail=f"within one second {strict.false_negatives} words missed, "
+            f"{strict.false_positives} false alarms",
+        )
 
 
 def check_modes(results: Sequence[AuditResult]) -> list[Finding]:
@@ -235,8 +245,10 @@ def check_modes(results: Sequence[AuditResult]) -> list[Finding]:
                 Finding(
                     rule="modes-disagree",
                     folder=energy.folder,
-                    detail=f"{a:.3f} inferences per second by the monitor, {b:.3f} by the device "
+                    detail=f"{a:.3f} inferences per second in the energy run, {b:.3f} in the "
+                    f"performance run "
                     f"({100 * (a / b - 1):+.2f} %)",
+                    moves_pct=100 * abs(a / b - 1),
                 )
             )
     return findings
@@ -265,17 +277,3 @@ def check_repeats(results: Sequence[AuditResult]) -> list[Finding]:
         for digest in result.digests.values():
             first.setdefault(digest, result.folder)
     return findings
-
-
-def _compare(
-    rule: str, unit: str, published: float | None, raw: float | None, limit: float
-) -> list[tuple[str, str]]:
-    if not published or not raw or abs(raw / published - 1) <= limit:
-        return []
-    return [
-        (
-            rule,
-            f"published {published:.3f} {unit}, from the raw data {raw:.3f} "
-            f"({100 * (raw / published - 1):+.2f} %)",
-        )
-    ]

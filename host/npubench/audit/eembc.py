@@ -17,12 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.audit.accuracy import score
 from npubench.audit.clock import TraceClock, fit_clock
 from npubench.audit.folders import ResultFolder
+from npubench.audit.identity import identify
+from npubench.audit.labels import Labels
 from npubench.audit.log import Log, LoggedWindow, read_log
-from npubench.audit.published import Published, read_published
-from npubench.audit.result import CLOCK, AuditResult, AuditWindow, PublishedWindow
-from npubench.audit.textfile import read_bytes, read_text
+from npubench.audit.printed import Published, PublishedWindow
+from npubench.audit.published import read_published
+from npubench.audit.result import CLOCK, AuditResult, AuditWindow
+from npubench.audit.textfile import AbsentError, read_bytes, read_text
 from npubench.core.errors import ResultError
 
 TRACE_MAGIC = 0xF1
@@ -68,36 +72,47 @@ def read_stamps(path: Path) -> NDArray[np.float64]:
     return np.array(values, np.float64)
 
 
-def read_eembc(result: ResultFolder, mode: str) -> AuditResult:
-    """Everything of one folder. Missing and damaged files become ``problems``."""
+def read_eembc(result: ResultFolder, mode: str, labels: Labels) -> AuditResult:
+    """Everything of one folder. Missing files are ``absent``, damaged ones ``problems``."""
+    absent: list[str] = []
     problems: list[str] = []
     log, published = Log(), Published()
     try:
         if result.log is None:
-            problems.append("log.txt is missing: nothing tells when the device was asked what")
+            absent.append("log.txt")
         else:
             log = read_log(result.log)
+            if not (log.windows or log.answers):
+                problems.append(f"{result.log.name} holds no inference")
+    except AbsentError as error:
+        absent.append(error.message)
     except ResultError as error:
         problems.append(error.message)
     try:
         if result.published is None:
-            problems.append("results.txt is missing: nothing published to compare with")
+            absent.append("results.txt")
         else:
             published = read_published(result.published)
+    except AbsentError as error:
+        absent.append(error.message)
     except ResultError as error:
         problems.append(error.message)
     energy = _Energy()
-    if log.runner == "mlcommons":
-        problems.append("results.json is missing: nothing to compute from")
-    elif mode == "energy":
+    if mode == "energy":
         try:
             energy = _read_energy(result, log, published.windows(mode))
+        except AbsentError as error:
+            absent.append(error.message)
         except ResultError as error:
             problems.append(error.message)
         problems += energy.problems
-    else:
-        energy.windows = [_lap_window(number, item) for number, item in enumerate(log.windows)]
+    if mode == "performance" or (mode == "energy" and not energy.windows):
+        energy.windows = [
+            _lap_window(number, item, mode) for number, item in enumerate(log.windows)
+        ]
     dropped, of_packets = log.dropped
+    identity = identify(result.path, has_own_mode=bool(result.own_mode), model=log.model)
+    answers = log.answers if mode == "accuracy" else []
     return AuditResult(
         folder=str(result.path),
         mode=mode,
@@ -106,12 +121,17 @@ def read_eembc(result: ResultFolder, mode: str) -> AuditResult:
         published_windows=tuple(published.windows(mode)),
         published_ips=published.ips,
         published_uj=published.energy_uj if mode == "energy" else None,
+        printed=published,
+        identity=identity,
+        accuracy=score(identity.benchmark, answers, labels),
         voltage_mv=log.voltage_mv,
+        voltage_due=bool(log.windows),
         marks_count=energy.marks_count,
-        streaming=result.is_streaming,
+        streaming=identity.benchmark == "sww",
         dropped_ratio=dropped / of_packets if of_packets else None,
         uploads_s=tuple(energy.uploads_s),
         errors=tuple(log.errors),
+        absent=tuple(absent),
         problems=tuple(problems),
         digests={**result.digests(), **_lap_digest(log)},
     )
@@ -123,7 +143,9 @@ def _lap_digest(log: Log) -> dict[str, str]:
     return {CLOCK: ResultFolder.digest(json.dumps(laps).encode())} if len(laps) >= 4 else {}
 
 
-def _lap_window(number: int, logged: LoggedWindow) -> AuditWindow:
+def _lap_window(number: int, logged: LoggedWindow, mode: str) -> AuditWindow:
+    """A window by the device's laps; of an energy run without a trace only the host's time is
+    left, as the device then prints none."""
     laps = logged.laps_us
     seconds = None
     if len(laps) >= 2:
@@ -133,7 +155,7 @@ def _lap_window(number: int, logged: LoggedWindow) -> AuditWindow:
         inferences=logged.inferences,
         seconds=seconds,
         host_s=None if logged.done_s is None else logged.done_s - logged.start_s,
-        marks=len(laps),
+        marks=len(laps) if mode == "performance" else 2,
     )
 
 
@@ -143,13 +165,13 @@ def _read_energy(result: ResultFolder, log: Log, published: Sequence[PublishedWi
     missing = [
         name
         for name, path in (
-            ("the energy trace (trace*-energy.bin)", trace_path),
-            ("its timestamps (trace*-timestamps.json)", stamps_path),
+            ("trace*-energy.bin", trace_path),
+            ("trace*-timestamps.json", stamps_path),
         )
         if path is None
     ]
     if trace_path is None or stamps_path is None:
-        raise ResultError(f"missing: {' and '.join(missing)}: no energy to compute")
+        raise AbsentError(" and ".join(missing))
     energy = _Energy()
     rate_hz, samples = read_trace(trace_path)
     if (trace_path.stat().st_size - 5) % 4:

@@ -30,7 +30,6 @@ OF_A_RUNNER = re.compile(
     r"m-session-start-id|m-infer-start-|Logging initialized\. Writing output to"
     r"|Median (?:throughput|energy)|Energy data for (?:window|trial)|Performance results for window"
 )
-STREAMING_NAMES = ("sww", "strww", "sww01", "streaming_wakeword", "streaming")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +58,6 @@ class ResultFolder:
     @property
     def has_trace(self) -> bool:
         return any(name.endswith(("-energy.bin", "-timestamps.json")) for name in self.names)
-
-    @property
-    def is_streaming(self) -> bool:
-        """The streaming test runs over one long file instead of five windows."""
-        return any(part.lower() in STREAMING_NAMES for part in self.path.parts)
 
     def _first(self, pattern: re.Pattern[str]) -> Path | None:
         names = [name for name in self.names if pattern.fullmatch(name)]

@@ -6,10 +6,12 @@ stamps the first of them only, and the others take its time.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from npubench.audit.accuracy import Answer
 from npubench.audit.textfile import read_text
 
 LINE = re.compile(r"^(\d{1,12}\.\d{1,9})\s+([\w .-]{1,40}):\s?(.*)$")
@@ -20,6 +22,9 @@ ERROR = re.compile(r"(?<![\w-])e-\[(.*)$")
 DROPPED = re.compile(r"m-\[Dropped (\d{1,15}) packets? out of (\d{1,15})")
 REGISTERED = re.compile(r"m-regfile-fn\[([^\]/\\]+)\]-type\[(emon|etime)\]")
 RUN_NAME = re.compile(r"m-bmark-run-name\[ML (Energy|Performance)", re.IGNORECASE)
+LOADED = re.compile(r'Command "bload \w{1,20} "?([^"]{1,1000})"')
+ANSWER = re.compile(r"m-results-\[([^\]]{1,20000})\]")
+MODEL = re.compile(r"m-model-\[(\w{1,40})\]")
 MLCOMMONS = re.compile(r"^Logging initialized\. Writing output to |^Power Edition Output", re.M)
 
 
@@ -36,7 +41,8 @@ class LoggedWindow:
 @dataclass(slots=True, kw_only=True)
 class Log:
     """One session. ``uploads_s``: host times of the uploads' beginnings and ends; ``trace_name``
-    and ``stamps_name``: the files the runner said it wrote."""
+    and ``stamps_name``: the files the runner said it wrote; ``answers``: what the device said
+    to each input, by the input's file."""
 
     runner: str = "eembc"
     mode: str = ""
@@ -48,6 +54,8 @@ class Log:
     trace_name: str = ""
     stamps_name: str = ""
     errors: list[str] = field(default_factory=list)
+    model: str = ""
+    answers: list[Answer] = field(default_factory=list)
 
 
 def read_log(path: Path) -> Log:
@@ -80,6 +88,7 @@ class _Session:
     def __init__(self) -> None:
         self.log = Log()
         self._upload_begin_s: float | None = None
+        self._loaded = ""
 
     def take(self, at_s: float, words: str) -> None:
         log = self.log
@@ -105,7 +114,15 @@ class _Session:
 
     def _take_facts(self, words: str) -> None:
         log = self.log
-        if found := VOLTAGE.search(words):
+        if found := LOADED.search(words):
+            self._loaded = re.split(r"[/\\]", found.group(1))[-1]
+        elif found := ANSWER.search(words):
+            scores = read_scores(found.group(1))
+            if scores:
+                log.answers.append(Answer(name=self._loaded, scores=scores))
+        elif found := MODEL.search(words):
+            log.model = found.group(1)
+        elif found := VOLTAGE.search(words):
             log.voltage_mv = float(found.group(1))
         elif found := DROPPED.search(words):
             log.dropped = (int(found.group(1)), int(found.group(2)))
@@ -118,3 +135,12 @@ class _Session:
             log.mode = found.group(1).lower()
         elif found := ERROR.search(words):
             log.errors.append(found.group(1).rstrip("]"))
+
+
+def read_scores(text: str) -> tuple[float, ...]:
+    """Numbers between commas, one after the last allowed; nothing where one is no number."""
+    try:
+        scores = tuple(float(word) for word in text.rstrip().rstrip(",").split(","))
+    except ValueError:
+        return ()
+    return scores if all(map(math.isfinite, scores)) else ()

@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import json
 import math
-import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
 from typing import Any
 
+from npubench.audit.accuracy import Answer, score
 from npubench.audit.eembc import WRAP_US
 from npubench.audit.folders import ResultFolder
-from npubench.audit.published import Published, read_published
+from npubench.audit.identity import identify
+from npubench.audit.labels import Labels
+from npubench.audit.mc_log import McLog, read_mc_log
+from npubench.audit.printed import Published
+from npubench.audit.published import read_published
 from npubench.audit.result import CLOCK, AuditResult, AuditWindow
-from npubench.audit.textfile import read_text
+from npubench.audit.streaming import StreamingRun, duty
+from npubench.audit.textfile import AbsentError, read_text
 from npubench.core.errors import ResultError
 
 RATE_HZ = 1000.0
 MAX_INFERENCES = 10**12
-DAY_S = 86_400
-# A line of the log: month and day, then the time of day in whole seconds.
-STEP = re.compile(
-    r"^\d{4}\.(\d{2})(\d{2})(\d{2}) ulp-mlperf: (Loading file|Load complete|Performance results)",
-    re.MULTILINE,
-)
+# How far the first window's time for an inference may be off the others'.
+BOOT_TOLERANCE_RATIO = 0.01
 MODE_LETTERS = {"p": "performance", "e": "energy", "a": "accuracy"}
 Mark = tuple[str, int]
 
@@ -39,21 +43,43 @@ class _Read:
     voltage_mv: float | None = None
     last_counter: str | None = None
     clock_us: list[int] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    streaming_run: StreamingRun | None = None
 
 
-def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
-    """Everything of one folder; ``mode`` may be empty, the entries then say it. Raises ResultError
-    when results.json is no such file."""
-    entries = _entries(result)
+def read_mlcommons(result: ResultFolder, mode: str, labels: Labels) -> AuditResult:
+    """Everything of one folder; ``mode`` may be empty, the entries then say it. Where results.json
+    was not submitted the log serves for what it has."""
+    absent: list[str] = []
+    read = _Read()
+    entries: list[dict[str, Any]] = []
+    try:
+        if result.document is None:
+            absent.append("results.json")
+        else:
+            entries = _entries(result.document)
+    except AbsentError as error:
+        absent.append(error.message)
+    except ResultError as error:
+        read.problems.append(error.message)
     letter = next((entry["mode"] for entry in entries if isinstance(entry.get("mode"), str)), "")
     mode = mode or MODE_LETTERS.get(letter, "performance")
-    read = _Read()
     published = Published()
-    if result.published is None:
-        read.problems.append("results.txt is missing: nothing published to compare with")
-    else:
-        published = read_published(result.published)
-    streaming = result.is_streaming
+    try:
+        if result.published is None:
+            absent.append("results.txt")
+        else:
+            published = read_published(result.published)
+    except AbsentError as error:
+        absent.append(error.message)
+    except ResultError as error:
+        read.problems.append(error.message)
+    log = McLog()
+    if result.log is not None:
+        with suppress(ResultError):  # its lines are a second witness at most
+            log = read_mc_log(result.log)
+    identity = identify(result.path, has_own_mode=bool(result.own_mode), model=log.model)
+    streaming = identity.benchmark == "sww"
     for number, entry in enumerate(entries):
         infer = entry.get("infer")
         if not isinstance(infer, dict):
@@ -62,21 +88,26 @@ def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
             continue
         streaming = streaming or "wav_file" in infer
         try:
-            if mode == "energy":
+            if mode == "accuracy":
+                _read_answer(entry, infer, read)
+            elif mode == "energy":
                 _read_energy(number, infer, entry.get("power"), read)
             elif "start_time" in infer and "end_time" in infer:
                 _read_laps(number, infer, read)
+            if "detections" in infer:
+                read.streaming_run = _read_streaming(infer, entry.get("dutycycle"))
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             read.problems.append(f"entry {number} of results.json cannot be read: {error}")
-    spans_s = _spans(result)
-    if len(spans_s) == len(read.windows):
+    if len(log.spans_s) == len(read.windows):
         read.windows = [
             replace(window, host_s=span_s if math.isfinite(span_s) else None)
-            for window, span_s in zip(read.windows, spans_s, strict=True)
+            for window, span_s in zip(read.windows, log.spans_s, strict=True)
         ]
+    _forgive_boot_mark(read)
     digests = result.digests()
     if len(read.clock_us) >= 4:
         digests[CLOCK] = ResultFolder.digest(json.dumps(read.clock_us).encode())
+    answers = (read.answers or log.answers) if mode == "accuracy" else []
     return AuditResult(
         folder=str(result.path),
         mode=mode,
@@ -85,38 +116,66 @@ def read_mlcommons(result: ResultFolder, mode: str) -> AuditResult:
         published_windows=tuple(published.windows(mode)),
         published_ips=published.ips,
         published_uj=published.energy_uj if mode == "energy" else None,
+        printed=published,
+        identity=identity,
+        accuracy=score(identity.benchmark, answers, labels),
+        streaming_run=read.streaming_run or log.streaming_run,
         voltage_mv=read.voltage_mv,
+        voltage_due=bool(entries),
         marks_count=read.marks_count if mode == "energy" else None,
         streaming=streaming,
+        absent=tuple(absent),
         problems=tuple(read.problems),
         unpaired=tuple(read.unpaired),
         digests=digests,
     )
 
 
-def _spans(result: ResultFolder) -> list[float]:
-    """How long each inference took at most by the log: from the end of a load to the step after
-    it, and the second to which both are rounded down. The last of an energy run has no step
-    after it."""
-    try:
-        text = read_text(result.log) if result.log is not None else ""
-    except ResultError:
-        return []
-    steps = [
-        (3600 * int(hour) + 60 * int(minute) + int(second), what)
-        for hour, minute, second, what in STEP.findall(text)
+def _forgive_boot_mark(read: _Read) -> None:
+    """The device marks its start too. In the first window such a mark may stand before the
+    inference's two: it does when these last as long as in the other windows."""
+    if not read.windows or read.windows[0].marks != 3 or read.unpaired:
+        return
+    first, others = read.windows[0], read.windows[1:]
+    each_s = [
+        window.seconds / window.inferences
+        for window in others
+        if window.seconds and window.inferences and window.marks == 2
     ]
-    return [
-        float((steps[at + 1][0] - begin_s) % DAY_S + 1) if at + 1 < len(steps) else math.inf
-        for at, (begin_s, what) in enumerate(steps)
-        if what == "Load complete"
-    ]
+    if not each_s or not first.seconds or not first.inferences:
+        return
+    if abs(first.seconds / first.inferences / median(each_s) - 1) <= BOOT_TOLERANCE_RATIO:
+        read.windows[0] = replace(first, marks=2)
 
 
-def _entries(result: ResultFolder) -> list[dict[str, Any]]:
-    path = result.document
-    if path is None:
-        raise ResultError(f"{result.path}: results.json is missing")
+def _read_answer(entry: dict[str, Any], infer: dict[str, Any], read: _Read) -> None:
+    scores = tuple(float(value) for value in infer["results"])
+    if not scores or not all(map(math.isfinite, scores)):
+        raise ValueError("its answer is no list of numbers")
+    label = entry.get("class")
+    read.answers.append(
+        Answer(
+            name=str(entry.get("file", "")),
+            scores=scores,
+            label=None if label is None else int(label),
+        )
+    )
+
+
+def _read_streaming(infer: dict[str, Any], frames: Any) -> StreamingRun:
+    times = duty(frames["start_times_s"], frames["stop_times_s"]) if frames else None
+    return StreamingRun(
+        detections_ms=tuple(int(value) for value in infer["detections"]),
+        words_s=tuple(
+            (float(begin), float(end)) for begin, end in infer.get("detection_windows", ())
+        ),
+        duty_ratio=times[0] if times else None,
+        period_s=times[1] if times else None,
+        length_s=float(infer["length_sec"]) if "length_sec" in infer else None,
+    )
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
     try:
         document = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:

@@ -1,14 +1,13 @@
-"""results.txt of both runners: windows and medians as they were printed."""
+"""results.txt of both runners: windows, medians and accuracy as they were printed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
-from npubench.audit.result import PublishedWindow
+from npubench.audit.printed import Printed, Published, PublishedWindow
+from npubench.audit.streaming import Detections
 from npubench.audit.textfile import read_text
 
 NUMBER = r"(\d{1,15}(?:\.\d{1,20})?(?:e[+-]?\d{1,2})?)(?![\w.])"
@@ -20,40 +19,23 @@ SECONDS = re.compile(rf"(?:Elapsed time|Runtime)\s*:\s*{NUMBER}")
 INFERENCES = re.compile(r"Inferences\s*:\s*(\d{1,15})(?!\d)")
 THROUGHPUT = re.compile(rf"Throughput\s*:\s*{NUMBER}\s*inf")
 ENERGY = re.compile(rf"Energy/Inf\.?\s*:\s*{NUMBER}\s*uJ/inf")
-MEDIAN_IPS = re.compile(rf"Median throughput is\s+{NUMBER}")
+MEDIAN_IPS = re.compile(rf"(?:Median throughput is|Estimated throughput\s*:)\s+{NUMBER}")
 MEDIAN_ENERGY = re.compile(rf"Median energy cost is\s+{NUMBER}\s*uJ")
+MLCOMMONS = re.compile(r"^Power Edition Output|Top 1% =|^Average duty cycle", re.MULTILINE)
+STAMP = re.compile(r"^\d{1,12}\.\d{1,9}\s+")
+TOP_1 = re.compile(rf"Top(?:-1:| 1% =)\s*{NUMBER}")
+AUC = re.compile(rf"AUC\s*[:=]\s*{NUMBER}")
+DETECTIONS = re.compile(
+    r"Accuracy:\s*(\d{1,6}) True positives, (\d{1,6}) False negatives, (\d{1,6}) False positives"
+)
+DUTY_RATIO = re.compile(rf"Average duty cycle\s*:\s*{NUMBER}")
+PERIOD_S = re.compile(rf"Average period\s*:\s*{NUMBER}\s*s")
+POWER_MW = re.compile(rf"Power\s*:\s*{NUMBER}\.?\s*mW")
 
 
-@dataclass(slots=True, kw_only=True)
-class Published:
-    """What the last run in the file printed."""
-
-    energy_windows: list[PublishedWindow] = field(default_factory=list)
-    performance_windows: list[PublishedWindow] = field(default_factory=list)
-    median_ips: float | None = None
-    median_uj: float | None = None
-
-    @property
-    def ips(self) -> float | None:
-        """The printed median; a run of a single window prints none."""
-        return self.median_ips or _median([window.ips for window in self.performance_windows])
-
-    @property
-    def energy_uj(self) -> float | None:
-        """The printed median, else that of the windows."""
-        return self.median_uj or _median([window.energy_uj for window in self.energy_windows])
-
-    def windows(self, mode: str) -> list[PublishedWindow]:
-        """Those of a mode. EEMBC's energy run prints each window twice: the energy, then the
-        number of inferences."""
-        if mode != "energy" or not self.energy_windows:
-            return self.performance_windows
-        if len(self.energy_windows) != len(self.performance_windows):
-            return self.energy_windows
-        return [
-            replace(window, inferences=window.inferences or other.inferences)
-            for window, other in zip(self.energy_windows, self.performance_windows, strict=True)
-        ]
+def is_of_mlcommons(path: Path) -> bool:
+    """Whether MLCommons' runner wrote it. Raises ResultError."""
+    return MLCOMMONS.search(read_text(path)) is not None
 
 
 def read_published(path: Path) -> Published:
@@ -62,7 +44,12 @@ def read_published(path: Path) -> Published:
     found = Published()
     current: list[PublishedWindow] = []
     energy_closed = performance_closed = False
+    last = ""
     for line in read_text(path).splitlines():
+        words = STAMP.sub("", line)
+        if words == last:  # a runner whose session went on prints each line once more
+            continue
+        last = words
         if match := ENERGY_WINDOW.search(line):
             if energy_closed:
                 found.energy_windows, found.median_uj, energy_closed = [], None, False
@@ -81,9 +68,34 @@ def read_published(path: Path) -> Published:
             found.median_uj, energy_closed = float(match.group(1)), True
         elif match := MEDIAN_IPS.search(line):
             found.median_ips, performance_closed = float(match.group(1)), True
-        elif current:
-            current[-1] = _with(current[-1], line)
+        else:
+            if current:
+                current[-1] = _with(current[-1], line)
+            _take_scores(found, line)
     return found
+
+
+def _take_scores(found: Published, line: str) -> None:
+    if match := TOP_1.search(line):
+        found.top_1_pct = _printed(match.group(1))
+    elif match := AUC.search(line):
+        found.auc = _printed(match.group(1))
+    elif match := DETECTIONS.search(line):
+        heard, missed, false_alarms = map(int, match.groups())
+        found.detections = Detections(
+            true_positives=heard, false_negatives=missed, false_positives=false_alarms
+        )
+    elif match := DUTY_RATIO.search(line):
+        found.duty_ratio = float(match.group(1))
+    elif match := PERIOD_S.search(line):
+        found.period_s = float(match.group(1))
+    elif match := POWER_MW.search(line):
+        found.power_mw = float(match.group(1))
+
+
+def _printed(text: str) -> Printed:
+    places = len(text.partition(".")[2]) if "e" not in text else 0
+    return Printed(value=float(text), half_unit=0.5 * 10.0**-places)
 
 
 def _with(window: PublishedWindow, line: str) -> PublishedWindow:
@@ -96,11 +108,6 @@ def _with(window: PublishedWindow, line: str) -> PublishedWindow:
     if match := ENERGY.search(line):
         return replace(window, energy_uj=float(match.group(1)))
     return window
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
 
 
 def _number(text: str | None) -> float | None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
+from npubench.audit.accuracy import Accuracy
+from npubench.audit.identity import Identity
+from npubench.audit.printed import Published, PublishedWindow
+from npubench.audit.streaming import StreamingRun
+
 CLOCK = "clock"
 """Name among the digests of all readings of the device's own clock: no two runs share them."""
 
@@ -25,23 +30,14 @@ class AuditWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedWindow:
-    """A window as the runner printed it."""
-
-    begin_s: float | None
-    seconds: float | None
-    energy_uj: float | None
-    inferences: int | None = None
-    ips: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult:
     """``mode``: performance, energy or accuracy. Throughput per second, energy in microjoules per
     inference; published values are None where the folder has none. ``uploads_s``: beginnings and
     ends of the uploads, in the time of the trace. ``digests``: SHA-256 of each raw file, line ends
     apart, and of the readings of the device's clock. ``streaming``: one long file instead of five
-    windows. ``unpaired``: marks that do not follow each other by the monitor's count."""
+    windows. ``unpaired``: marks that do not follow each other by the monitor's count. ``absent``:
+    files that are not there; ``problems``: what is wrong with those that are. ``voltage_due``: the file that
+    would hold the supply's voltage was read."""
 
     folder: str
     mode: str
@@ -50,19 +46,27 @@ class AuditResult:
     published_windows: tuple[PublishedWindow, ...] = ()
     published_ips: float | None = None
     published_uj: float | None = None
+    printed: Published = field(default_factory=Published)
+    identity: Identity = field(default_factory=Identity)
+    accuracy: Accuracy | None = None
+    streaming_run: StreamingRun | None = None
     voltage_mv: float | None = None
+    voltage_due: bool = False
     marks_count: int | None = None
     streaming: bool = False
     dropped_ratio: float | None = None
     uploads_s: tuple[tuple[float, float], ...] = ()
     errors: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     unpaired: tuple[str, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def ips(self) -> float | None:
-        """Median throughput from the raw windows."""
+        """Median throughput from the raw windows; of a streaming run that of its frames."""
+        if self.streaming:
+            return self.streaming_run.ips if self.streaming_run else None
         return _median(
             [
                 window.inferences / window.seconds
@@ -87,25 +91,6 @@ class AuditResult:
         """Time of one inference in the median window."""
         return 1000.0 / self.ips if self.ips else None
 
-    @property
-    def published_latency_ms(self) -> float | None:
-        """The inverse of the published throughput."""
-        return 1000.0 / self.published_ips if self.published_ips else None
-
-    @property
-    def latency_difference_pct(self) -> float | None:
-        """Latency from the raw data against the published one."""
-        return _difference(self.latency_ms, self.published_latency_ms)
-
-    @property
-    def energy_difference_pct(self) -> float | None:
-        """Energy from the raw data against the published one."""
-        return _difference(self.energy_uj, self.published_uj)
-
 
 def _median(values: list[float]) -> float | None:
     return median(values) if values else None
-
-
-def _difference(raw: float | None, published: float | None) -> float | None:
-    return 100.0 * (raw / published - 1.0) if raw is not None and published else None

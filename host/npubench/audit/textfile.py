@@ -9,6 +9,7 @@ from pathlib import Path
 from npubench.core.errors import ResultError
 
 LIMIT_BYTES = 1 << 30
+LFS_POINTER = b"version https://git-lfs"
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -16,16 +17,24 @@ MARKS = (
 )
 
 
+class AbsentError(ResultError):
+    """A file is not there, or only what stands for it."""
+
+
 def read_bytes(path: Path) -> bytes:
-    """The whole file. Raises ResultError for what is no ordinary file or cannot be read."""
+    """The whole file. Raises AbsentError for what Git LFS left in a file's place, ResultError for
+    what is no ordinary file or cannot be read."""
     try:
         if not path.is_file():
             raise ResultError(f"{path} is no ordinary file")
         if (size := path.stat().st_size) > LIMIT_BYTES:
             raise ResultError(f"{path} has {size} bytes, more than any runner writes")
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
+    if data.startswith(LFS_POINTER):
+        raise AbsentError(f"{path.name} (a pointer of Git LFS stands in its place)")
+    return data
 
 
 def read_text(path: Path) -> str:

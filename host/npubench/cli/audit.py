@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npubench.cli.output import JsonOption, LiveReporter, PlainReporter, console, print_json
+from npubench.core.errors import NpubenchError, StorageError
 from npubench.core.format import printable
 
 if TYPE_CHECKING:
-    from npubench.audit.check import Audit, Finding
-    from npubench.audit.result import AuditResult
+    from npubench.audit.check import Audit
+    from npubench.audit.verdict import Judged
 
 LINE_LIMIT = 1000
+FEW_RESULTS = 20
+"""So many results are all listed; of more, those that are confirmed only with --all."""
 
-HELP = """Compute latency and energy of MLPerf Tiny results again and list what is wrong.
+HELP = """Compute MLPerf Tiny results again from their raw data: one verdict for each.
 
-Reads folders of EEMBC's EnergyRunner and of MLCommons' runner: a whole repository of results, a
-submitter, a system or one run. Name several rounds to see results that were repeated. Ends with 1
-when something is wrong.
+Throughput, energy, accuracy and detections are computed and held against what was published; the
+benchmark's rules run on what there is. Reads folders of EEMBC's EnergyRunner and of MLCommons'
+runner: a whole repository of results, a submitter, a system or one run. Name several rounds to see
+results that were repeated. Ends with 0 when every result is confirmed or partly checked, else
+with 1.
 
-Example: npubench audit results_v1.2/closed/ACME
+Example: npubench audit tiny_results_v1.2/closed/ACME --html audit.html
 """
 
 
@@ -36,91 +40,95 @@ def register(app: typer.Typer) -> None:
 def audit(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of results.")],
     as_json: JsonOption = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write one HTML page.")
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labels",
+            metavar="PATH",
+            help="Classes of other accuracy files: y_labels.csv, or a folder above it.",
+        ),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="List confirmed results too, however many.")
+    ] = False,
 ) -> int:
-    """Every result found, then every finding."""
+    """Verdicts, then every result with its findings, what moves a number most first."""
+    from npubench.audit.document import document
+
+    try:
+        found = _run(folders, labels or [])
+        if html is not None:
+            _write_page(found, html)
+    except NpubenchError as error:
+        if not as_json:
+            raise
+        console(stderr=True).print(f"npubench: {error.message}", markup=False, soft_wrap=True)
+        said = {"kind": error.kind, "message": error.message, "hint": error.hint}
+        print_json(document(None, said))
+        return error.exit_code
+    if as_json:
+        print_json(document(found))
+    else:
+        _print_lines(found, show_all=show_all)
+    return 0 if found.passes else 1
+
+
+def _run(folders: list[Path], labels: list[Path]) -> Audit:
     from npubench.audit.check import audit as run_audit
 
     if console(stderr=True).is_terminal:
         with LiveReporter() as live:
-            found = run_audit(folders, live)
-    else:
-        found = run_audit(folders, PlainReporter())
-    if as_json:
-        _print_json(found)
-    else:
-        _print_lines(found)
-    return 1 if found.findings else 0
+            return run_audit(folders, live, labels=labels)
+    return run_audit(folders, PlainReporter(), labels=labels)
 
 
-def _print_json(found: Audit) -> None:
-    from npubench.audit.check import RULES
+def _write_page(found: Audit, path: Path) -> None:
+    from npubench.audit.page import render
 
-    results: list[dict[str, Any]] = [
-        {
-            **asdict(result),
-            "ips": result.ips,
-            "energy_uj": result.energy_uj,
-            "latency_ms": result.latency_ms,
-            "published_latency_ms": result.published_latency_ms,
-            "latency_difference_pct": result.latency_difference_pct,
-            "energy_difference_pct": result.energy_difference_pct,
-            "findings": [
-                {"rule": item.rule, "detail": item.detail} for item in _of(result, found.findings)
-            ],
-        }
-        for result in found.results
-    ]
-    print_json(
-        {
-            "results": results,
-            "findings": [asdict(item) for item in found.findings],
-            "rules": RULES,
-        }
-    )
+    try:
+        path.write_text(render(found), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="name a file in a folder that can be written to",
+        ) from error
 
 
-def _print_lines(found: Audit) -> None:
-    out = console()
-    for result in found.results:
-        parts = [f"{result.folder}: {result.mode}, {result.runner}, {len(result.windows)} windows"]
-        if result.mode != "accuracy":
-            parts += _figures(result)
-            rules = sorted({item.rule for item in _of(result, found.findings)})
-            parts.append(" ".join(rules) or "nothing wrong")
-        out.print(printable(", ".join(parts), LINE_LIMIT), markup=False, soft_wrap=True)
-    for item in found.findings:
-        line = f"{item.rule}: {item.folder}: {item.detail}"
-        out.print(printable(line, LINE_LIMIT), markup=False, soft_wrap=True)
-    out.print(f"{len(found.results)} results, {len(found.findings)} findings")
+def _print_lines(found: Audit, *, show_all: bool) -> None:
+    from npubench.audit.verdict import Verdict
+
+    counts = Counter(item.verdict for item in found.judged)
+    for verdict in (item for item in Verdict if counts[item]):
+        hidden = verdict is Verdict.CONFIRMED and len(found.judged) > FEW_RESULTS and not show_all
+        _print(f"{verdict}: {counts[verdict]}" + (" (listed with --all)" if hidden else ""))
+        if not hidden:
+            for item in _ranked(found, verdict):
+                _print_result(item)
+    for finding in found.elsewhere:
+        _print(f"{finding.rule}: {finding.folder}: {finding.detail}")
+    lines = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    _print(f"{len(found.judged)} results: {', '.join(lines)}; {len(found.findings)} findings")
 
 
-def _figures(result: AuditResult) -> list[str]:
-    figures = []
-    for name, unit, raw, published, difference_pct in (
-        (
-            "latency",
-            "ms",
-            result.latency_ms,
-            result.published_latency_ms,
-            result.latency_difference_pct,
-        ),
-        (
-            "energy",
-            "uJ per inference",
-            result.energy_uj,
-            result.published_uj,
-            result.energy_difference_pct,
-        ),
-    ):
-        if raw is not None:
-            said = "nothing published"
-            if published is not None and difference_pct is not None:
-                said = f"published {published:.4f}, {difference_pct:+.3f} %"
-            figures.append(f"{name} {raw:.4f} {unit} ({said})")
-        elif published is not None:
-            figures.append(f"{name} not computed (published {published:.4f} {unit})")
-    return figures
+def _ranked(found: Audit, verdict: str) -> list[Judged]:
+    items = [item for item in found.judged if item.verdict == verdict]
+    return sorted(items, key=lambda item: -item.moves_pct)
 
 
-def _of(result: AuditResult, findings: Sequence[Finding]) -> list[Finding]:
-    return [item for item in findings if item.folder == result.folder]
+def _print_result(item: Judged) -> None:
+    from npubench.audit.words import figures_words, name_of
+
+    _print(f"  {name_of(item)}: {figures_words(item) or 'no figure'}")
+    for finding in item.findings:
+        _print(f"    {finding.rule} ({finding.effect}): {finding.detail}")
+    said = tuple(finding.detail for finding in item.findings)
+    for reason in item.open_reasons:
+        if not (said and reason.endswith(said)):
+            _print(f"    {reason}")
+
+
+def _print(line: str) -> None:
+    console().print(printable(line, LINE_LIMIT), markup=False, soft_wrap=True)

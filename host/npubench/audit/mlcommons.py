@@ -94,7 +94,7 @@ def read_mlcommons(result: ResultFolder, mode: str, labels: Labels) -> AuditResu
                 _read_energy(number, infer, entry.get("power"), read)
             elif "start_time" in infer and "end_time" in infer:
                 _read_laps(number, infer, read)
-            if "detections" in infer:
+            if "wav_file" in infer:
                 read.streaming_run = _read_streaming(infer, entry.get("dutycycle"))
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             read.problems.append(f"entry {number} of results.json cannot be read: {error}")
@@ -165,7 +165,7 @@ def _read_answer(entry: dict[str, Any], infer: dict[str, Any], read: _Read) -> N
 def _read_streaming(infer: dict[str, Any], frames: Any) -> StreamingRun:
     times = duty(frames["start_times_s"], frames["stop_times_s"]) if frames else None
     return StreamingRun(
-        detections_ms=tuple(int(value) for value in infer["detections"]),
+        detections_ms=tuple(int(value) for value in infer.get("detections", ())),
         words_s=tuple(
             (float(begin), float(end)) for begin, end in infer.get("detection_windows", ())
         ),

@@ -75,7 +75,8 @@ style-src 'sha256-{{ style_hash }}'; base-uri 'none'; form-action 'none'">
 <tbody>
 {% for row in findings %}
 <tr><td class="v" title="{{ row.meaning }}">{{ row.rule }}<br>\
-<span class="muted">{{ row.effect }}</span></td><td>{{ row.name }}</td><td class="num">{{ row.moves }}</td><td>{{ row.detail }}</td></tr>
+<span class="muted">{{ row.effect }}</span></td>
+<td>{{ row.name }}</td><td class="num">{{ row.moves }}</td><td>{{ row.detail }}</td></tr>
 {% endfor %}
 </tbody></table></div>
 </section>

@@ -36,8 +36,8 @@ class AuditResult:
     ends of the uploads, in the time of the trace. ``digests``: SHA-256 of each raw file, line ends
     apart, and of the readings of the device's clock. ``streaming``: one long file instead of five
     windows. ``unpaired``: marks that do not follow each other by the monitor's count. ``absent``:
-    files that are not there; ``problems``: what is wrong with those that are. ``voltage_due``: the file that
-    would hold the supply's voltage was read."""
+    files that are not there; ``problems``: what is wrong with those that are. ``voltage_due``: the
+    file that would hold the supply's voltage was read."""
 
     folder: str
     mode: str

@@ -91,8 +91,8 @@ def _open_reasons(published: Sequence[Figure]) -> tuple[str, ...]:
 def _why(verdict: Verdict, claimed: Sequence[Figure], findings: Sequence[Finding]) -> list[str]:
     if verdict is Verdict.CONFIRMED:
         return [f"{figure.name} from {figure.basis}" for figure in claimed if figure.agrees]
-    effect = {
-        Verdict.CONTRADICTED: Effect.CONTRADICTS,
-        Verdict.RULE_BROKEN: Effect.BREAKS,
-    }.get(verdict, Effect.WEAKENS)
-    return [f"{item.rule}: {item.detail}" for item in findings if item.effect is effect]
+    effects = {
+        Verdict.CONTRADICTED: (Effect.CONTRADICTS, Effect.BREAKS),
+        Verdict.RULE_BROKEN: (Effect.BREAKS,),
+    }.get(verdict, (Effect.WEAKENS,))
+    return [f"{item.rule}: {item.detail}" for item in findings if item.effect in effects]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROUND = re.compile(r"(?:^|[_-])v(\d+\.\d+)$", re.IGNORECASE)
+ROUND = re.compile(r"(?:[\w.-]*[_-])?v(\d+\.\d+)(?:-[\w.-]+)?")
 BENCHMARKS = {
     "kws": ("kws", "kws01", "keyword_spotting"),
     "vww": ("vww", "vww01", "visual_wake_words", "visual_wake_word", "person_detection"),
@@ -46,8 +46,10 @@ def identify(path: Path, *, has_own_mode: bool, model: str = "") -> Identity:
         for at, part in enumerate(parts)
         if part == "results" and at >= 2 and parts[at - 2].lower() in DIVISIONS
     ]
-    rounds = [found.group(1) for part in parts if (found := ROUND.search(part))]
     place = places[-1] if places else None
+    # A system may be called BOARD_V1.0: the round stands above the division.
+    above = parts if place is None else parts[: place - 2]
+    rounds = [found.group(1) for part in above if (found := ROUND.fullmatch(part))]
     below = list(parts[place + 1 :] if place is not None else parts)
     if has_own_mode:
         below = below[:-1]

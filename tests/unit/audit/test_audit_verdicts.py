@@ -462,6 +462,27 @@ def test_the_document_has_one_shape_and_says_whose_result_it_is(
     assert "is no folder" in bad["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        (
+            "tiny_results_v1.3-main/closed/A/results/BOARD_V2.0/ic/performance",
+            ("v1.3", "BOARD_V2.0"),
+        ),
+        ("rounds/v0.7/open/A/results/tvm/BOARD/ic/net/performance", ("v0.7", "tvm/BOARD")),
+        ("closed/A/results/K1_V1.0/ic/performance", ("", "K1_V1.0")),
+        ("BOARD_V1.0/ic/performance", ("", "")),
+    ],
+)
+def test_a_version_of_a_board_is_no_round(
+    folder: str, expected: tuple[str, str], tmp_path: Path
+) -> None:
+    write_performance(tmp_path / folder)
+    identity = one(tmp_path).result.identity
+    assert (identity.round, identity.system) == expected
+    assert identity.benchmark == "ic"
+
+
 def test_the_page_holds_all_and_runs_nothing(tmp_path: Path) -> None:
     place = "v1.2/closed/<script>alert(1)</script>/results/b/kws"
     Eembc(printed_ratio=1.01).write(tmp_path / place / "energy")

@@ -196,7 +196,7 @@ def eembc_accuracy_log(
         at = 2.0 + number
         said = ",".join(f"{score:.3f}" for score in scores)
         lines += [
-            f'{at:09.3f} parser: Command "bload dut "/home/acme/datasets/{model}/{name}""',
+            f'{at:09.3f} parser: Command "bload dut "datasets/{model}/{name}""',
             f"{at + 0.1:09.3f} dut: infer 1 0%m-warmup-start-0",
             f"{at + 0.1:09.3f} dut: m-infer-start-1",
             f"{at + 0.2:09.3f} dut: m-infer-done",

@@ -40,6 +40,22 @@ static bool number(const char *text, uint32_t base, uint32_t *value)
     return true;
 }
 
+/* As atoi() does it for MLPerf's base commands: a sign, then digits as far as they go; 0 without.
+ * What does not fit saturates. */
+static int32_t leading_number(const char *text)
+{
+    const bool negative = *text == '-';
+    if (negative || *text == '+') {
+        text++;
+    }
+    int32_t sum = 0;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        const int32_t digit = *text - '0';
+        sum = sum > (INT32_MAX - digit) / 10 ? INT32_MAX : 10 * sum + digit;
+    }
+    return negative ? -sum : sum;
+}
+
 /* Cut `line` into words, in place; MAX_WORDS at most, the last holds what is left over. */
 static uint32_t split(char *line, const char *words[MAX_WORDS])
 {
@@ -83,7 +99,9 @@ static bool put_checked(const char *const words[])
     if (count < 0) {
         return true;
     }
-    if (nb_crc_of(bytes, (uint32_t)count) != crc) {
+    if (count > DBC_BYTES) {
+        nb_put_error(NB_E_OUT_OF_RANGE_TEXT);
+    } else if (nb_crc_of(bytes, (uint32_t)count) != crc) {
         nb_put_error(NB_E_BAD_CRC_TEXT);
     } else if (!nb_input_put(offset, bytes, (uint32_t)count)) {
         nb_put_error(NB_E_OUT_OF_RANGE_TEXT);
@@ -153,22 +171,20 @@ static void provoke_fault(void)
 #endif
 }
 
-static bool put_input(const char *const words[], uint32_t count)
+/* A size that is negative is a large one, as with MLPerf's firmware. */
+static void put_input(const char *const words[], uint32_t count)
 {
-    uint32_t bytes;
-    if (count == 2 && equal(words[1], "print")) {
+    if (count < 2) {
+        nb_put_error("Command 'db' requires a subcommand");
+    } else if (equal(words[1], "print")) {
         nb_input_db_print();
-    } else if (count == 3 && equal(words[1], "load")) {
-        if (!number(words[2], 10, &bytes)) {
-            return false;
-        }
-        nb_input_db_load(bytes);
-    } else if (count == 2) {
+    } else if (!equal(words[1], "load")) {
         nb_input_db_hex(words[1]);
+    } else if (count < 3) {
+        nb_put_error("Command 'db load' requires the # of bytes");
     } else {
-        return false;
+        nb_input_db_load((uint32_t)leading_number(words[2]));
     }
-    return true;
 }
 
 /* The verbs, each ended by a space, in the order of enum verb. `help` prints them as they stand. */
@@ -218,18 +234,17 @@ static enum verb find_verb(const char *word)
 }
 
 /* Words that MLPerf's base commands do not use are ignored, as MLPerf's firmware does. */
-static bool infer(const char *const words[], uint32_t count)
+static void infer(const char *const words[], uint32_t count)
 {
-    uint32_t iterations = 0;
-    uint32_t warmups = 10;
-    if (count > 2 && !number(words[2], 10, &warmups)) {
-        return false;
+    const int32_t iterations = count < 2 ? 1 : leading_number(words[1]);
+    const int32_t warmups = count < 3 ? 10 : leading_number(words[2]);
+    if (iterations <= 0) {
+        nb_put_error("Inference iterations must be >0");
+    } else if (warmups < 0) {
+        nb_put_error("Inference warmup must be >=0");
+    } else {
+        nb_mlperf_infer((uint32_t)iterations, (uint32_t)warmups);
     }
-    if (count < 2 || !number(words[1], 10, &iterations)) {
-        iterations = 0;
-    }
-    nb_mlperf_infer(iterations, warmups);
-    return true;
 }
 
 /* Run a known command. False: its arguments are wrong, nothing was done. */
@@ -254,11 +269,11 @@ static bool run(enum verb verb, const char *const words[], uint32_t count)
         nb_mlperf_timestamp();
         return true;
     case DB:
-        good = put_input(words, count);
-        break;
+        put_input(words, count);
+        return true;
     case INFER:
-        good = infer(words, count);
-        break;
+        infer(words, count);
+        return true;
     case RESULTS:
         nb_mlperf_results();
         return true;

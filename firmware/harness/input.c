@@ -6,6 +6,8 @@
 __attribute__((section(".nb_fixture"))) nb_fixture_memory nb_fixture;
 bool nb_input_has_floats;
 
+/* The input is what `db` uploads, or nothing since boot: MLPerf's firmware then tells its size. */
+static bool uploads = true;
 static uint32_t upload_expected;
 static uint32_t upload_used;
 
@@ -46,6 +48,7 @@ void nb_input_seed(uint32_t seed)
         input += runs[run].bytes;
     }
     nb_input_has_floats = false;
+    uploads = false;
 }
 
 int32_t nb_hex_digit(char c)
@@ -59,28 +62,25 @@ int32_t nb_hex_digit(char c)
 
 int32_t nb_input_hex(const char *hex, uint8_t *data, uint32_t limit)
 {
-    uint32_t count = 0;
-    while (hex[0] != '\0') {
+    const uint32_t digits = (uint32_t)strlen(hex);
+    if (digits % 2 != 0) {
+        nb_put_error("Insufficent number of hex digits");
+        return -1;
+    }
+    const uint32_t count = digits / 2 < limit ? digits / 2 : limit;
+    for (uint32_t i = 0; i < count; i++, hex += 2) {
         const int32_t high = nb_hex_digit(hex[0]);
-        const int32_t low = hex[1] == '\0' ? 0 : nb_hex_digit(hex[1]);
+        const int32_t low = nb_hex_digit(hex[1]);
         if (high < 0 || low < 0) {
             nb_put_text("e-[Invalid hex digit '");
-            nb_put(high < 0 ? hex[0] : hex[1]);
+            nb_put(hex[0]);
+            nb_put(hex[1]);
             nb_put_line("']");
             return -1;
         }
-        if (hex[1] == '\0') {
-            nb_put_error("Insufficent number of hex digits");
-            return -1;
-        }
-        if (count == limit) {
-            nb_put_error(NB_E_OUT_OF_RANGE_TEXT);
-            return -1;
-        }
-        data[count++] = (uint8_t)(16 * high + low);
-        hex += 2;
+        data[i] = (uint8_t)(16 * high + low);
     }
-    return (int32_t)count;
+    return (int32_t)(digits / 2);
 }
 
 bool nb_input_put(uint32_t offset, const uint8_t *data, uint32_t bytes)
@@ -90,6 +90,7 @@ bool nb_input_put(uint32_t offset, const uint8_t *data, uint32_t bytes)
     }
     memcpy(&nb_fixture.input[offset], data, bytes);
     nb_input_has_floats = false;
+    uploads = false;
     return true;
 }
 
@@ -119,34 +120,57 @@ static void convert_upload(void)
 /* The first upload after a seed begins with the old content; what is not uploaded stays. */
 void nb_input_db_load(uint32_t bytes)
 {
-    if (bytes > NB_UPLOAD_BYTES) {
-        nb_put_text("e-[Expected bytes <= ");
-        nb_put_u64(NB_UPLOAD_BYTES);
-        nb_put_line("]");
+    if (bytes == 0) {
+        nb_put_error("Command 'db load' must be >0 bytes");
+        return;
+    }
+    if (bytes > NB_UPLOAD_BYTES) { /* no error to MLPerf's firmware: a line of text */
+        nb_put_text("Supplied buffer size ");
+        nb_put_i32((int32_t)bytes);
+        nb_put_number(" exceeds maximum of ", NB_UPLOAD_BYTES);
         return;
     }
     upload_expected = bytes;
     upload_used = 0;
+    uploads = true;
     nb_put_text("m-[Expecting ");
     nb_put_u64(bytes);
     nb_put_line(" bytes]");
 }
 
-/* All or nothing: a command with a wrong digit changes nothing. */
+/* All or nothing: a command with a wrong digit changes nothing. Digits after the last byte are not
+ * looked at; none belong to a load that is done. */
 void nb_input_db_hex(const char *hex)
 {
     uint8_t bytes[NB_COMMAND_BYTES / 2];
     const uint32_t left = upload_expected - upload_used;
-    const int32_t got = nb_input_hex(hex, bytes, left < sizeof bytes ? left : sizeof bytes);
+    const uint32_t limit = left < sizeof bytes ? left : sizeof bytes;
+    int32_t got = nb_input_hex(hex, bytes, limit);
     if (got <= 0) {
         return;
     }
+    if (limit == 0) {
+        nb_put_error(NB_E_OUT_OF_RANGE_TEXT);
+        return;
+    }
+    got = got < (int32_t)limit ? got : (int32_t)limit;
     for (int32_t i = 0; i < got; i++) {
         UPLOAD[upload_used++] = NB_UPLOAD_KIND == NB_UPLOAD_U8 ? bytes[i] ^ 0x80u : bytes[i];
     }
     if (upload_used == upload_expected) {
         convert_upload();
         nb_put_line("m-load-done");
+    }
+}
+
+/* In MLPerf's own words, and its own spelling. */
+void nb_input_tell_short(void)
+{
+    const uint32_t unit = NB_UPLOAD_KIND == NB_UPLOAD_F32LE ? 4 : 1;
+    if (uploads && upload_used != NB_UPLOAD_BYTES) {
+        nb_put_text("Input db has ");
+        nb_put_u64(upload_used / unit);
+        nb_put_number(" elemented, expected ", NB_UPLOAD_BYTES / unit);
     }
 }
 
@@ -161,5 +185,8 @@ void nb_input_db_print(void)
         if (i % 8 == 7 || i + 1 == upload_expected) {
             nb_put_end();
         }
+    }
+    if (upload_expected % 8 != 0) { /* MLPerf's firmware ends a short line twice */
+        nb_put_end();
     }
 }

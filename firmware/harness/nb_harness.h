@@ -94,14 +94,16 @@ extern bool nb_input_has_floats;
 void nb_input_seed(uint32_t seed);
 /* The value of a hex digit, or -1. */
 int32_t nb_hex_digit(char c);
-/* Bytes of hex digits in `hex` to `data`, at most `limit`. Number of bytes, or -1 and the error is
- * printed. */
+/* Bytes of hex digits in `hex` to `data`, the first `limit` of them. Number of bytes that `hex` has,
+ * or -1 and the error is printed. */
 int32_t nb_input_hex(const char *hex, uint8_t *data, uint32_t limit);
 /* `dbc`: put bytes at an offset of the raw input. False when they do not fit. */
 bool nb_input_put(uint32_t offset, const uint8_t *data, uint32_t bytes);
 void nb_input_db_load(uint32_t bytes);
 void nb_input_db_hex(const char *hex);
 void nb_input_db_print(void);
+/* Says so where the input is an upload that is not whole. */
+void nb_input_tell_short(void);
 
 /* post.c: from raw outputs to the answer. */
 typedef struct {

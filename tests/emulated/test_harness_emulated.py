@@ -12,6 +12,7 @@ from npubench.build.memory import account_memory
 from support.emitted import make_plan
 from support.firmware_line import FirmwareLine, build_small, record, run_firmware
 from support.harness_checks import (
+    check_as_the_reference,
     check_bad_input,
     check_base_commands,
     check_inputs,
@@ -31,7 +32,15 @@ STAGES = ("init", "load", "infer", "unload", "post", "outer")
 
 
 @pytest.mark.parametrize(
-    "check", [check_base_commands, check_bad_input, check_inputs, check_restarts, check_stack]
+    "check",
+    [
+        check_base_commands,
+        check_as_the_reference,
+        check_bad_input,
+        check_inputs,
+        check_restarts,
+        check_stack,
+    ],
 )
 @pytest.mark.parametrize("board_name", ["qemu-m4", "qemu-m55"])
 def test_harness_keeps_its_promises(board_name: str, check: Callable[[FirmwareLine], None]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from support.emitted import IDENTITY
 from support.firmware_line import FirmwareLine, build_small, record, run_firmware
 from support.harness_checks import (
+    check_as_the_reference,
     check_bad_input,
     check_base_commands,
     check_inputs,
@@ -34,7 +35,15 @@ def line() -> Iterator[FirmwareLine]:
 
 
 @pytest.mark.parametrize(
-    "check", [check_base_commands, check_bad_input, check_inputs, check_restarts, check_stack]
+    "check",
+    [
+        check_base_commands,
+        check_as_the_reference,
+        check_bad_input,
+        check_inputs,
+        check_restarts,
+        check_stack,
+    ],
 )
 def test_harness_keeps_its_promises_on_the_host(
     line: FirmwareLine, check: Callable[[FirmwareLine], None]

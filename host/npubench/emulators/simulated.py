@@ -127,7 +127,8 @@ class SimulatedBoard:
         if verb == "results":
             return self._results()
         if verb == "infer":
-            count, warmups = int(words[0]), int(words[1]) if len(words) > 1 else 10
+            count = int(words[0]) if words else 1
+            warmups = int(words[1]) if len(words) > 1 else 10
             if count < 1:
                 return _lines("e-[Inference iterations must be >0]")
             begin = self._timestamp()
@@ -144,7 +145,9 @@ class SimulatedBoard:
     def _db(self, words: list[str]) -> bytes:
         if words[0] == "load":
             if int(words[1]) > self.network.input_bytes:
-                return _lines(f"e-[Expected bytes <= {self.network.input_bytes}]")
+                return _lines(
+                    f"Supplied buffer size {words[1]} exceeds maximum of {self.network.input_bytes}"
+                )
             self._upload_left = int(words[1])
             return _lines(f"m-[Expecting {self._upload_left} bytes]")
         if words[0] == "print":

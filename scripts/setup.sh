@@ -27,7 +27,7 @@ fail() {
 }
 
 case "${1:-}" in
-bench) lock=requirements.lock space="about 1.2 GB" ;;
+bench) lock=requirements.lock space="about 0.5 GB" ;;
 all) lock=requirements-dev.lock space="about 2.8 GB" ;;
 *)
     echo "usage: scripts/setup.sh bench|all" >&2

@@ -14,6 +14,7 @@ from npubench.power.energy.clockfit import ClockFit, device_edges, fit_clocks
 from npubench.power.energy.edges import EdgeFinder, Wiring
 from npubench.power.energy.marks import IDLE, PAUSE, STAGE_OF_CODE, Mark
 from npubench.power.energy.refusal import Cause, Reason
+from npubench.power.energy.slow import SlowNoise
 from npubench.power.energy.term import Term, mean
 from npubench.power.energy.windows import MAX_RANGES, Window
 from npubench.power.source.interface import Block, Traits
@@ -21,6 +22,7 @@ from npubench.power.source.interface import Block, Traits
 # A window that lies in the record at least so far from the ends of a slept idle.
 SLEEP_MARGIN_S = 0.02
 END_TO_END = "end_to_end"
+SLOW = "noise, slow"
 LOOPED = ("init_warm", "load", "unload", "post")
 
 
@@ -123,7 +125,8 @@ def account(
                 f"(tolerance {100 * limits.voltage_tolerance_ratio:g} %)",
             )
         )
-    books = _Books(traits, fit, limits)
+    slow = SlowNoise([window.power_nw for mark, window in measured if mark.code == IDLE])
+    books = _Books(traits, fit, limits, slow)
     idle = books.idle(measured)
     reasons += idle.reasons
     return Account(
@@ -156,7 +159,8 @@ def _windows(marks: Sequence[Mark], fit: ClockFit) -> list[Window]:
         else:
             end = fit.place(mark.end_s, segment)
         if mark.code != PAUSE:
-            windows.append(Window(name=STAGE_OF_CODE[mark.code], begin=begin, end=end))
+            name, is_idle = STAGE_OF_CODE[mark.code], mark.code == IDLE
+            windows.append(Window(name=name, begin=begin, end=end, keeps_samples=is_idle))
     return windows
 
 
@@ -240,7 +244,8 @@ class _Idle:
 class _Books:
     """Turns windows into terms, all in microjoules, microwatts and seconds."""
 
-    def __init__(self, traits: Traits, fit: ClockFit, limits: Limits) -> None:
+    def __init__(self, traits: Traits, fit: ClockFit, limits: Limits, slow: SlowNoise) -> None:
+        self._slow = slow
         self._traits = traits
         self._fit = fit
         self._limits = limits
@@ -275,6 +280,9 @@ class _Books:
         # cancel.
         parts["fit rate"] = (lever * scale - value * step_s) * fit.rate_sigma_hz
         parts[f"noise {number}"] = window.noise_nw * scale * max(window.length, 0.0) ** 0.5
+        parts[f"{SLOW} {number}"] = (
+            self._slow.sigma_nw(window.length) * scale * max(window.length, 0.0)
+        )
         if window.filtered:
             parts[f"filter {number}"] = abs(window.peak_nw) * scale * window.filtered * 0.29
         return Term(value=value, parts=parts)
@@ -378,8 +386,8 @@ def _mean_each(each: Sequence[_Each]) -> _Each:
     nets = [item.net for item in each if item.net is not None]
     count = len(each)
     return _Each(
-        gross=mean(item.gross for item in each),
-        net=mean(nets) if len(nets) == count else None,
+        gross=_together(mean(item.gross for item in each)),
+        net=_together(mean(nets)) if len(nets) == count else None,
         repeats=each[0].repeats,
         windows=count,
         samples=sum(item.samples for item in each),
@@ -387,6 +395,16 @@ def _mean_each(each: Sequence[_Each]) -> _Each:
         peak_uw=max(item.peak_uw for item in each),
         charge_uc=sum(item.charge_uc for item in each) / count,
     )
+
+
+def _together(term: Term) -> Term:
+    """The slow noise of all windows as one source that adds up: the windows may lie alike in it."""
+    slow = {source: part for source, part in term.parts.items() if source.startswith(SLOW)}
+    if len(slow) < 2:
+        return term
+    parts = {source: part for source, part in term.parts.items() if source not in slow}
+    parts[min(slow)] = sum(abs(part) for part in slow.values())
+    return Term(value=term.value, parts=parts)
 
 
 def _loop_share(each: _Each, counted_us: float | None) -> float:

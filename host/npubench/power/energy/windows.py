@@ -20,6 +20,7 @@ class Window:
 
     Power is in nanowatts (microamperes times millivolts); sums are over samples, ends counted in
     part with the value of their neighbour inside. ``*_by_range`` index the instrument's range.
+    ``keeps_samples``: the power of each whole sample is kept, for its spectrum.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Window:
     voltage_sum_mv: float = 0.0
     begin_nw: float = 0.0
     end_nw: float = 0.0
+    keeps_samples: bool = False
+    _kept: list[NDArray[np.float64]] = field(default_factory=list)
     _last: float | None = None
     _edge_sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 2)))
 
@@ -67,6 +70,11 @@ class Window:
         if self.samples < 2:
             return 0.0
         return float(np.sqrt(self.squared_steps / (2 * (self.samples - 1))))
+
+    @property
+    def power_nw(self) -> NDArray[np.float64]:
+        """The power of each whole sample, where it was kept."""
+        return np.concatenate(self._kept) if self._kept else np.zeros(0)
 
     def add(self, block: Block, voltage_mv: float) -> None:
         """Add what of ``block`` lies in the window."""
@@ -109,6 +117,8 @@ class Window:
         self.samples += len(current)
         self.voltage_sum_mv += float(voltage.sum())
         self.peak_nw = max(self.peak_nw, float(power.max()))
+        if self.keeps_samples:
+            self._kept.append(power)
         steps = np.diff(power)
         self.squared_steps += float(steps @ steps)
         if self._last is not None:

@@ -31,9 +31,10 @@ from npubench.power.capture.rig import (
     open_power,
 )
 from npubench.power.capture.session import Marked, read_marked
-from npubench.power.energy.account import Account, StageEnergy, account
+from npubench.power.energy.account import Account, account
 from npubench.power.energy.marks import IDLE, PAUSE, Mark, marks_of
 from npubench.power.energy.refusal import Reason
+from npubench.power.energy.stage import StageEnergy
 from npubench.power.parts import Capture, read_capture
 from npubench.power.simulators.model import LEAD_S, model_hash, trace_of
 from npubench.power.source.interface import Traits

@@ -13,6 +13,7 @@ from npubench.power.energy.duty import break_even_per_second, duty_power_uw
 from npubench.power.energy.edges import Edge, EdgeFinder, Wiring
 from npubench.power.energy.marks import Mark
 from npubench.power.energy.refusal import Reason
+from npubench.power.energy.slow import SlowNoise
 from npubench.power.energy.term import Term
 from npubench.power.simulators.base import Feed, Frontend
 from npubench.power.simulators.model import trace_of
@@ -82,6 +83,79 @@ def test_the_stated_interval_covers_the_truth_as_often_as_it_says() -> None:
         net += stage.net.low <= true_net <= stage.net.high
     assert 0.93 <= gross / SEEDS <= 0.98
     assert 0.93 <= net / SEEDS <= 0.98
+
+
+HUM_SEEDS = 60
+TIGHT = Accuracy(
+    ranges=(RangeAccuracy(gain_ratio=0.001, offset_ua=2.0),), voltage_ratio=0.0005, source="tests"
+)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "least", "hum_ua", "hum_hz"),
+    [
+        (100_000.0, 1000, 100.0, 50.0),
+        (100_000.0, 1000, 200.0, 50.0),
+        (100_000.0, 1000, 500.0, 50.0),
+        (100_000.0, 1000, 300.0, 60.0),
+        (20_000.0, 100, 200.0, 50.0),
+        (20_000.0, 1000, 500.0, 50.0),
+        (5_000.0, 1000, 500.0, 50.0),
+        (4_000.0, 500, 200.0, 60.0),
+    ],
+)
+def test_hum_is_in_the_interval(rate_hz: float, least: int, hum_ua: float, hum_hz: float) -> None:
+    """An accurate instrument, so that nothing hides the hum; its phase is any."""
+    marks = make_marks(rate_hz=rate_hz, least=least)
+    trace = trace_of(marks, MODEL, SECONDS)[0]
+    traits = replace(TRAITS, rate_hz=rate_hz, min_window_samples=least, accuracy=TIGHT)
+    generator = np.random.default_rng(20261127)
+    stages = ("load", "infer", "post")
+    hits = dict.fromkeys([f"{stage} {kind}" for stage in stages for kind in ("gross", "net")], 0)
+    for seed in range(HUM_SEEDS):
+        frontend = Frontend(
+            gain_error_ratio=generator.normal(0.0, TIGHT.of_range(0).gain_sigma_ratio),
+            offset_error_ua=generator.normal(0.0, TIGHT.of_range(0).offset_sigma_ua),
+            noise_ua=generator.uniform(1.0, 20.0),
+            clock_ppm=generator.uniform(-200.0, 200.0),
+        )
+        feed = Feed(
+            trace, rate_hz=rate_hz, frontend=frontend, faults=frozenset(), trouble_s=0.0, seed=seed
+        )
+        current, levels = feed.take(feed.count)
+        turns = hum_hz * np.arange(len(current)) / rate_hz + generator.uniform()
+        volts_ratio = 1 + generator.normal(0.0, TIGHT.voltage_ratio / 2)
+        current = (current + hum_ua * np.sin(2 * np.pi * turns)) * volts_ratio
+        block = block_of(0, current.astype(np.float32), markers=levels)
+        found = account(
+            lambda block=block: [block],  # type: ignore[misc]
+            marks,
+            traits,
+            wiring=Wiring(),
+            limits=replace(LIMITS, min_window_samples=least),
+            stage_us=STAGE_US,
+        )
+        assert not found.reasons
+        for stage in stages:
+            energy = found.stages[stage]
+            truth = true_uj(stage) * volts_ratio
+            idle = MODEL.idle_ua * MODEL.supply_mv * STAGE_US[stage] * 1e-9 * volts_ratio
+            hits[f"{stage} gross"] += energy.gross.low <= truth <= energy.gross.high
+            assert energy.net is not None
+            hits[f"{stage} net"] += energy.net.low <= truth - idle <= energy.net.high
+    assert min(hits.values()) >= 0.93 * HUM_SEEDS, hits
+
+
+def test_slow_noise_is_nothing_where_the_noise_is_white() -> None:
+    generator = np.random.default_rng(1)
+    idles = [generator.normal(1000.0, 50.0, 5000) for _ in range(4)]
+    white = 50.0 / 1150**0.5
+    assert SlowNoise(idles).sigma_nw(1150) < white
+    hum = 300.0 * np.sin(2 * np.pi * 50.0 * np.arange(5000) / 100_000.0)
+    seen = SlowNoise([idle + hum for idle in idles]).sigma_nw(1150)
+    # Half a turn in a window: 2/pi of the amplitude at worst, 1/sqrt(2) of that on average.
+    assert 0.35 * 300.0 < seen < 0.6 * 300.0
+    assert SlowNoise([]).sigma_nw(1150) == 0.0
 
 
 def test_an_ideal_instrument_gives_every_stage_exactly() -> None:

@@ -12,8 +12,14 @@ from npubench.power.instruments.ppk2 import Ppk2
 from npubench.power.simulators.base import Feed, Frontend
 from npubench.power.simulators.ppk2 import CALIBRATION, RANGE_TOPS_UA, SimulatedPpk2
 from npubench.power.simulators.trace import Piece, Trace
-from npubench.power.source.interface import Setup
-from npubench.power.wire.ppk2 import ADC_VOLT_PER_COUNT, DEFAULTS, RANGES, parse_metadata
+from npubench.power.source.interface import Flag, Setup
+from npubench.power.wire.ppk2 import (
+    ADC_VOLT_PER_COUNT,
+    DEFAULTS,
+    RANGES,
+    WordDecoder,
+    parse_metadata,
+)
 
 LEVELS_UA = (20.0, 200.0, 2_000.0, 20_000.0, 200_000.0)
 
@@ -106,6 +112,42 @@ def test_old_units_without_voltage_terms_and_user_gains_are_whole() -> None:
 @pytest.mark.parametrize("value", ["0", "1", ""])
 def test_a_unit_that_says_calibrated_0_is_used(value: str) -> None:
     assert parse_metadata(metadata(Calibrated=value)).calibrated is (value == "1")
+
+
+@pytest.mark.parametrize("count", [2, 3, 9, 40])
+def test_glitches_at_switches_that_follow_each_other_are_one(count: int) -> None:
+    """A current at the border of two ranges: every switch rings, and none has time to settle."""
+    words = np.full(
+        300, int(CALIBRATION.adc(2, np.array([5000.0]), 3000.0)[0]) | 2 << 14, np.uint32
+    )
+    high = int(CALIBRATION.adc(3, np.array([5000.0]), 3000.0)[0]) | 3 << 14
+    ringing = int(CALIBRATION.adc(3, np.array([30_000.0]), 3000.0)[0]) | 3 << 14
+    low_ringing = int(CALIBRATION.adc(2, np.array([30_000.0]), 3000.0)[0]) | 2 << 14
+    for place in range(100, 100 + 2 * count, 2):
+        words[place] = ringing
+        words[place + 1] = low_ringing
+    words[100 + 2 * count] = low_ringing
+    words[200:] = high
+    words[200:202] = ringing
+    words |= (np.arange(300, dtype=np.uint32) & 63) << np.uint32(18)
+    decoder = WordDecoder(CALIBRATION.table(3000.0))
+    blocks = [decoder.feed(words.astype("<u4").tobytes()), decoder.flush()]
+    current = np.concatenate([block.current_ua for block in blocks if block is not None])
+    flags = np.concatenate([block.flags for block in blocks if block is not None])
+    assert len(current) == 300
+    assert current == pytest.approx(5000.0, abs=60.0)
+    assert not (flags & Flag.SUSPECT).any()
+
+
+def test_a_range_that_never_settles_is_doubted() -> None:
+    words = (2 + (np.arange(40_000, dtype=np.uint32) // 2 & 1)) << np.uint32(14) | np.uint32(3000)
+    words |= (np.arange(40_000, dtype=np.uint32) & 63) << np.uint32(18)
+    decoder = WordDecoder(CALIBRATION.table(3000.0))
+    data = words.astype("<u4").tobytes()
+    blocks = [decoder.feed(data[at : at + 4000]) for at in range(0, len(data), 4000)]
+    flags = np.concatenate([b.flags for b in [*blocks, decoder.flush()] if b is not None])
+    assert len(flags) == 40_000
+    assert (flags & Flag.SUSPECT != 0).mean() > 0.9
 
 
 class TestForeignClients:

@@ -15,6 +15,16 @@ from npubench.power.energy.edges import EdgeFinder, Wiring
 from npubench.power.energy.marks import IDLE, PAUSE, STAGE_OF_CODE, Mark
 from npubench.power.energy.refusal import Cause, Reason
 from npubench.power.energy.slow import SlowNoise
+from npubench.power.energy.stage import (
+    SLOW,
+    Each,
+    StageEnergy,
+    difference,
+    loop_share,
+    mean_each,
+    stage_of,
+    sum_of,
+)
 from npubench.power.energy.term import Term, mean
 from npubench.power.energy.windows import MAX_RANGES, Window
 from npubench.power.source.interface import Block, Traits
@@ -22,7 +32,6 @@ from npubench.power.source.interface import Block, Traits
 # A window that lies in the record at least so far from the ends of a slept idle.
 SLEEP_MARGIN_S = 0.02
 END_TO_END = "end_to_end"
-SLOW = "noise, slow"
 LOOPED = ("init_warm", "load", "unload", "post")
 
 
@@ -39,24 +48,6 @@ class Limits:
     min_window_samples: int = 1000
     device_clock_ppm: float = 0.0
     idle_must_sleep: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageEnergy:
-    """One repetition of a stage, in microjoules. ``net`` is None without an idle window.
-
-    ``repeats``: repetitions in a window; ``windows``: how many; ``samples``: in all of them.
-    """
-
-    gross: Term
-    net: Term | None
-    repeats: int
-    windows: int
-    samples: int
-    duration_us: float
-    mean_uw: float
-    peak_uw: float
-    charge_uc: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,32 +322,32 @@ class _Books:
         stage_us: Mapping[str, float],
     ) -> dict[str, StageEnergy]:
         """Every stage, the mean over its windows; ``infer`` without its load; end to end."""
-        found: dict[str, list[_Each]] = {}
+        found: dict[str, list[Each]] = {}
         for number, (mark, window) in enumerate(measured):
             if mark.code == IDLE or window.length <= 0:
                 continue
             found.setdefault(window.name, []).append(self._each(mark, window, number, idle))
-        whole = {name: _mean_each(each) for name, each in found.items()}
+        whole = {name: mean_each(each) for name, each in found.items()}
         result: dict[str, StageEnergy] = {}
         infer, load = whole.get("infer"), whole.get("load")
         for name in LOOPED:
             if name in whole:
-                result[name] = _stage(whole[name], _loop_share(whole[name], stage_us.get(name)))
+                result[name] = stage_of(whole[name], loop_share(whole[name], stage_us.get(name)))
         if infer is not None and load is not None:
-            result["infer"] = _difference(infer, load)
+            result["infer"] = difference(infer, load)
         last = [result[name] for name in ("unload", "post") if name in result]
         if infer is not None and load is not None and len(last) == 2:
-            result[END_TO_END] = _sum([result["load"], result["infer"], *last])
+            result[END_TO_END] = sum_of([result["load"], result["infer"], *last])
         return result
 
-    def _each(self, mark: Mark, window: Window, number: int, idle: _Idle) -> _Each:
+    def _each(self, mark: Mark, window: Window, number: int, idle: _Idle) -> Each:
         gross = self.energy(window, mark, number)
         seconds = self.seconds(window)
         power = idle.power_at((mark.begin_s + mark.end_s) / 2)
         net = None if power is None else gross - power.times(seconds)
         share = 1.0 / mark.repeats
         charge = float(window.current_by_range.sum()) * self._step_s * share
-        return _Each(
+        return Each(
             gross=gross.times(share),
             net=None if net is None else net.times(share),
             repeats=mark.repeats,
@@ -366,99 +357,3 @@ class _Books:
             peak_uw=window.peak_nw * 1e-3,
             charge_uc=charge,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Each:
-    """One repetition, from one window or the mean of several."""
-
-    gross: Term
-    net: Term | None
-    repeats: int
-    windows: int
-    samples: int
-    seconds: float
-    peak_uw: float
-    charge_uc: float
-
-
-def _mean_each(each: Sequence[_Each]) -> _Each:
-    nets = [item.net for item in each if item.net is not None]
-    count = len(each)
-    return _Each(
-        gross=_together(mean(item.gross for item in each)),
-        net=_together(mean(nets)) if len(nets) == count else None,
-        repeats=each[0].repeats,
-        windows=count,
-        samples=sum(item.samples for item in each),
-        seconds=sum(item.seconds for item in each) / count,
-        peak_uw=max(item.peak_uw for item in each),
-        charge_uc=sum(item.charge_uc for item in each) / count,
-    )
-
-
-def _together(term: Term) -> Term:
-    """The slow noise of all windows as one source that adds up: the windows may lie alike in it."""
-    slow = {source: part for source, part in term.parts.items() if source.startswith(SLOW)}
-    if len(slow) < 2:
-        return term
-    parts = {source: part for source, part in term.parts.items() if source not in slow}
-    parts[min(slow)] = sum(abs(part) for part in slow.values())
-    return Term(value=term.value, parts=parts)
-
-
-def _loop_share(each: _Each, counted_us: float | None) -> float:
-    """Which share of a repetition is the stage itself: the rest is the loop around it."""
-    if counted_us is None or each.seconds <= 0:
-        return 1.0
-    return min(1.0, counted_us * 1e-6 / each.seconds)
-
-
-def _stage(each: _Each, share: float) -> StageEnergy:
-    return StageEnergy(
-        gross=each.gross.times(share),
-        net=None if each.net is None else each.net.times(share),
-        repeats=each.repeats,
-        windows=each.windows,
-        samples=each.samples,
-        duration_us=each.seconds * share * 1e6,
-        mean_uw=each.gross.value / each.seconds if each.seconds else 0.0,
-        peak_uw=each.peak_uw,
-        charge_uc=each.charge_uc * share,
-    )
-
-
-def _difference(infer: _Each, load: _Each) -> StageEnergy:
-    """``infer`` alone: what load and infer took together, less a load with its loop."""
-    seconds = infer.seconds - load.seconds
-    gross = infer.gross - load.gross
-    return StageEnergy(
-        gross=gross,
-        net=None if infer.net is None or load.net is None else infer.net - load.net,
-        repeats=infer.repeats,
-        windows=infer.windows,
-        samples=infer.samples,
-        duration_us=seconds * 1e6,
-        mean_uw=gross.value / seconds if seconds > 0 else 0.0,
-        peak_uw=infer.peak_uw,
-        charge_uc=infer.charge_uc - load.charge_uc,
-    )
-
-
-def _sum(stages: Sequence[StageEnergy]) -> StageEnergy:
-    gross, net = stages[0].gross, stages[0].net
-    for stage in stages[1:]:
-        gross = gross + stage.gross
-        net = None if net is None or stage.net is None else net + stage.net
-    microseconds = sum(stage.duration_us for stage in stages)
-    return StageEnergy(
-        gross=gross,
-        net=net,
-        repeats=min(stage.repeats for stage in stages),
-        windows=min(stage.windows for stage in stages),
-        samples=sum(stage.samples for stage in stages),
-        duration_us=microseconds,
-        mean_uw=gross.value * 1e6 / microseconds if microseconds else 0.0,
-        peak_uw=max(stage.peak_uw for stage in stages),
-        charge_uc=sum(stage.charge_uc for stage in stages),
-    )

@@ -39,7 +39,7 @@ class SlowNoise:
             float(np.sum(power * np.minimum(1.0, 1.0 / (np.pi * cycles * length)) ** 2))
             for cycles, power in self._lines
         ]
-        return float(np.mean(variances)) ** 0.5
+        return float(np.sqrt(np.mean(variances)))
 
 
 def _lines(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -31,6 +31,8 @@ COUNTER_MASK = 63
 SYNC_WORDS = 8
 # Samples after a range switch in which the front end settles.
 SETTLE_SAMPLES = 3
+# Switches that follow each other so closely are one; such a run may be this long.
+LONGEST_RUN = 4096
 UNSYNCED_LIMIT_BYTES = 1 << 16
 # A sample alone in another range is believed if it is within this factor of its neighbours.
 EXCURSION_RATIO = 2.0
@@ -293,12 +295,17 @@ class WordDecoder:
             changed &= present
         changes = np.flatnonzero(changed)
         keep = len(words)
+        all_changes = changes
         if not last and len(changes) and keep - changes[-1] <= SETTLE_SAMPLES + 1:
             keep = int(changes[max(0, len(changes) - 1)])
             while len(changes) > 1 and changes[-1] - changes[-2] <= SETTLE_SAMPLES:
                 changes = changes[:-1]
                 keep = int(changes[-1])
-            changes = changes[changes < keep]
+            if len(words) - keep > LONGEST_RUN + 2 * SETTLE_SAMPLES:
+                # It does not come to rest: it is given out as it is, and doubted.
+                keep, changes = len(words), all_changes
+            else:
+                changes = changes[changes < keep]
         self._held_words, self._held_flags = words[keep:], flags[keep:]
         if keep == 0:
             return None
@@ -331,23 +338,26 @@ class WordDecoder:
         """Replace what follows a range switch, doubt lone samples, blank what was lost."""
         count = len(current)
         before = self._range
-        for at in changes:
-            old = int(ranges[at - 1]) if at else before
-            alone = at + 1 < count and int(ranges[at + 1]) == old
-            if alone:
-                level = float(current[at + 1])
-                value = float(current[at])
-                low, high = sorted((abs(level), abs(value)))
-                if high > EXCURSION_RATIO * max(low, 1e-3):
-                    flags[at] |= Flag.SUSPECT
+        for first, last in _runs(changes):
+            old = int(ranges[first - 1]) if first else before
+            settled = last + SETTLE_SAMPLES
+            if last == first + 1 and int(ranges[last]) == old:
+                # A lone sample in another range is what a misplaced byte looks like, too; where
+                # the sample after it is off as well, the switch back made the front end ring.
+                level = float(current[first - 1 if first else min(settled, count - 1)])
+                if _is_off(current[first], level) and not _is_off(current[last], level):
+                    flags[first] |= Flag.SUSPECT
                     self._suspect += 1
+                    continue
+            if last - first > LONGEST_RUN:
+                # The front end never came to rest: nothing says what the current was.
+                flags[first:settled] |= np.uint8(Flag.SUSPECT)
+                self._suspect += min(settled, count) - first
                 continue
-            if at and flags[at - 1] & Flag.SUSPECT:
-                continue
-            settled = min(int(at) + SETTLE_SAMPLES, count - 1)
-            current[at:settled] = current[settled]
-            flags[at:settled] |= np.uint8(Flag.FILTERED)
-            self._filtered += settled - int(at)
+            settled = min(settled, count - 1)
+            current[first:settled] = current[settled]
+            flags[first:settled] |= np.uint8(Flag.FILTERED)
+            self._filtered += settled - first
         lost = (flags & Flag.LOST) != 0
         if lost.any():
             current[lost] = np.nan
@@ -359,3 +369,18 @@ class WordDecoder:
             markers[:] = np.where(source > 0, markers[np.maximum(source - 1, 0)], self._markers)
             ranges[:] = np.where(source > 0, ranges[np.maximum(source - 1, 0)], stayed)
         return flags
+
+
+def _is_off(value: float, level: float) -> bool:
+    low, high = sorted((abs(float(value)), abs(level)))
+    return high > EXCURSION_RATIO * max(low, 1e-3)
+
+
+def _runs(changes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First and last switch of each run in which none had time to settle."""
+    if not len(changes):
+        return []
+    cuts = np.flatnonzero(np.diff(changes) > SETTLE_SAMPLES)
+    firsts = changes[np.concatenate(([0], cuts + 1))]
+    lasts = changes[np.concatenate((cuts, [len(changes) - 1]))]
+    return [(int(first), int(last)) for first, last in zip(firsts, lasts, strict=True)]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npubench.npu.ethosu.config import Accelerator
+from npubench.npu.ethosu.curves import sigmoid16, tanh16
 from npubench.npu.ethosu.isa import StreamError
 from npubench.npu.ethosu.memory import Regions, read_map, read_range, write_map
 from npubench.npu.ethosu.operation import (
@@ -37,6 +38,8 @@ WINDOW_LIMIT_ELEMENTS = 1 << 26
 """Far above what a network for this NPU holds; a broken stream can ask for any size."""
 LUT_BYTES = 2048
 LUT_SLOT_BYTES = 256
+TANH, SIGMOID = 3, 4
+"""Numbers of ACTIVATION: the curves of 16-bit outputs."""
 
 
 class FunctionalCore:
@@ -148,14 +151,12 @@ class FunctionalCore:
         low, high = op.activation_range
         if op.ofm.bits == 32 and not op.force_int8:
             return _wrap32(values)
+        if op.activation in (TANH, SIGMOID):
+            # The curve takes what the scaling gives, before any clamp.
+            values = tanh16(values) if op.activation == TANH else sigmoid16(values)
         values = np.clip(values + op.ofm.zero_point, low, high)
         if op.lut is not None:
             return self._lookup(op, values)
-        if op.activation in (3, 4):
-            raise StreamError(
-                "TANH and SIGMOID activations (16-bit) are not modelled",
-                offset_bytes=op.offset_bytes,
-            )
         limits = _limits(op.ofm)
         return np.clip(values, *limits)
 
@@ -163,7 +164,7 @@ class FunctionalCore:
         assert op.lut is not None
         begin = self._shram.size - LUT_BYTES + op.lut * LUT_SLOT_BYTES
         table = self._shram[begin:]
-        if op.ifm.bits == 16 and op.ofm.bits != 32 and op.ofm.bits != 8:
+        if op.ofm.bits == 16:
             return _lookup16(table, values, op.offset_bytes)
         if op.ofm.bits == 8:
             entries = table[:256].view(np.int8 if op.ofm.signed else np.uint8).astype(np.int64)

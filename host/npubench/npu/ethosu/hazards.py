@@ -110,10 +110,14 @@ def _map(fmap: FeatureMap, *, writes: bool) -> Iterator[_Access]:
     ):
         if rows <= 0 or columns <= 0:
             continue
-        size = (rows - 1) * fmap.stride_y + (columns - 1) * fmap.stride_x
+        steps = [(rows - 1) * fmap.stride_y, (columns - 1) * fmap.stride_x]
         if fmap.brick:
-            size += (depth - 1) // 16 * fmap.stride_c + 16 * fmap.element_bytes
-        else:
-            size += depth * fmap.element_bytes
-        begin = fmap.bases[tile]
-        yield _Access(region=fmap.region, begin=begin, end=begin + size, writes=writes)
+            steps.append((depth - 1) // 16 * fmap.stride_c)
+        run = (16 if fmap.brick else depth) * fmap.element_bytes
+        base = fmap.bases[tile]
+        yield _Access(
+            region=fmap.region,
+            begin=base + sum(min(0, step) for step in steps),
+            end=base + sum(max(0, step) for step in steps) + run,
+            writes=writes,
+        )

@@ -141,27 +141,13 @@ def _view(
             f"{alignment}",
             offset_bytes=offset_bytes,
         )
-    last = base + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if fmap.brick:
-        # The last brick may be cut: only the channels that exist are touched.
-        last -= (BRICK_CHANNELS - 1 - (depth - 1) % BRICK_CHANNELS) * dtype.itemsize
-    if last + dtype.itemsize > memory.size:
+    reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    begin = base + sum(min(0, part) for part in reach)
+    end = base + sum(max(0, part) for part in reach) + dtype.itemsize
+    if begin < 0 or end > memory.size:
         raise StreamError(
-            f"{what} tile {tile} ends at {last + dtype.itemsize:#x}, its region {fmap.region} has "
+            f"{what} tile {tile} lies at {begin:#x}..{end:#x}, its region {fmap.region} has "
             f"{memory.size:#x} bytes",
-            offset_bytes=offset_bytes,
-            fault=StreamFault.BUS,
-        )
-    if (
-        fmap.brick
-        and (depth % BRICK_CHANNELS)
-        and (
-            base + sum((s - 1) * t for s, t in zip(shape, strides, strict=True)) + dtype.itemsize
-            > memory.size
-        )
-    ):
-        raise StreamError(
-            f"{what} tile {tile}: its last brick leaves the region",
             offset_bytes=offset_bytes,
             fault=StreamFault.BUS,
         )

@@ -194,6 +194,11 @@ class Registers:
             raise StreamError(f"{code.name} {value:#x} exceeds 40 bits", offset_bytes=self._offset)
         return value
 
+    def stride(self, code: Cmd1) -> int:
+        """A stride in bytes: 40 bits, two's complement (a map may be walked backwards)."""
+        value = self.address(code)
+        return value - (1 << 40) if value >> 39 else value
+
     def signed16(self, code: Cmd0, default: int | None = None) -> int:
         """A register read as a signed 16-bit number."""
         value = self.get(code, default)
@@ -274,9 +279,9 @@ def _map(registers: Registers, prefix: str, shape: tuple[int, int, int], offset:
         height0=registers.get(Cmd0[f"{prefix}_HEIGHT0_M1"]) + 1,
         height1=registers.get(Cmd0[f"{prefix}_HEIGHT1_M1"]) + 1,
         shape=shape,
-        stride_y=registers.address(Cmd1[f"{prefix}_STRIDE_Y"]),
-        stride_x=registers.address(Cmd1[f"{prefix}_STRIDE_X"]),
-        stride_c=registers.address(Cmd1[f"{prefix}_STRIDE_C"]),
+        stride_y=registers.stride(Cmd1[f"{prefix}_STRIDE_Y"]),
+        stride_x=registers.stride(Cmd1[f"{prefix}_STRIDE_X"]),
+        stride_c=registers.stride(Cmd1[f"{prefix}_STRIDE_C"]),
         bits=bits,
         signed=signed,
         brick=brick,

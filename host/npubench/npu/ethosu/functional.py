@@ -150,7 +150,8 @@ class FunctionalCore:
     def _activate(self, op: BlockOp, values: Values) -> Values:
         low, high = op.activation_range
         if op.ofm.bits == 32 and not op.force_int8:
-            return _wrap32(values)
+            # Saturates: the last doubling of Vela's softmax over equal values needs it.
+            return np.clip(values, *_limits(op.ofm))
         if op.activation in (TANH, SIGMOID):
             # The curve takes what the scaling gives, before any clamp.
             values = tanh16(values) if op.activation == TANH else sigmoid16(values)

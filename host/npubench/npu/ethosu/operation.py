@@ -195,8 +195,11 @@ class Registers:
         return value
 
     def stride(self, code: Cmd1) -> int:
-        """A stride in bytes: 40 bits, two's complement (a map may be walked backwards)."""
-        value = self.address(code)
+        """A stride in bytes: 40 bits, two's complement (a map may be walked backwards).
+
+        Vela's legacy core fills the bits above with the sign; they are beyond the register.
+        """
+        value = self.get(code) & ((1 << 40) - 1)
         return value - (1 << 40) if value >> 39 else value
 
     def signed16(self, code: Cmd0, default: int | None = None) -> int:

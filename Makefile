@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone lists the commands.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench flash test check lock readme clean distclean
+.PHONY: help setup bench flash test test-all check lock readme clean distclean
 
 # Options count only when given to make itself: PORT and the like may stand in anybody's
 # environment. They reach the scripts through the environment, where no quoting can go wrong.
@@ -22,6 +22,7 @@ help:
 	@echo ''
 	@echo '  make setup    set up everything, TensorFlow and the test tools included; leaves .venv/bin/npubench'
 	@echo '  make test     set up everything and run the tests'
+	@echo '  make test-all  the same with the long random runs'
 	@echo '  make check    ruff, mypy and import-linter alone'
 	@echo '  make lock     refresh the pinned versions (needs uv)'
 	@echo '  make readme   refresh the table of boards in README.md'
@@ -41,6 +42,9 @@ flash:
 
 test: setup
 	.venv/bin/python -m pytest -n 2
+
+test-all: setup
+	.venv/bin/python -m pytest -n 2 -m ''
 
 check: setup
 	.venv/bin/ruff check

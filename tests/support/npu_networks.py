@@ -1,8 +1,8 @@
 """Random networks of several operators, for what single operators cannot show.
 
-Each seed gives one network: a chain with branches of two to six operators that an Ethos-U55 may run,
-int8 or int16, with shapes, scales and options drawn within what TFLite Micro takes. The same seed
-gives the same bytes.
+Each seed gives one network: a chain with branches of two to six operators that an Ethos-U55 may
+run, int8 or int16, with shapes, scales and options drawn within what TFLite Micro takes. The same
+seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data" / "ops"))
 
-from make_ops import (  # noqa: E402
+from make_ops import (
     NONE,
     RELU,
     RELU6,
@@ -62,7 +62,11 @@ class Builder:
         return float(self.rng.uniform(0.01, 0.12)), int(self.rng.integers(-40, 41))
 
     def value(
-        self, shape: tuple[int, ...], *, like: Value | None = None, at: tuple[float, int] | None = None
+        self,
+        shape: tuple[int, ...],
+        *,
+        like: Value | None = None,
+        at: tuple[float, int] | None = None,
     ) -> Value:
         scale, zero = at or ((like.scale, like.zero) if like else self.quantization())
         index = self.net.tensor(shape, scale, zero, dtype=self.dtype)
@@ -98,7 +102,9 @@ class Builder:
         stride = (self.pick([1, 1, 2]),) * 2
         padding = SAME if self.chance(0.6) else VALID
         dilation = (self.pick([1, 1, 1, 2]),) * 2 if stride == (1, 1) else (1, 1)
-        if any((k - 1) * dilation[0] + 1 > size for k, size in zip(kernel, x.shape[1:3], strict=True)):
+        if any(
+            (k - 1) * dilation[0] + 1 > size for k, size in zip(kernel, x.shape[1:3], strict=True)
+        ):
             dilation = (1, 1)
         filters = depth * self.pick([1, 1, 2]) if depthwise and depth == 1 else depth
         if not depthwise:
@@ -111,7 +117,9 @@ class Builder:
         shape = (1, *kernel, filters) if depthwise else (filters, *kernel, depth)
         taps = kernel[0] * kernel[1] * (1 if depthwise else depth)
         largest = 120 if self.dtype == "int8" else 30000
-        scales = scales_of(self.rng, filters, largest * y.scale / (x.scale * 120 * 70 * np.sqrt(taps)))
+        scales = scales_of(
+            self.rng, filters, largest * y.scale / (x.scale * 120 * 70 * np.sqrt(taps))
+        )
         if self.dtype == "int16":
             scales = scales_of(self.rng, filters, y.scale / (x.scale * 70 * np.sqrt(taps)))
         data = self.rng.integers(-127, 128, shape)
@@ -184,9 +192,7 @@ class Builder:
         size = tuple(self.between(1, min(3, n)) for n in x.shape[1:3])
         step = self.pick([1, 2])
         padding = SAME if self.chance(0.5) else VALID
-        out = tuple(
-            extent(n, k, step, 1, padding) for n, k in zip(x.shape[1:3], size, strict=True)
-        )
+        out = tuple(extent(n, k, step, 1, padding) for n, k in zip(x.shape[1:3], size, strict=True))
         options = filled(
             schema.Pool2DOptionsT(),
             filterHeight=size[0],
@@ -355,7 +361,7 @@ class Builder:
 
 
 def random_network(seed: int, only: tuple[str, ...] = ()) -> tuple[bytes, tuple[str, ...]]:
-    """(the .tflite, its operators in order). ``only``: names of Builder's operators to draw from."""
+    """(the .tflite, its operators in order). ``only``: names of Builder's methods to draw from."""
     build = Builder(seed)
     steps: list[Callable[[Value], bool]] = [
         build.conv, build.conv, build.depthwise, build.transpose_conv, build.dense, build.pool,

@@ -128,55 +128,6 @@ class Reference:
         return [self._interpreter.get_output(index).tobytes() for index in range(outputs)]
 
 
-class Interpreter:
-    """A network in LiteRT's reference kernels."""
-
-    def __init__(self, model: Path) -> None:
-        litert = pytest.importorskip(
-            "ai_edge_litert.interpreter", reason="ai-edge-litert is not installed"
-        )
-        self._interpreter = litert.Interpreter(
-            model_path=str(model),
-            experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
-        )
-        self._interpreter.allocate_tensors()
-
-    def run(self, inputs: list[NDArray[np.generic]]) -> list[bytes]:
-        """The outputs as bytes."""
-        for details, values in zip(self._interpreter.get_input_details(), inputs, strict=True):
-            self._interpreter.set_tensor(details["index"], values)
-        self._interpreter.invoke()
-        return [
-            self._interpreter.get_tensor(details["index"]).tobytes()
-            for details in self._interpreter.get_output_details()
-        ]
-
-
-def verdict(network: Path, folder: Path, *, accelerator: str, seed: int = 0) -> str:
-    """Who is off, where a network on the NPU's model and TFLM differ.
-
-    ``exact``; ``cpu`` (Vela leaves operators there); ``compiler``: TFLM equals the streams of
-    Vela's legacy core and not those of its default one; ``tflm``: LiteRT equals the NPU and not
-    TFLM; ``unexplained``.
-    """
-    streams = []
-    for legacy in (False, True):
-        compiled = compile_network(network, folder, accelerator=accelerator, legacy=legacy)
-        model = read_vela(compiled.read_bytes(), name=network.stem)
-        if not legacy:
-            if not model.ops or not all(op.is_job for op in model.ops):
-                return "cpu"
-            reference = Reference(network)
-            inputs = reference.inputs(len(model.inputs), seed)
-            expected = reference.run(inputs, len(model.outputs))
-        streams.append(run_compiled(model, accelerator, inputs))
-        if streams[0] == expected:
-            return "exact"
-    if streams[1] == expected:
-        return "compiler"
-    return "tflm" if Interpreter(network).run(inputs) == streams[0] else "unexplained"
-
-
 def differing(
     network: Path, folder: Path, *, accelerator: str, mode: str = "Shared_Sram", seeds: int = 2
 ) -> int | None:

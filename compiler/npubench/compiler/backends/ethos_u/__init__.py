@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from npubench.boards import Board
 from npubench.compiler.analyze import analyze
 from npubench.compiler.arena import plan_arena
 from npubench.compiler.backends.cpu import check_memory
-from npubench.compiler.backends.ethos_u.output import VelaTensor, read_vela
-from npubench.compiler.backends.ethos_u.partition import Partition, Segment, partition
-from npubench.compiler.backends.ethos_u.vela import (
-    PACKAGE,
-    VERSION,
-    VelaResult,
+from npubench.compiler.backends.ethos_u.choice import Choice, choose
+from npubench.compiler.backends.ethos_u.options import (
+    EthosUOptions,
     VelaSettings,
-    compile_with_vela,
+    parse_options,
+    settings_of,
 )
+from npubench.compiler.backends.ethos_u.output import VelaTensor
+from npubench.compiler.backends.ethos_u.partition import Partition, Segment
+from npubench.compiler.backends.ethos_u.vela import PACKAGE, VERSION, VelaResult
 from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.plan import Constant, Estimate, Fallback, NpuJob, Plan, Step
-from npubench.core.errors import CompileError, ConfigError
-from npubench.core.paths import data_root
+from npubench.core.errors import CompileError
 
 if TYPE_CHECKING:
     from npubench.npu.ethosu.memory_system import MemorySystem
@@ -62,6 +63,11 @@ class EthosUBackend:
     """Splits a network between the NPU and the CPU as Vela decides."""
 
     name: str = "ethos-u"
+    options: EthosUOptions = field(default_factory=EthosUOptions)
+
+    def with_options(self, values: Mapping[str, str]) -> EthosUBackend:
+        """This backend with options from text. Raises UsageError for what it does not know."""
+        return replace(self, options=parse_options(values))
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Compile for the NPU of ``board``, whose file says for which accelerator and memories.
@@ -69,11 +75,13 @@ class EthosUBackend:
         Raises ToolMissing without Vela, UnsupportedOp for an operator that neither the NPU nor a
         kernel runs, DoesNotFit when weights or arena exceed their region.
         """
-        settings = settings_of(board)
-        result = compile_with_vela(model, settings)
-        split = partition(graph, read_vela(result.model, name=graph.name))
+        asked = settings_of(board, self.options)
+        memory_system_of(asked)  # refuses what the file lacks, by name and before Vela
+        choice = choose(graph, model, asked, self.options.core)
+        settings, result, split = choice.settings, choice.result, choice.split
         steps, constants = _steps(graph, split)
-        reserved_bytes, fast_offset_bytes = _reserved(split)
+        own_fast = has_own_fast_memory(settings)
+        reserved_bytes, fast_offset_bytes = _reserved(split, own_fast=own_fast)
         plan = Plan(
             backend=self.name,
             steps=steps,
@@ -84,34 +92,16 @@ class EthosUBackend:
             fallbacks=_fallbacks(graph, split, result),
             estimates=_estimates(split, result, settings),
             driver=DRIVER if split.segments else "none",
-            extra_files=_files(split, fast_offset_bytes, settings) if split.segments else {},
+            extra_files=(
+                _files(split, fast_offset_bytes if own_fast else None, settings)
+                if split.segments
+                else {}
+            ),
             defines={"NB_NPU": "1"} if split.segments else {},
-            npu=_record(graph, split, result, settings),
+            npu=_record(graph, choice, self.options),
         )
         check_memory(graph, plan, board)
         return plan
-
-
-def settings_of(board: Board) -> VelaSettings:
-    """What board.toml says of its NPU. Raises ConfigError when it says too little."""
-    npu = board.npu
-    if npu is None or npu.backend != "ethos-u":
-        raise ConfigError(
-            f"board {board.id} has no Ethos-U",
-            hint="choose a board with one, or --backend cpu",
-        )
-    values: dict[str, str] = {}
-    for key in ("accelerator", "system_config", "memory_mode", "config_file"):
-        value = npu.config.get(key)
-        if not isinstance(value, str):
-            raise ConfigError(f"board {board.id}: npu.config.{key} is missing or no text")
-        values[key] = value
-    return VelaSettings(
-        accelerator=values["accelerator"],
-        system_config=values["system_config"],
-        memory_mode=values["memory_mode"],
-        config_file=data_root() / "boards" / values["config_file"],
-    )
 
 
 def _steps(graph: Graph, split: Partition) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
@@ -185,14 +175,23 @@ def _placed(steps: list[Step]) -> tuple[Step, ...]:
     return tuple(reversed(placed))
 
 
-def _reserved(split: Partition) -> tuple[int, int]:
+def has_own_fast_memory(settings: VelaSettings) -> bool:
+    """Whether the NPU's fast memory is another than the arena's; Vela's legacy core names two
+    tensors where it is one memory."""
+    from npubench.npu.ethosu.memory_system import REGION_FAST, REGION_SCRATCH
+
+    system = memory_system_of(settings)
+    return system.region_port(REGION_SCRATCH) != system.region_port(REGION_FAST)
+
+
+def _reserved(split: Partition, *, own_fast: bool) -> tuple[int, int]:
     """(bytes at the arena's start that Vela planned, where a fast scratch of its own begins)."""
     end = fast = 0
     for segment in split.segments:
         tensors = segment.tensors
         for tensor in (tensors.scratch, *tensors.inputs, *tensors.outputs):
             end = max(end, (tensor.offset_bytes or 0) + tensor.size_bytes)
-        if tensors.fast_scratch.index != tensors.scratch.index:
+        if own_fast and tensors.fast_scratch.index != tensors.scratch.index:
             fast = max(fast, tensors.fast_scratch.size_bytes)
     begin = -(-end // BASE_ALIGN_BYTES) * BASE_ALIGN_BYTES
     return begin + fast, begin
@@ -214,7 +213,9 @@ def _job_constants(split: Partition) -> tuple[Constant, ...]:
     return tuple(found.values())
 
 
-def _files(split: Partition, fast_offset_bytes: int, settings: VelaSettings) -> dict[str, str]:
+def _files(
+    split: Partition, fast_offset_bytes: int | None, settings: VelaSettings
+) -> dict[str, str]:
     from npubench.compiler.emit.context import Header, Macro
     from npubench.compiler.emit.render import render
     from npubench.npu.ethosu.driver_errors import driver_errors
@@ -242,10 +243,11 @@ def _files(split: Partition, fast_offset_bytes: int, settings: VelaSettings) -> 
     }
 
 
-def _job(segment: Segment, fast_offset_bytes: int) -> JobContext:
+def _job(segment: Segment, fast_offset_bytes: int | None) -> JobContext:
+    """A job's entry; ``fast_offset_bytes`` is None where arena and fast memory are one."""
     tensors = segment.tensors
     assert tensors.stream.data is not None
-    own_fast = tensors.fast_scratch.index != tensors.scratch.index
+    shared = tensors.fast_scratch.index == tensors.scratch.index
     scratch_offset_bytes = tensors.scratch.offset_bytes or 0
     return JobContext(
         stream=_name(tensors.stream),
@@ -254,7 +256,9 @@ def _job(segment: Segment, fast_offset_bytes: int) -> JobContext:
         constant_bytes=len(tensors.constants.data or b""),
         scratch_offset_bytes=scratch_offset_bytes,
         scratch_bytes=tensors.scratch.size_bytes,
-        fast_offset_bytes=fast_offset_bytes if own_fast else scratch_offset_bytes,
+        fast_offset_bytes=(
+            scratch_offset_bytes if shared or fast_offset_bytes is None else fast_offset_bytes
+        ),
         fast_bytes=tensors.fast_scratch.size_bytes,
     )
 
@@ -305,35 +309,44 @@ def memory_system_of(settings: VelaSettings) -> MemorySystem:
     )
 
 
-def _record(
-    graph: Graph, split: Partition, result: VelaResult, settings: VelaSettings
-) -> dict[str, object]:
+def _record(graph: Graph, choice: Choice, options: EthosUOptions) -> dict[str, object]:
     """What run.json says of the NPU."""
     from npubench.npu.ethosu.config import accelerator
 
+    settings, split = choice.settings, choice.split
     macs = {layer.index: layer.macs for layer in analyze(graph).layers}
     total = sum(macs.values())
     on_npu = sum(macs[index] for segment in split.segments for index in segment.op_indices)
     system = memory_system_of(settings)
     model = accelerator(settings.accelerator)
+    core = " (legacy core)" if settings.legacy else ""
     return {
         "accelerator": settings.accelerator,
         "config_sha256": system.sha256(model),
         "macs_share": round(on_npu / total, 6) if total else 0.0,
         "fallbacks": tuple(
             f"{fallback.op_index} {fallback.op}: {fallback.reason}"
-            for fallback in _fallbacks(graph, split, result)
+            for fallback in _fallbacks(graph, split, choice.result)
         ),
         "details": {
-            "compiler": f"{PACKAGE} {VERSION}",
+            "compiler": f"{PACKAGE} {VERSION}{core}",
             "system_config": settings.system_config,
             "memory_mode": settings.memory_mode,
+            "optimise": settings.optimise,
             "npu_hz": round(system.clock_hz),
             "peak_macs_per_cycle": model.macs,
             "jobs": len(split.segments),
             "npu_macs": on_npu,
+            **({"remarks": "; ".join(choice.remarks)} if choice.remarks else {}),
+            **({"options": _told(options)} if options.changed else {}),
         },
     }
 
 
+def _told(options: EthosUOptions) -> str:
+    return ",".join(f"{name}={value}" for name, value in options.changed.items())
+
+
 BACKEND = EthosUBackend()
+
+__all__ = ["BACKEND", "EthosUBackend", "memory_system_of", "settings_of"]

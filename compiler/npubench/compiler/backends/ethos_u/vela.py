@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from npubench.compiler.backends.ethos_u.check import check_jobs
+from npubench.compiler.backends.ethos_u.options import VelaSettings
+from npubench.compiler.backends.ethos_u.output import read_vela
 from npubench.core.errors import (
     CompileError,
     ConfigError,
+    ModelFormatError,
     NpubenchError,
     ToolError,
     ToolMissing,
@@ -28,18 +32,13 @@ from npubench.core.tool import TAIL_CHARS, ToolResult, run_tool
 
 PACKAGE: Final = "ethos-u-vela"
 VERSION: Final = "5.2.0"
+OTHER_WAYS: Final = (
+    "try Vela's other core with --set ethos-u.core=legacy (or =default), or compile for the CPU: "
+    "--backend cpu"
+)
 _TIMEOUT_S: Final = 600.0
-_CACHE_FORMAT: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VelaSettings:
-    """What a network is compiled for. ``config_file`` holds both named sections."""
-
-    accelerator: str
-    system_config: str
-    memory_mode: str
-    config_file: Path
+_COMPLAINT: Final = re.compile(r"\s*Error\b")
+_CACHE_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +97,10 @@ def _key(model: bytes, config: bytes, settings: VelaSettings) -> str:
         settings.accelerator.encode(),
         settings.system_config.encode(),
         settings.memory_mode.encode(),
+        settings.optimise.encode(),
+        str(settings.arena_cache_bytes).encode(),
+        str(settings.legacy).encode(),
+        ",".join(settings.ignored).encode(),
         config,
         model,
     ):
@@ -129,6 +132,9 @@ def _run(model: bytes, settings: VelaSettings) -> VelaResult:
                 "--output-format",
                 "tflite",
                 "--enable-debug-db",
+                "--optimise",
+                settings.optimise,
+                *_chosen(settings),
             ),
             cwd=folder,
             timeout_s=_TIMEOUT_S,
@@ -136,18 +142,39 @@ def _run(model: bytes, settings: VelaSettings) -> VelaResult:
         )
         if result.code != 0:
             raise _failure(result)
+        said = result.stdout + result.stderr
+        complaint = next((line for line in said.splitlines() if _COMPLAINT.match(line)), None)
         output = folder / "network_vela.tflite"
-        if not output.is_file():
+        if complaint is not None or not output.is_file():
             raise CompileError(
-                "Vela wrote no network: " + (result.stdout + result.stderr).strip()[-500:],
-                hint="compile it for the CPU: --backend cpu",
+                f"Vela wrote no network: {said.strip()[-500:]}"
+                if complaint is None
+                else f"Vela says, though it ends well: {complaint.strip()[:300]}",
+                hint=OTHER_WAYS,
             )
+        model = output.read_bytes()
+        try:
+            check_jobs(read_vela(model, name="Vela's output"), settings.accelerator)
+        except ModelFormatError as error:
+            raise CompileError(f"Vela's output: {error.message}", hint=OTHER_WAYS) from error
         debug = folder / "network_debug.xml"
         return VelaResult(
-            model=output.read_bytes(),
-            reasons=read_reasons(result.stdout + result.stderr),
+            model=model,
+            reasons=read_reasons(said),
             debug=debug.read_text(encoding="utf-8", errors="replace") if debug.is_file() else "",
         )
+
+
+def _chosen(settings: VelaSettings) -> tuple[str, ...]:
+    """Arguments for what differs from Vela's own choice."""
+    words: list[str] = []
+    if settings.arena_cache_bytes is not None:
+        words += ["--arena-cache-size", str(settings.arena_cache_bytes)]
+    if settings.legacy:
+        words.append("--debug-force-legacy-core")
+    if settings.ignored:
+        words += ["--ignore-ops", ",".join(settings.ignored)]
+    return tuple(words)
 
 
 def _failure(result: ToolResult) -> NpubenchError:

@@ -1,0 +1,81 @@
+"""Which of Vela's ways to compile a network: its default core, the older one, operators kept back.
+
+The default core miscompiles some patterns (``faults``). With ``core=auto`` such a network goes to
+the older core; where that cannot take it, the operator at fault stays on the CPU; where no kernel
+runs it, the network is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from npubench.compiler.backends.ethos_u.faults import VelaFault, known_faults
+from npubench.compiler.backends.ethos_u.options import Core, VelaSettings
+from npubench.compiler.backends.ethos_u.output import read_vela
+from npubench.compiler.backends.ethos_u.partition import Partition, partition
+from npubench.compiler.backends.ethos_u.vela import VelaResult, compile_with_vela
+from npubench.compiler.graph import Graph
+from npubench.compiler.lower import lower_op
+from npubench.core.errors import CompileError, NpubenchError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A compilation that can run. ``remarks``: what was decided for the user, and why."""
+
+    settings: VelaSettings
+    result: VelaResult
+    split: Partition
+    remarks: tuple[str, ...] = ()
+
+
+def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Choice:
+    """Compile ``model`` in the first way that is known to be right.
+
+    ``settings``: with the core that the user named, if one. Raises CompileError when every way
+    fails, else what Vela raises.
+    """
+    first = _attempt(graph, model, settings)
+    faults = () if settings.legacy else tuple(_met(first, known_faults(graph)))
+    if not faults:
+        return first
+    what = faults[0].text
+    if core != "auto":
+        remark = f"Vela's default core is known to miscompile this network: {what}"
+        return replace(first, remarks=(remark,))
+    culprits = tuple(sorted({graph.ops[fault.culprit].kind for fault in faults}))
+    ways = (
+        ("compiled by Vela's legacy core", replace(settings, legacy=True)),
+        (f"{', '.join(culprits)} kept on the CPU", replace(settings, ignored=culprits)),
+    )
+    refusals: list[str] = []
+    for name, way in ways:
+        try:
+            found = _attempt(graph, model, way)
+            for index in found.split.cpu_ops:
+                lower_op(graph, graph.ops[index])
+        except NpubenchError as error:
+            refusals.append(f"not {name}: {error.message}")
+            continue
+        return replace(found, remarks=(f"{name}: its default core's {what}",))
+    raise CompileError(
+        f"{graph.name}: Vela would miscompile it: {what}; {'; '.join(refusals)}"[:900],
+        hint="compile it for the CPU (--backend cpu); --set ethos-u.core=default insists",
+    )
+
+
+def _attempt(graph: Graph, model: bytes, settings: VelaSettings) -> Choice:
+    result = compile_with_vela(model, settings)
+    split = partition(graph, read_vela(result.model, name=graph.name))
+    return Choice(settings=settings, result=result, split=split)
+
+
+def _met(choice: Choice, faults: tuple[VelaFault, ...]) -> Iterator[VelaFault]:
+    """Faults whose operators Vela put into one job."""
+    for fault in faults:
+        if any(
+            fault.op_index in segment.op_indices and fault.culprit in segment.op_indices
+            for segment in choice.split.segments
+        ):
+            yield fault

@@ -15,6 +15,7 @@ from npubench.conformance.run import Conformance, run_conformance
 from npubench.connect.board import open_board
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import has_model
+from npubench.target import Place
 from support.needs import need_compiler
 
 pytestmark = pytest.mark.emulated
@@ -25,7 +26,7 @@ MODELLED = tuple(name for name in board_ids() if has_model(load_board(name)))
 def rehearse(board: str, *, model: bool, power: str | None = None) -> Conformance:
     """All checks of a board, without one; skipped where its compiler is not installed."""
     need_compiler(board)
-    (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=model)
+    (job,) = resolve_jobs(["digits"], [board], ["cpu"], place=Place.MODEL if model else None)
     settings = Settings(power=power)
     return run_conformance(job, settings, reporter=Silent(), wire_bytes=3000)
 
@@ -55,7 +56,7 @@ def test_time_goes_on_while_the_core_sleeps(board: str) -> None:
     """The cycle counter stops with the core's clock; what it misses is added to it, or the edges
     of an idle window would lie where no instrument saw them."""
     need_compiler(board)
-    (job,) = resolve_jobs(["digits"], [board], ["cpu"], board_models=True)
+    (job,) = resolve_jobs(["digits"], [board], ["cpu"], place=Place.MODEL)
     prepared = build_image(
         compile_network(read_network(job.model), job.board, job.backend), job, Silent()
     )

@@ -91,9 +91,11 @@ def build_record(
         "status": status,
         "error": error,
         "evidence": evidence if stages else "unavailable",
+        "target": f"{board}:{backend}",
         "board": board,
         "board_kind": kind,
         "backend": backend,
+        "place": "physical" if kind == "physical" else "emulated",
         "model": {
             "name": model,
             "network_sha256": network_sha256,

@@ -8,7 +8,7 @@ from pathlib import Path
 from npubench.boards import Board
 from npubench.compiler import benchmark
 from npubench.compiler.analyze import Analysis, analyze
-from npubench.compiler.backends import load_backend
+from npubench.compiler.backends import configured_backend
 from npubench.compiler.emit.project import (
     Identity,
     Project,
@@ -20,6 +20,7 @@ from npubench.compiler.plan import Plan
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.core.errors import ToolMissing
 from npubench.core.version import VERSION
+from npubench.target import Options
 from npubench.zoo import ResolvedModel
 
 # For who has an NPU without its compiler.
@@ -89,12 +90,17 @@ def identity_of(resolved: ResolvedModel, graph: Graph) -> Identity:
     )
 
 
-def compile_network(network: Network, board: Board, backend: str) -> Compiled:
-    """Plan and emit. Raises CompileError when the board cannot take the network, ToolMissing, with
-    the way out, when an NPU's compiler is not installed."""
+def compile_network(
+    network: Network, board: Board, backend: str, options: Options = ()
+) -> Compiled:
+    """Plan and emit; ``options`` are the backend's, settled.
+
+    Raises CompileError when the board cannot take the network, ToolMissing, with the way out, when
+    an NPU's compiler is not installed.
+    """
     identity = identity_of(network.resolved, network.graph)
     try:
-        plan = load_backend(backend).compile(network.graph, network.data, board)
+        plan = configured_backend(backend, options).compile(network.graph, network.data, board)
     except ToolMissing as error:
         raise ToolMissing(
             error.message,

@@ -14,11 +14,12 @@ from npubench.bench.energy import FOLDER as POWER_FOLDER
 from npubench.bench.energy import stage_energy_record
 from npubench.bench.evaluate import raw_counts
 from npubench.bench.job import Job, Settings
+from npubench.bench.prepare import compile_job
 from npubench.bench.record import Findings, error_record
 from npubench.bench.run import judge
 from npubench.bench.session import Session, converse
 from npubench.boards import Board, load_board
-from npubench.compiler.compiled import compile_network, read_bytes
+from npubench.compiler.compiled import read_bytes
 from npubench.core.errors import DeviceError, ResultError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import on_model
@@ -29,6 +30,7 @@ from npubench.power.parts import read_capture
 from npubench.power.source.benchfile import Instrument
 from npubench.runs.schema import EnergyStageRecord, RunRecord
 from npubench.runs.store import StoredRun
+from npubench.target import Place
 from npubench.transport.session_log import read_sent
 from npubench.wire.clock import ClockFit
 from npubench.wire.device import Device
@@ -65,7 +67,7 @@ def derive(stored: StoredRun) -> Derived:
         raise ResultError(f"{record.run_id}: nothing to derive again: it is {record.status}")
     job, settings = job_of(stored)
     network = read_bytes(job.model, read_file(stored, "model.tflite"))
-    compiled = compile_network(network, job.board, job.backend)
+    compiled = compile_job(job, network)
     transport = ReplayTransport(
         read_file(stored, "serial.bin"), read_sent(read_file(stored, "sent.jsonl").decode())
     )
@@ -125,9 +127,7 @@ def derive_energy(stored: StoredRun) -> DerivedEnergy:
 def board_of(record: RunRecord) -> Board:
     """The board that a run was made on, played by its model where it was."""
     board = load_board(record.board)
-    if record.board_kind == "emulated" and board.kind == "physical":
-        return on_model(board)
-    return board
+    return on_model(board) if record.place is Place.MODEL else board
 
 
 def job_of(stored: StoredRun) -> tuple[Job, Settings]:
@@ -136,7 +136,13 @@ def job_of(stored: StoredRun) -> tuple[Job, Settings]:
     if record.settings is None:
         raise ResultError(f"{record.run_id}: its settings were not kept")
     model = ResolvedModel(id=record.model.name, path=stored.path / "model.tflite", entry=None)
-    job = Job(model=model, board=board_of(record), backend=record.backend)
+    job = Job(
+        model=model,
+        board=board_of(record),
+        backend=record.backend,
+        options=tuple(sorted(record.options.items())),
+        simulated=record.place is Place.SIMULATOR,
+    )
     settings = Settings(
         warmups=record.settings.warmups,
         repetitions=record.settings.repetitions,

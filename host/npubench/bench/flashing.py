@@ -6,8 +6,7 @@ import shlex
 from dataclasses import asdict, dataclass
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Prepared, build_image, read_remarked
-from npubench.compiler.compiled import compile_network
+from npubench.bench.prepare import Prepared, build_image, compile_job
 from npubench.core.errors import DeviceError, UsageError
 from npubench.core.progress import Reporter
 from npubench.flash.check import flash_and_check
@@ -44,9 +43,7 @@ def flash_board(
             f"{job.board.id} is not a physical board: there is nothing to flash",
             hint=f"run it: npubench bench {job.model.id} --board {job.board.id}",
         )
-    prepared = build_image(
-        compile_network(read_remarked(job.model, reporter), job.board, job.backend), job, reporter
-    )
+    prepared = build_image(compile_job(job, reporter=reporter), job, reporter)
     try:
         found = find_port(job.board, port=port, probe_serial=probe_serial)
     except DeviceError as error:
@@ -106,4 +103,6 @@ def _next_command(job: Job, port: str) -> str:
         words += ["--backend", job.backend]
     if job.model.benchmark is not None:
         words += ["--mlperf", job.model.benchmark.model]
+    for name, value in job.options:
+        words += ["--set", f"{job.backend}.{name}={value}"]
     return shlex.join([*words, "--port", port, "--no-flash"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from npubench.boards import Board, load_board
-from npubench.compiler.backends import backend_names
+from npubench.compiler.backends import backend_names, load_backend, settle
 from npubench.core.errors import UsageError
 from npubench.emulators.board_model.description import on_model
+from npubench.target import Options, Place, Target, own_place
 from npubench.wire.faulty import Mishap
 from npubench.zoo import ResolvedModel, benchmark_named, resolve_model
 
@@ -18,6 +20,7 @@ DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
 """Where nothing is named; a board with an NPU runs with it and without."""
 EMULATED_REPETITIONS = 2
 PHYSICAL_REPETITIONS = 20
+NO_SETTINGS: Mapping[str, Options] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +54,40 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One cell of the matrix of models, boards and backends."""
+    """One cell of the matrix of models and targets.
+
+    ``board`` is as it runs: a physical one that its model plays is its model's already.
+    ``simulated``: the network alone runs, on the simulator of the backend's vendor.
+    """
 
     model: ResolvedModel
     board: Board
     backend: str
+    options: Options = ()
+    simulated: bool = False
+
+    @property
+    def target(self) -> Target:
+        """What is measured."""
+        return Target(
+            board=self.board.id,
+            backend=self.backend,
+            options=self.options,
+            place=Place.SIMULATOR if self.simulated else own_place(self.board),
+        )
 
     @property
     def title(self) -> str:
-        """Short name for progress lines, e.g. ``kws on qemu-m4``."""
-        suffix = "" if self.backend == self.board.default_backend else f" ({self.backend})"
-        return f"{self.model.id} on {self.board.id}{suffix}"
+        """Short name for progress lines, e.g. ``kws on qemu-m4:cpu``."""
+        return f"{self.model.id} on {self.target}"
 
 
 def default_jobs(
-    models: Sequence[str], backends: Sequence[str] = (), *, mlperf: str | None = None
+    models: Sequence[str],
+    backends: Sequence[str] = (),
+    *,
+    settings: Mapping[str, Options] = NO_SETTINGS,
+    mlperf: str | None = None,
 ) -> tuple[Job, ...]:
     """The jobs of a command that names no board: the default boards, NPU and CPU where both are.
 
@@ -78,7 +100,7 @@ def default_jobs(
             jobs += [replace(job, backend=backend) for backend in own]
         elif job.backend in own:
             jobs.append(job)
-    return tuple(jobs)
+    return _set(jobs, settings)
 
 
 def resolve_jobs(
@@ -86,15 +108,18 @@ def resolve_jobs(
     boards: Sequence[str],
     backends: Sequence[str] = (),
     *,
-    board_models: bool = False,
+    place: Place | None = None,
+    settings: Mapping[str, Options] = NO_SETTINGS,
     mlperf: str | None = None,
 ) -> tuple[Job, ...]:
     """The matrix of jobs, models outermost, duplicates dropped.
 
-    ``backends`` empty: each board's default. Raises UsageError for an unknown model, board or
-    backend, with the closest name. ``board_models``: physical boards are played by their
-    models (emulators/board_model). ``mlperf``: the benchmark of MLPerf Tiny that the networks are,
-    whose form of uploads and results their firmware takes.
+    ``backends`` empty: each board's default. ``place``: physical boards are played by their models
+    (emulators/board_model), or every backend by its vendor's simulator; None leaves each board
+    where it is. ``settings``: options by backend. ``mlperf``: the benchmark of MLPerf Tiny that the
+    networks are, whose form of uploads and results their firmware takes. Raises UsageError for an
+    unknown model, board, backend or option, with the closest name, and for a place that cannot be
+    had.
     """
     for backend in backends:
         if backend not in backend_names():
@@ -110,13 +135,50 @@ def resolve_jobs(
         benchmark = benchmark_named(mlperf)
         resolved_models = [replace(model, benchmark=benchmark) for model in resolved_models]
     resolved_boards = [load_board(board) for board in dict.fromkeys(boards)]
-    if board_models:
+    if place is Place.MODEL:
         resolved_boards = [
             on_model(board) if board.kind == "physical" else board for board in resolved_boards
         ]
-    return tuple(
-        Job(model=model, board=board, backend=backend)
+    jobs = [
+        Job(model=model, board=board, backend=backend, simulated=place is Place.SIMULATOR)
         for model in resolved_models
         for board in resolved_boards
-        for backend in (tuple(dict.fromkeys(backends)) or (board.default_backend,))
-    )
+        for backend in (tuple(dict.fromkeys(backends)) or (_default(board, place),))
+    ]
+    for job in jobs:
+        if job.simulated and not has_simulator(job.backend):
+            raise UsageError(
+                f"backend {job.backend} has no simulator, so {job.target} cannot be had",
+                hint=_simulators(),
+            )
+    return _set(jobs, settings)
+
+
+def has_simulator(backend: str) -> bool:
+    """Whether a backend's vendor brings a simulator that is driven here."""
+    return getattr(load_backend(backend), "simulator", None) is not None
+
+
+def _simulators() -> str:
+    names = [name for name in backend_names() if has_simulator(name)]
+    return f"these have one: {', '.join(names)}" if names else "no backend has one yet"
+
+
+def _default(board: Board, place: Place | None) -> str:
+    """A board's backend where none is named: on a simulator, that of the vendor's compiler."""
+    adapter = None if board.npu is None else board.npu.adapter
+    if place is Place.SIMULATOR and adapter is not None:
+        return adapter
+    return board.default_backend
+
+
+def _set(jobs: Sequence[Job], settings: Mapping[str, Options]) -> tuple[Job, ...]:
+    """The jobs with their options. Raises UsageError for a backend that no job uses."""
+    for backend in settings:
+        if backend not in {job.backend for job in jobs}:
+            used = ", ".join(sorted({job.backend for job in jobs}))
+            raise UsageError(
+                f"--set names backend {backend!r}, which is not run", hint=f"these are: {used}"
+            )
+    settled = {backend: settle(backend, options) for backend, options in settings.items()}
+    return tuple(replace(job, options=settled.get(job.backend, ())) for job in jobs)

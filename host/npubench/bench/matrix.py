@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import read_remarked
+from npubench.bench.prepare import compile_job, read_remarked
 from npubench.bench.record import error_record
 from npubench.bench.run import failed_before_start, run_job
-from npubench.compiler.compiled import Compiled, Network, compile_network
+from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import CompileError, NpubenchError
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
@@ -65,7 +65,7 @@ class Outcome:
             error = run.record.error
             if error is not None:
                 lines.append(
-                    f"{run.record.model.name} on {run.record.board}: {run.record.status}: "
+                    f"{run.record.model.name} on {run.record.target}: {run.record.status}: "
                     f"{error.message}"
                 )
                 if error.hint:
@@ -161,7 +161,7 @@ def _compile_all(
             network = networks[job.model.path] = read_remarked(job.model, reporter)
         try:
             with step(reporter, job.title, "compile"):
-                results.append(compile_network(network, job.board, job.backend))
+                results.append(compile_job(job, network))
         except CompileError as error:
             first = first or error
             results.append((network, error))

@@ -8,8 +8,8 @@ from npubench.bench.job import Job
 from npubench.build.baseline import build_baseline
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.memory import StaticMemory, account_memory
-from npubench.compiler.compiled import Compiled, Network, read_network
-from npubench.core.progress import Event, Reporter, step
+from npubench.compiler.compiled import Compiled, Network, compile_network, read_network
+from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.zoo import ResolvedModel
 
 
@@ -28,6 +28,14 @@ def read_remarked(model: ResolvedModel, reporter: Reporter) -> Network:
     for text in network.remarks:
         reporter.event(Event(job=model.id, step="remark", state="note", detail=text))
     return network
+
+
+def compile_job(
+    job: Job, network: Network | None = None, *, reporter: Reporter | None = None
+) -> Compiled:
+    """The job's network for its target, see compile_network; ``network`` if it was read before."""
+    found = read_remarked(job.model, reporter or Silent()) if network is None else network
+    return compile_network(found, job.board, job.backend, job.options)
 
 
 def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:

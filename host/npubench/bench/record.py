@@ -103,6 +103,18 @@ def error_record(error: NpubenchError) -> ErrorRecord:
     return ErrorRecord(kind=error.kind, message=message, hint=error.hint)
 
 
+def target_fields(job: Job) -> dict[str, object]:
+    """What a record says of its target."""
+    return {
+        "target": str(job.target),
+        "board": job.board.id,
+        "board_kind": job.board.kind,
+        "backend": job.backend,
+        "options": dict(job.options),
+        "place": job.target.place,
+    }
+
+
 def _model_record(network: Network, artifact_sha256: str) -> ModelRecord:
     return ModelRecord(
         name=network.resolved.id,
@@ -176,9 +188,7 @@ def make_record(
             "status": findings.status,
             "error": findings.error,
             "evidence": weakest(timing),
-            "board": job.board.id,
-            "board_kind": job.board.kind,
-            "backend": job.backend,
+            **target_fields(job),
             "model": _model_record(compiled.network, compiled.plan.artifact_sha256),
             "golden": findings.golden,
             "stages": findings.stages,
@@ -214,9 +224,7 @@ def record_without_plan(job: Job, network: Network, findings: Findings, run_id: 
             "status": findings.status,
             "error": findings.error,
             "evidence": Evidence.UNAVAILABLE,
-            "board": job.board.id,
-            "board_kind": job.board.kind,
-            "backend": job.backend,
+            **target_fields(job),
             "model": _model_record(network, network.graph.sha256),
             "golden": findings.golden,
             "stages": {},

@@ -10,9 +10,9 @@ import zlib
 from typing import Literal
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import build_image
+from npubench.bench.prepare import build_image, compile_job
 from npubench.boards import load_board
-from npubench.compiler.compiled import Network, compile_network, read_bytes
+from npubench.compiler.compiled import Network, read_bytes
 from npubench.compiler.plan import KnownAnswer
 from npubench.connect.board import open_board
 from npubench.core.errors import NpubenchError
@@ -41,7 +41,7 @@ class PortableReference:
         silent = Silent()
         try:
             network = read_bytes(self._resolved, model)
-            prepared = build_image(compile_network(network, job.board, job.backend), job, silent)
+            prepared = build_image(compile_job(job, network), job, silent)
             with open_board(
                 board, prepared.firmware.elf, port=None, reporter=silent, job=job.title
             ) as target:

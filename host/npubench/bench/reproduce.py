@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 from npubench.bench.derive import job_of, read_file
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Prepared
+from npubench.bench.prepare import Prepared, compile_job
 from npubench.bench.record import Findings
 from npubench.bench.run import judge
 from npubench.bench.session import collect
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.memory import account_memory
-from npubench.compiler.compiled import Compiled, compile_network, read_bytes
+from npubench.compiler.compiled import Compiled, read_bytes
 from npubench.compiler.emit.project import read_project
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
@@ -154,7 +154,7 @@ def _run(
 def _compiled(stored: StoredRun, job: Job) -> Compiled:
     """The network as compiled today, with what really ran as its artifact."""
     network = read_bytes(job.model, read_file(stored, "model.tflite"))
-    compiled = compile_network(network, job.board, job.backend)
+    compiled = compile_job(job, network)
     kept = next(
         (name for name in ("artifact.tflite", "artifact.bin") if (stored.path / name).is_file()),
         "model.tflite",

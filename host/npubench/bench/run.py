@@ -89,7 +89,7 @@ def run_job(
     begin = time.monotonic()
     timed = _Timed(reporter, job.title, cancelled)
     findings = Findings()
-    with RunWriter(runs_dir, new_run_id(job.model.id, job.board.id, job.backend)) as writer:
+    with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
         timed.event(Event(job=job.title, step="run", state="start"))
         try:
             _execute(job, compiled, settings, findings, writer, timed)
@@ -123,7 +123,7 @@ def failed_before_start(
 ) -> StoredRun:
     """Store a run whose network could not be compiled for its board."""
     findings = Findings(status="failed", error=error_record(error))
-    with RunWriter(runs_dir, new_run_id(job.model.id, job.board.id, job.backend)) as writer:
+    with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
         record = record_without_plan(job, network, findings, writer.run_id)
         return writer.finish(record, samples={}, events=[])
 

@@ -17,6 +17,7 @@ from npubench.cli.output import (
     console,
     print_json,
 )
+from npubench.cli.target import OnModelOption, OnSimulatorOption, SetOption, place_of
 
 HELP = """Run networks on boards and report every stage.
 
@@ -48,6 +49,7 @@ def bench(
         list[str] | None,
         typer.Option("--backend", help="Backend instead of the board's default; repeatable."),
     ] = None,
+    options: SetOption = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
     repetitions: Annotated[
@@ -82,14 +84,8 @@ def bench(
     port: Annotated[str | None, typer.Option(help="Serial port of a physical board.")] = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
-    on_model: Annotated[
-        bool,
-        typer.Option(
-            "--on-model",
-            help="Run physical boards on their models (Unicorn): the same image, instructions "
-            "counted, nothing measured.",
-        ),
-    ] = False,
+    on_model: OnModelOption = False,
+    on_simulator: OnSimulatorOption = False,
     line_fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,14 +118,19 @@ def bench(
     from npubench.bench.job import Settings, default_jobs, resolve_jobs
     from npubench.bench.matrix import Interrupted, run_matrix
     from npubench.core.errors import NpubenchError, UsageError
+    from npubench.target import parse_settings
     from npubench.wire.faulty import parse_mishap
 
-    if on_model and port is not None:
-        raise UsageError("--on-model and --port exclude each other", hint="leave one of them out")
+    place = place_of(on_model=on_model, on_simulator=on_simulator, port=port)
+    by_backend = parse_settings(options or ())
     if board:
-        jobs = resolve_jobs(models, board, backend or (), board_models=on_model, mlperf=mlperf)
+        jobs = resolve_jobs(
+            models, board, backend or (), place=place, settings=by_backend, mlperf=mlperf
+        )
+    elif on_simulator:
+        raise UsageError("--on-simulator needs a board", hint="name one with --board")
     else:
-        jobs = default_jobs(models, backend or (), mlperf=mlperf)
+        jobs = default_jobs(models, backend or (), settings=by_backend, mlperf=mlperf)
     settings = Settings(
         warmups=warmups,
         repetitions=repetitions,

@@ -9,13 +9,9 @@ from typing import Annotated
 import typer
 
 from npubench.cli.output import JsonOption, MlperfOption, PlainReporter, console, print_json
-from npubench.core.progress import Reporter
+from npubench.cli.target import BackendOption, BoardOption, SetOption, one_job
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Zoo id or .tflite path.")]
-BoardOption = Annotated[str, typer.Option("--board", "-b", help="Board id.")]
-BackendOption = Annotated[
-    str | None, typer.Option("--backend", help="Backend instead of the board's default.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,35 +40,24 @@ def register(app: typer.Typer) -> None:
     )(flash)
 
 
-def _compiled(  # type: ignore[no-untyped-def]
-    model: str, board: str, backend: str | None, mlperf: str | None, reporter: Reporter
-):
-    from npubench.bench.job import resolve_jobs
-    from npubench.bench.prepare import read_remarked
-    from npubench.compiler.compiled import compile_network
-
-    (job,) = resolve_jobs([model], [board], [backend] if backend else [], mlperf=mlperf)
-    return job, compile_network(read_remarked(job.model, reporter), job.board, job.backend)
-
-
 def analyze(
     model: ModelArgument,
     board: Annotated[str | None, typer.Option("--board", "-b", help="Board id.")] = None,
     backend: BackendOption = None,
+    settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Per-layer costs of a network, and its fit on a board when one is named."""
-    from npubench.bench.job import resolve_jobs
-    from npubench.compiler.compiled import compile_network, read_network
+    from npubench.bench.prepare import compile_job
+    from npubench.compiler.compiled import read_network
     from npubench.report.describe import analysis_document
     from npubench.zoo import resolve_model
 
     if board is None:
         document = analysis_document(read_network(resolve_model(model)), None)
     else:
-        (job,) = resolve_jobs([model], [board], [backend] if backend else [])
-        network = read_network(job.model)
-        document = analysis_document(network, compile_network(network, job.board, job.backend))
+        compiled = compile_job(one_job(model, board, backend, settings))
+        document = analysis_document(compiled.network, compiled)
     if as_json:
         print_json(document)
         return
@@ -85,6 +70,7 @@ def build(
     model: ModelArgument,
     board: BoardOption,
     backend: BackendOption = None,
+    settings: SetOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the project and the image.")
     ] = None,
@@ -94,13 +80,14 @@ def build(
     """Build one image and say where it is and what memory it takes."""
     from dataclasses import asdict
 
-    from npubench.bench.prepare import build_image
+    from npubench.bench.prepare import build_image, compile_job
     from npubench.build.firmware import require_port
     from npubench.compiler.compiled import write_source
     from npubench.core.errors import StorageError
 
     reporter = PlainReporter()
-    job, compiled = _compiled(model, board, backend, mlperf, reporter)
+    job = one_job(model, board, backend, settings, mlperf=mlperf)
+    compiled = compile_job(job, reporter=reporter)
     if output is not None and job.board.status.missing:
         write_source(compiled, output / "project")
         require_port(job.board, project=output / "project")
@@ -119,6 +106,7 @@ def build(
             ) from error
         project = output / "project"
     document = {
+        "target": str(job.target),
         "board": board,
         "backend": job.backend,
         "model": job.model.id,
@@ -141,6 +129,7 @@ def boot(
     model: ModelArgument,
     board: BoardOption = "qemu-m4",
     backend: BackendOption = None,
+    settings: SetOption = None,
     pty: Annotated[
         Path | None,
         typer.Option(
@@ -151,21 +140,21 @@ def boot(
     mlperf: MlperfOption = None,
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
-    from npubench.bench.prepare import build_image
+    from npubench.bench.prepare import build_image, compile_job
     from npubench.connect.board import open_board
     from npubench.connect.console import run_console
     from npubench.connect.pty_bridge import run_bridge
     from npubench.core.errors import UsageError
     from npubench.emulators.board_model.description import has_model, played
 
-    reporter = PlainReporter()
-    job, compiled = _compiled(model, board, backend, mlperf, reporter)
+    job = one_job(model, board, backend, settings, mlperf=mlperf)
     if job.board.kind == "physical" and not (has_model(job.board) or job.board.hosted):
         raise UsageError(
             f"{board} is a physical board without a model: it cannot be booted here",
             hint=f"flash it: npubench flash {model} --board {board}",
         )
-    prepared = build_image(compiled, job, reporter)
+    reporter = PlainReporter()
+    prepared = build_image(compile_job(job, reporter=reporter), job, reporter)
     with open_board(
         played(job.board), prepared.firmware.elf, port=None, reporter=reporter, job=job.title
     ) as target:
@@ -181,6 +170,7 @@ def flash(
     ] = "kws",
     board: BoardOption = "",
     backend: BackendOption = None,
+    settings: SetOption = None,
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     mlperf: MlperfOption = None,
@@ -188,12 +178,11 @@ def flash(
 ) -> None:
     """Build, flash, check the firmware's identity, and print the bench command that follows."""
     from npubench.bench.flashing import flash_board
-    from npubench.bench.job import resolve_jobs
     from npubench.core.errors import UsageError
 
     if not board:
         raise UsageError("no board is named", hint="npubench flash MODEL --board BOARD")
-    (job,) = resolve_jobs([model], [board], [backend] if backend else [], mlperf=mlperf)
+    job = one_job(model, board, backend, settings, mlperf=mlperf)
     outcome = flash_board(job, port=port, probe_serial=probe, reporter=PlainReporter())
     if as_json:
         print_json(outcome.document())

@@ -9,6 +9,14 @@ from typing import Annotated
 import typer
 
 from npubench.cli.output import JsonOption, PlainReporter, console, print_json
+from npubench.cli.target import (
+    BackendOption,
+    BoardOption,
+    OnModelOption,
+    SetOption,
+    one_job,
+    place_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,17 +31,14 @@ def register(app: typer.Typer) -> None:
 
 
 def conformance(
-    board: Annotated[str, typer.Option("--board", "-b", help="Board id.")],
+    board: BoardOption,
     model: Annotated[str, typer.Option(help="Zoo id or .tflite path.")] = "digits",
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="Backend instead of the board's default.")
-    ] = None,
+    backend: BackendOption = None,
+    settings: SetOption = None,
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
-    on_model: Annotated[
-        bool, typer.Option("--on-model", help="Rehearse on the board's model.")
-    ] = False,
+    on_model: OnModelOption = False,
     power: Annotated[
         str | None, typer.Option(help="Power instrument of bench.toml, or a simulated one.")
     ] = None,
@@ -50,16 +55,13 @@ def conformance(
 ) -> int:
     """Run every check, print them, and the block for the board's file when all passed."""
     from npubench.bench.energy import check_power
-    from npubench.bench.job import Settings, resolve_jobs
+    from npubench.bench.job import Settings
     from npubench.conformance.run import run_conformance
-    from npubench.core.errors import UsageError
 
-    if on_model and port is not None:
-        raise UsageError("--on-model and --port exclude each other", hint="leave one of them out")
-    (job,) = resolve_jobs([model], [board], [backend] if backend else [], board_models=on_model)
-    settings = Settings(port=port, probe_serial=probe, flash=flash, power=power)
-    check_power([job.board], settings)
-    result = run_conformance(job, settings, reporter=PlainReporter(), wire_bytes=wire_bytes)
+    job = one_job(model, board, backend, settings, place_of(on_model=on_model, port=port))
+    bench = Settings(port=port, probe_serial=probe, flash=flash, power=power)
+    check_power([job.board], bench)
+    result = run_conformance(job, bench, reporter=PlainReporter(), wire_bytes=wire_bytes)
     proof = result.proof(by or _user(), datetime.now(UTC).date())
     if as_json:
         print_json(result.document() | {"proof": proof})

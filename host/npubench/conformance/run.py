@@ -19,9 +19,8 @@ from npubench.bench.counts import check_selftest, scale_of
 from npubench.bench.energy import energy_record, measure_power
 from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
-from npubench.bench.prepare import Prepared, build_image
+from npubench.bench.prepare import Prepared, build_image, compile_job
 from npubench.bench.reference import reference_answer
-from npubench.compiler.compiled import compile_network, read_network
 from npubench.connect.board import OpenBoard, open_board
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.evidence import Evidence
@@ -101,9 +100,7 @@ def run_conformance(
     rehearsal. Raises what building and flashing raise, and DeviceError when no board answers; what
     goes wrong later is a check that failed.
     """
-    prepared = build_image(
-        compile_network(read_network(job.model), job.board, job.backend), job, reporter
-    )
+    prepared = build_image(compile_job(job), job, reporter)
     physical = job.board.kind == "physical"
     port = settings.port
     if physical:

@@ -156,7 +156,7 @@ def _facts(runs: Sequence[StoredRun]) -> str:
     shown = [run for network in by_network(runs) for run in network.runs]
     valid = sum(is_valid(run) for run in shown)
     latest = max(stored.record.created for stored in runs)
-    targets = len({(run.board, run.backend) for run in shown})
+    targets = len({run.target for run in shown})
     words = [
         f"{targets} target{'' if targets == 1 else 's'}",
         f"{valid} of {len(shown)} results valid",

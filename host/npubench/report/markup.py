@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.core.evidence import MEANING
-from npubench.report.selection import failure, target
+from npubench.report.selection import failure
 
 BAR_WIDTH = 1000
 
@@ -82,7 +82,6 @@ def environment() -> Environment:
         "per_mac": fmt.per_mac,
         "duration": fmt.duration,
         "hash": fmt.short_hash,
-        "target": target,
         "failure": failure,
         "brief": fmt.printable,
     }

@@ -16,7 +16,7 @@ END_TO_END = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRuns:
-    """The latest run of each target for one network, in order of board and backend.
+    """The latest run of each target for one network, in order of the targets' texts.
 
     ``older`` counts earlier runs of the same targets, which are not shown.
     """
@@ -62,11 +62,6 @@ def is_valid(run: RunRecord) -> bool:
     return run.status in ("ok", "partial") and run.golden.status != "mismatch"
 
 
-def target(run: RunRecord) -> str:
-    """The target's name: the board, and the backend where it says more than ``cpu``."""
-    return run.board if run.backend == "cpu" else f"{run.board} · {run.backend}"
-
-
 def failure(run: RunRecord) -> str:
     """Why a run is not valid, in one line."""
     if run.error is not None:
@@ -80,11 +75,11 @@ def failure(run: RunRecord) -> str:
 
 def by_network(runs: Iterable[StoredRun]) -> tuple[NetworkRuns, ...]:
     """Group runs by the network as brought, in order of its name."""
-    grouped: dict[str, dict[tuple[str, str], list[RunRecord]]] = {}
+    grouped: dict[str, dict[str, list[RunRecord]]] = {}
     for stored in runs:
         record = stored.record
         targets = grouped.setdefault(record.model.network_sha256, {})
-        targets.setdefault((record.board, record.backend), []).append(record)
+        targets.setdefault(record.target, []).append(record)
     networks = []
     for sha256, targets in grouped.items():
         latest = tuple(
@@ -121,7 +116,7 @@ def rankings(runs: Sequence[RunRecord]) -> tuple[Ranking, ...]:
             if all(_comparable(run.stages.get(Stage.END_TO_END), unit, evidence) for run in members)
             else Stage.INFER
         )
-        ordered = sorted(members, key=lambda run: (run.stages[stage].median or 0, target(run)))
+        ordered = sorted(members, key=lambda run: (run.stages[stage].median or 0, run.target))
         result.append(Ranking(stage=stage.value, unit=unit, evidence=evidence, runs=tuple(ordered)))
     return tuple(result)
 

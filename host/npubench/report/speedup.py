@@ -53,11 +53,11 @@ def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
     """Every valid run that used an NPU, with its counterpart on the CPU."""
     pairs = []
     for network in networks:
-        on_cpu = {run.board: run for run in network.runs if run.backend == "cpu"}
+        on_cpu = {(run.board, run.place): run for run in network.runs if run.backend == "cpu"}
         for run in network.runs:
             if run.npu is None or run.backend == "cpu" or not is_valid(run):
                 continue
-            cpu = on_cpu.get(run.board)
+            cpu = on_cpu.get((run.board, run.place))
             pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))
     return tuple(pairs)
 

@@ -21,7 +21,7 @@ from npubench.report.catalog import (
     models_table,
 )
 from npubench.report.comparison import compare_view
-from npubench.report.selection import by_network, failure, infer_per_mac, is_valid, target
+from npubench.report.selection import by_network, failure, infer_per_mac, is_valid
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
 from npubench.runs.schema import (
@@ -67,7 +67,7 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
         run = stored.record
         table.add_row(
             name(run.model.name, 20),
-            cell(target(run)),
+            cell(run.target),
             result_words(run),
             *_costs(run),
             evidence_words(run.evidence),
@@ -95,7 +95,7 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
         stage = None if energy.verdict == "refused" else energy.stages.get("infer")
         table.add_row(
             name(run.model.name, 20),
-            cell(target(run)),
+            cell(run.target),
             energy.verdict,
             number(fmt.micro(None if stage is None else stage.gross_uj, "J")),
             _spread(stage),
@@ -215,7 +215,7 @@ def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableTyp
         run = stored.record
         table.add_row(
             name(run.model.name, 20),
-            name(target(run)),
+            name(run.target),
             *(number(fmt.duration(run.timings_s.get(step))) for step in steps),
         )
     title = heading(f"Host time; the whole command took {fmt.duration(total_s)}")
@@ -228,8 +228,8 @@ def run_view(stored: StoredRun) -> RenderableType:
     head = Text.assemble(
         (printable(run.model.name, 60), "bold"),
         " on ",
-        (run.board, "bold"),
-        f" ({run.backend}): ",
+        (printable(run.target, 120), "bold"),
+        ": ",
         (run.status, _STATUS_STYLE[run.status]),
         ", golden ",
         (run.golden.status, _GOLDEN_STYLE[run.golden.status]),

@@ -311,9 +311,8 @@ def _provenance(record: RunRecord) -> dict[str, str]:
     environment, clock, npu = record.environment, record.clock, record.npu
     energy = record.energy
     facts: dict[str, object | None] = {
-        "board": record.board,
+        "target": record.target,
         "board kind": record.board_kind,
-        "backend": record.backend,
         "evidence": record.evidence,
         "status": record.status,
         "artifact": record.model.artifact_sha256[:12],
@@ -349,6 +348,7 @@ def _side(run: StoredRun) -> dict[str, Any]:
     return {
         "run_id": record.run_id,
         "run_dir": str(run.path.resolve()),
+        "target": record.target,
         "board": record.board,
         "backend": record.backend,
         "model": record.model.name,

@@ -40,9 +40,11 @@ _TEXT = (
     "created",
     "status",
     "run_evidence",
+    "target",
     "board",
     "board_kind",
     "backend",
+    "place",
     "model",
     "network_sha256",
     "artifact_sha256",
@@ -101,7 +103,7 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     - the run: ``run_id``, ``run_dir``, ``created`` (UTC, ISO 8601), ``status``, ``error``,
       ``run_evidence`` (weakest of the timing stages), ``stage_contract``
-    - the target: ``board``, ``board_kind``, ``backend``
+    - the target: ``target`` (its text), ``board``, ``board_kind``, ``backend``, ``place``
     - the network: ``model``, ``network_sha256``, ``artifact_sha256``, ``macs_count``,
       ``parameters_count``
     - correctness: ``golden_status``, ``golden_reference``, ``golden_tensors_count``,
@@ -160,9 +162,11 @@ def _rows(run: StoredRun) -> list[dict[str, Any]]:
         "status": record.status,
         "run_evidence": str(record.evidence),
         "stage_contract": record.stage_contract,
+        "target": record.target,
         "board": record.board,
         "board_kind": record.board_kind,
         "backend": record.backend,
+        "place": str(record.place),
         "model": record.model.name,
         "network_sha256": record.model.network_sha256,
         "artifact_sha256": record.model.artifact_sha256,

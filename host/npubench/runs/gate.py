@@ -263,6 +263,7 @@ def _overlap(before: StoredRun, after: StoredRun, metric: str) -> bool:
 def _other(before: RunRecord, after: RunRecord, policy: Policy) -> str:
     """What the policy wants equal and is not."""
     facts: Mapping[str, tuple[object, object]] = {
+        "target": (before.target, after.target),
         "board": (before.board, after.board),
         "backend": (before.backend, after.backend),
         "artifact": (before.model.artifact_sha256, after.model.artifact_sha256),
@@ -278,7 +279,7 @@ def _other(before: RunRecord, after: RunRecord, policy: Policy) -> str:
     return f"the policy wants the same {', '.join(other)}" if other else ""
 
 
-Key = tuple[str, str, str, str, str]
+Key = tuple[str, str, str]
 
 
 def pair_key(record: RunRecord) -> Key:
@@ -286,16 +287,14 @@ def pair_key(record: RunRecord) -> Key:
     return (
         record.model.name,
         record.model.network_sha256,
-        record.board,
-        record.board_kind,
-        record.backend,
+        record.target,
     )
 
 
 def pair_title(key: Key) -> str:
     """The key for people."""
-    name, network, board, _, backend = key
-    return f"{name} ({network[:8]}) on {board} ({backend})"
+    name, network, target = key
+    return f"{name} ({network[:8]}) on {target}"
 
 
 def _titles(keys: Iterable[Key]) -> str:

@@ -18,7 +18,7 @@ MEMORY_METRICS = ("flash", "ram", "weights", "kernels", "arena", "scratch", "sta
 STAGE_METRICS = tuple(stage.value for stage in Stage if stage is not Stage.IDLE)
 ENERGY_METRICS = tuple(f"energy.{stage.value}" for stage in Stage)
 METRICS = (*STAGE_METRICS, *MEMORY_METRICS, *ENERGY_METRICS)
-Dimension = Literal["board", "backend", "artifact", "evidence", "tools", "flags", "clock"]
+Dimension = Literal["target", "board", "backend", "artifact", "evidence", "tools", "flags", "clock"]
 _RULE = re.compile(r"\s*([a-z_.]+)\s*>\s*(.+?)\s*")
 _LIMIT = re.compile(r"\+?(\d+(?:\.\d+)?)\s*(%?)")
 

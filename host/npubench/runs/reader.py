@@ -1,4 +1,4 @@
-"""Stored runs, read back strictly: one of them, or a folder of them."""
+"""Stored runs, read back: one of them, or a folder of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from npubench.core.errors import NpubenchError, ResultError
+from npubench.runs.older import convert
 from npubench.runs.schema import SCHEMA_VERSION, RunRecord
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def read_run(path: Path) -> StoredRun:
             hint="update npubench to read it",
         )
     try:
-        record = RunRecord.model_validate(document)
+        record = RunRecord.model_validate(convert(document))
     except ValidationError as error:
         mistakes = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']) or 'run'}: {item['msg']}"

@@ -1,24 +1,85 @@
 """What a run is: the record that ``run.json`` holds and that ``--json`` prints.
 
-Strict: a field that is not described here is an error. Any change of meaning raises
-``SCHEMA_VERSION``; docs/results-format.md and docs/schemas/run.schema.json follow from this file.
+A change of meaning raises ``SCHEMA_VERSION``; fields may be added within one. What a reader does
+not know it keeps; what we write is described here (see `unknown_fields`). docs/results-format.md
+and docs/schemas/run.schema.json follow from this file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from npubench.core.evidence import Evidence
+from npubench.target import Place
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Number = int | float
 
 
+Scalar = str | int | float | bool | None
+
+
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class RangeRecord(_Record):
+    """A value with its bounds, of a model: ``low`` <= ``mid`` <= ``high``. ``model`` names it."""
+
+    low: Number
+    mid: Number
+    high: Number
+    model: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RangeRecord:
+        if not self.low <= self.mid <= self.high:
+            raise ValueError(f"bounds are out of order: {self.low}, {self.mid}, {self.high}")
+        return self
+
+
+class FindingRecord(_Record):
+    """What is said about the run's numbers: docs/findings.md has every id. ``text`` is as rendered
+    when the run was made; ``where`` names the stage, layer or tensor, where it is about one."""
+
+    id: str
+    severity: Literal["remark", "warning", "refusal"]
+    text: str
+    values: dict[str, Scalar] = Field(default_factory=dict)
+    where: str | None = None
+
+
+class ImportStepRecord(_Record):
+    """One step from the file as brought to what runs, oldest first."""
+
+    tool: str
+    version: str
+    input_sha256: Sha256
+    output_sha256: Sha256
+    details: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class AccuracyRecord(_Record):
+    """How well a network answers: one metric of one form of it on one data set.
+
+    ``form``: the float network, the int8 one on the host, or the target itself. ``low`` and
+    ``high`` are a 95 % interval by the method ``interval``, or None.
+    """
+
+    metric: str
+    form: Literal["float", "int8", "target"]
+    value: float
+    samples: int
+    low: float | None = None
+    high: float | None = None
+    interval: str | None = None
+    data: str
+    data_sha256: Sha256 | None = None
+    agreement_ratio: float | None = None
 
 
 class ErrorRecord(_Record):
@@ -64,7 +125,8 @@ class StageRecord(_Record):
 
     On an unavailable or inseparable stage the numbers are None and ``reason`` says why. ``low`` and
     ``high`` bound a modelled value; ``ci95_low``/``ci95_high`` are a within-session interval of the
-    median; ``deterministic`` means that all repetitions gave one value.
+    median; ``deterministic`` means that all repetitions gave one value. ``cycles``, ``time_us`` and
+    ``energy_uj`` are a model's of the part, beside what was counted.
     """
 
     unit: Literal["instructions", "cycles", "us", "us_modelled"]
@@ -83,6 +145,9 @@ class StageRecord(_Record):
     cycles_median: Number | None = None
     cpu_instructions: int | None = None
     npu_cycles: int | None = None
+    cycles: RangeRecord | None = None
+    time_us: RangeRecord | None = None
+    energy_uj: RangeRecord | None = None
     separable: bool = True
     reason: str | None = None
 
@@ -110,6 +175,9 @@ class LayerRecord(_Record):
     high: Number | None = None
     cpu_instructions: int | None = None
     npu_cycles: int | None = None
+    cycles: RangeRecord | None = None
+    time_us: RangeRecord | None = None
+    energy_uj: RangeRecord | None = None
     reason: str | None = None
 
 
@@ -257,18 +325,22 @@ class EnergyRecord(_Record):
 
 
 class RunRecord(_Record):
-    """One run, complete and immutable."""
+    """One run, complete and immutable. ``target`` is the text of board, backend, options and place;
+    ``sweep`` says which point of a sweep the run is."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     stage_contract: int
     run_id: str
     created: str
     status: Literal["ok", "failed", "partial", "refused"]
     error: ErrorRecord | None = None
     evidence: Evidence
+    target: str
     board: str
     board_kind: Literal["emulated", "physical", "host"]
     backend: str
+    options: dict[str, str] = Field(default_factory=dict)
+    place: Place
     model: ModelRecord
     golden: GoldenRecord
     stages: dict[str, StageRecord]
@@ -284,3 +356,26 @@ class RunRecord(_Record):
     timings_s: dict[str, float]
     artifacts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
+    accuracy: tuple[AccuracyRecord, ...] = ()
+    sweep: dict[str, Scalar] = Field(default_factory=dict)
+    import_steps: tuple[ImportStepRecord, ...] = ()
+
+
+def unknown_fields(record: BaseModel, path: str = "") -> tuple[str, ...]:
+    """Dotted names of the fields that this file does not describe: kept in what was read."""
+    found = [f"{path}{name}" for name in record.model_extra or ()]
+    for name in type(record).model_fields:
+        found += _unknown(getattr(record, name), f"{path}{name}.")
+    return tuple(found)
+
+
+def _unknown(value: object, path: str) -> tuple[str, ...]:
+    if isinstance(value, BaseModel):
+        return unknown_fields(value, path)
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, tuple):
+        items = enumerate(value)
+    return tuple(name for key, item in items for name in _unknown(item, f"{path}{key}."))

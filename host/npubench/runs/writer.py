@@ -21,22 +21,23 @@ from npubench.runs.manifest import MANIFEST_FILE, make_manifest
 from npubench.runs.reader import RUN_FILE, StoredRun
 from npubench.runs.samples import FILE_NAME as SAMPLES_FILE
 from npubench.runs.samples import make_samples, write_samples
-from npubench.runs.schema import RunRecord
+from npubench.runs.schema import RunRecord, unknown_fields
 from npubench.runs.staging import drop_staging, make_staging, storage, storage_error
+from npubench.target import Target
 
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
-def new_run_id(model: str, board: str, backend: str, *, now: datetime | None = None) -> str:
+def new_run_id(model: str, target: Target, *, now: datetime | None = None) -> str:
     """A readable id that sorts by time, e.g. ``20261125T015515Z-kws-qemu-m4-cpu-9f31c2``."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
-    words = "-".join(_word(part) for part in (model, board, backend))
+    words = f"{_word(model, 40)}-{_word(str(target), 80)}"
     return f"{moment:%Y%m%dT%H%M%SZ}-{words}-{secrets.token_hex(3)}"
 
 
-def _word(text: str) -> str:
-    """Text as part of a folder's name: lower-case letters, digits and dashes, 40 at most."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-") or "x"
+def _word(text: str, limit: int) -> str:
+    """Text as part of a folder's name: lower-case letters, digits and dashes, so many at most."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:limit].strip("-") or "x"
 
 
 def check_runs_dir(runs_dir: Path) -> None:
@@ -138,6 +139,8 @@ class RunWriter:
         """
         if record.run_id != self.run_id:
             raise ValueError(f"the record is of {record.run_id}, the folder of {self.run_id}")
+        if unknown := unknown_fields(record):
+            raise ValueError(f"no schema describes {', '.join(unknown)}")
         target = self.runs_dir / self.run_id
         try:
             with storage(self.runs_dir):

@@ -112,10 +112,10 @@ def matrix(make_stored: MakeStored) -> list[StoredRun]:
 
 def test_the_answer_comes_first(matrix: list[StoredRun]) -> None:
     text = words(render_report(matrix))
-    answer = "qemu-m55 needs the fewest instructions end to end: 30 561 116 instr"
+    answer = "qemu-m55:cpu needs the fewest instructions end to end: 30 561 116 instr"
     assert answer.replace(" ", "") in text.replace("\u202f", "").replace(" ", "")
     assert text.index("needs the fewest") < text.index("Stages Every board")
-    assert "qemu-m4 takes 1.41× as many" in text
+    assert "qemu-m4:cpu takes 1.41× as many" in text
 
 
 def test_units_and_evidence_are_ranked_apart(matrix: list[StoredRun]) -> None:
@@ -163,7 +163,7 @@ def test_overlapping_modelled_ranges_are_undecided(make_stored: MakeStored) -> N
         for board, infer, low, high in (("a-1", 100.0, 80.0, 120.0), ("b-2", 110.0, 90.0, 130.0))
     ]
     text = words(render_report(runs))
-    assert "Undecided between a-1 and b-2" in text
+    assert "Undecided between a-1:cpu and b-2:cpu" in text
     assert "1.10×" not in text
 
 
@@ -175,7 +175,7 @@ def test_a_modelled_difference_is_named_as_a_range_only(make_stored: MakeStored)
         for board, infer, low, high in (("a-1", 1e9, 8e8, 12e8), ("b-2", 4e9, 24e8, 56e8))
     ]
     text = words(render_report(runs))
-    assert "b-2 takes 2.00× to 7.00× as long" in text
+    assert "b-2:cpu takes 2.00× to 7.00× as long" in text
     assert "4.00×" not in text
 
 

@@ -131,8 +131,8 @@ def test_the_exact_test_agrees_with_its_table() -> None:
 
 def test_provenance_comes_first_and_names_what_differs(make_stored: MakeStored) -> None:
     comparison = compare_runs(make_stored(), make_stored(board="qemu-m55", infer=30_000_000))
-    assert [item.what for item in comparison.provenance] == ["board", "ELF"]
-    assert comparison.provenance[0].a == "qemu-m4"
+    assert [item.what for item in comparison.provenance] == ["target", "ELF"]
+    assert comparison.provenance[0].a == "qemu-m4:cpu"
     assert stage(comparison, "infer").verdict is Verdict.DETERMINISTIC
     assert stage(comparison, "load").verdict is Verdict.EQUAL
     assert stage(comparison, "init_cold").verdict is Verdict.EQUAL

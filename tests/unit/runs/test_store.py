@@ -31,6 +31,7 @@ from npubench.runs.store import (
     new_run_id,
     read_run,
 )
+from npubench.target import Place, Target
 
 Make = Callable[..., RunRecord]
 
@@ -258,9 +259,17 @@ def test_a_stored_run_is_never_replaced(tmp_path: Path, make_record: Make) -> No
         store(tmp_path / "runs", record)
 
 
+def _target(board: str, backend: str) -> Target:
+    return Target(board=board, backend=backend, place=Place.EMULATED)
+
+
 def test_run_ids_are_readable_and_sort_by_time() -> None:
-    early = new_run_id("kws", "qemu-m4", "cpu", now=datetime(2026, 11, 25, 1, 55, 15, tzinfo=UTC))
-    late = new_run_id("AD/../x y", "qemu-m4", "ethos-u", now=datetime(2026, 12, 1, tzinfo=UTC))
+    early = new_run_id(
+        "kws", _target("qemu-m4", "cpu"), now=datetime(2026, 11, 25, 1, 55, 15, tzinfo=UTC)
+    )
+    late = new_run_id(
+        "AD/../x y", _target("qemu-m4", "ethos-u"), now=datetime(2026, 12, 1, tzinfo=UTC)
+    )
     assert re.fullmatch(r"20261125T015515Z-kws-qemu-m4-cpu-[0-9a-f]{6}", early)
     assert re.fullmatch(r"20261201T000000Z-ad-x-y-qemu-m4-ethos-u-[0-9a-f]{6}", late)
     assert early < late
@@ -288,7 +297,7 @@ def test_a_newer_schema_is_said_to_be_newer(tmp_path: Path, make_record: Make) -
         ("[]", "not a run record"),
         ("\xff", "not"),
         ("[" * 100_000, "not JSON"),
-        ('{"schema_version": 1}', "golden"),
+        ('{"schema_version": 1}', "board"),
     ],
 )
 def test_a_broken_folder_is_reported_and_the_rest_shown(

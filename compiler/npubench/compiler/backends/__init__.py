@@ -10,14 +10,17 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from npubench.boards import Board
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
 from npubench.core.errors import ToolError, UsageError
 from npubench.core.renamed import honour_old_paths
+from npubench.target import Options
 
 GROUP = "npubench.backends"
 
@@ -35,6 +38,79 @@ class Backend(Protocol):
         Raises CompileError (UnsupportedOp, DoesNotFit) when the board cannot take the network,
         ToolMissing when the vendor's compiler is not installed.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What a user may set of a backend, as `--set backend.name=value`.
+
+    ``choices`` empty: any text, which the backend itself checks.
+    """
+
+    name: str
+    help: str
+    default: str
+    choices: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A backend that has options."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """All that may be set."""
+
+    def configured(self, values: Mapping[str, str]) -> Backend:
+        """This backend with some options set; names and choices were checked. Raises UsageError
+        for a value that it cannot take."""
+
+
+def settle(name: str, options: Options) -> Options:
+    """``options`` of the backend called ``name``, checked, without those that are the default.
+
+    Raises UsageError for an option that the backend does not have, and for a value that is none
+    of its choices.
+    """
+    if not options:
+        return ()
+    backend = load_backend(name)
+    known = {option.name: option for option in options_of(backend)}
+    kept = []
+    for option, value in options:
+        if option not in known:
+            close = difflib.get_close_matches(option, known, n=1)
+            raise UsageError(
+                f"backend {name} has no option {option!r}",
+                hint=f"did you mean {close[0]}?"
+                if close
+                else f"it has: {', '.join(known) or 'none'}",
+            )
+        choices = known[option].choices
+        if choices and value not in choices:
+            raise UsageError(
+                f"{name}.{option}: {value!r} is not possible", hint=f"one of: {', '.join(choices)}"
+            )
+        if value != known[option].default:
+            kept.append((option, value))
+    if kept and isinstance(backend, Configurable):
+        backend.configured(dict(kept))
+    return tuple(kept)
+
+
+def options_of(backend: Backend) -> tuple[Option, ...]:
+    """What may be set of a backend; nothing for most."""
+    return backend.options if isinstance(backend, Configurable) else ()
+
+
+def configured_backend(name: str, options: Options) -> Backend:
+    """The backend called ``name`` with its ``options``, which `settle` has checked."""
+    backend = load_backend(name)
+    if not options:
+        return backend
+    if not isinstance(backend, Configurable):
+        raise UsageError(f"backend {name} has no options", hint="leave --set out")
+    return backend.configured(dict(options))
 
 
 def backend_names() -> tuple[str, ...]:

@@ -35,7 +35,7 @@ that differs is shown as failed, not as fast.</p>
 <th scope="col" class="num">Elements</th><th scope="col" class="num">Largest step</th>\
 <th scope="col">Input</th><th scope="col">Answer</th></tr></thead>
 <tbody>{% for name, run in rows %}
-<tr><td>{{ name }}</td><th scope="row">{{ run|target }}</th><td>{{ verdict(run) }}</td>
+<tr><td>{{ name }}</td><th scope="row">{{ run.target }}</th><td>{{ verdict(run) }}</td>
 <td>{{ run.golden.reference }}</td><td class="num">{{ run.golden.tensors }}</td>
 <td class="num">{{ run.golden.mismatches }}</td>
 <td>{{ (run.golden.first_mismatch or dash)|brief(60) }}</td>

@@ -19,7 +19,7 @@ from npubench.power.plot.envelope import Envelope, envelope
 from npubench.power.plot.marked import shades_of
 from npubench.power.plot.png import COLOURS, Shade
 from npubench.report.markup import fill
-from npubench.report.selection import by_network, target
+from npubench.report.selection import by_network
 from npubench.runs.compare_energy import RATES_PER_SECOND, break_even, duty_uw
 from npubench.runs.schema import EnergyRecord, EnergyStageRecord, RunRecord
 from npubench.runs.store import StoredRun
@@ -113,10 +113,10 @@ def render(runs: Sequence[StoredRun]) -> Markup:
 
 
 def _row(run: RunRecord, energy: EnergyRecord, path: Path) -> dict[str, Any]:
-    seconds, picture = _picture(path / "power", target(run))
+    seconds, picture = _picture(path / "power", run.target)
     refused = energy.verdict == "refused"
     return {
-        "name": target(run),
+        "name": run.target,
         "evidence": str(energy.evidence),
         "verdict": energy.verdict,
         "reasons": energy.reasons,
@@ -170,7 +170,7 @@ def _duty(captured: Sequence[tuple[RunRecord, EnergyRecord]]) -> list[dict[str, 
             continue
         powers = [duty_uw(energy, rate) for rate in RATES_PER_SECOND]
         values = ["too slow" if power is None else number(power) for power in powers]
-        rows.append({"name": target(run), "powers": values})
+        rows.append({"name": run.target, "powers": values})
     return rows
 
 
@@ -180,7 +180,7 @@ def _break_even(captured: Sequence[tuple[RunRecord, EnergyRecord]]) -> list[str]
         if "refused" in (energy.verdict, other.verdict):
             continue
         rate, why = break_even(energy, other)
-        names = f"{target(run)} and {target(other_run)}"
+        names = f"{run.target} and {other_run.target}"
         lines.append(
             f"{names}: no break-even: {why}."
             if rate is None

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from npubench.core import format as fmt
 from npubench.core.stages import Stage
 from npubench.report.markup import Segment, bar, fill
-from npubench.report.selection import NetworkRuns, by_network, is_valid, target
+from npubench.report.selection import NetworkRuns, by_network, is_valid
 from npubench.runs.schema import LayerRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -77,7 +77,7 @@ def _table(network: NetworkRuns) -> dict[str, Any]:
         "macs": sum(layer.macs for layer in first),
         "weight_bytes": sum(layer.weight_bytes for layer in first),
         "rows": [_row(layer, columns) for layer in first],
-        "absent": [f"{target(run)}: {_why(run)}" for run in network.runs if run not in counted],
+        "absent": [f"{run.target}: {_why(run)}" for run in network.runs if run not in counted],
     }
 
 
@@ -97,7 +97,7 @@ def _column(run: RunRecord) -> dict[str, Any]:
     if infer is not None and infer.unit not in (unit, "us"):
         median = None
     return {
-        "name": target(run),
+        "name": run.target,
         "unit": unit,
         "total": sum(layer.value or 0 for layer in run.layers if layer.unit == unit),
         "npu_cycles": sum(layer.npu_cycles or 0 for layer in run.layers),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.report.markup import Segment, bar, fill
-from npubench.report.selection import by_network, is_valid, target
+from npubench.report.selection import by_network, is_valid
 from npubench.runs.schema import MemoryRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -116,7 +116,7 @@ def _panel(title: str, runs: Sequence[RunRecord], key: Any, split: Any) -> dict[
         rows.append(
             {
                 "run": run,
-                "name": target(run),
+                "name": run.target,
                 "valid": is_valid(run),
                 "total": total,
                 "parts": [share[name] for name, _ in used],
@@ -132,7 +132,7 @@ def _panel(title: str, runs: Sequence[RunRecord], key: Any, split: Any) -> dict[
                         for name, style in used
                     ],
                     scale=scale,
-                    label=f"{target(run)}, {title}: {words}",
+                    label=f"{run.target}, {title}: {words}",
                 ),
                 "baseline_bar": bar(
                     [

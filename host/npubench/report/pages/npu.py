@@ -44,7 +44,7 @@ time follows from both with the board's clocks and its range of cycles per instr
 <th scope="col" class="num">MAC utilization</th><th scope="col" class="num">Operations/s</th>\
 <th scope="col" class="num">of at most</th></tr></thead>
 <tbody>{% for pair in pairs %}
-<tr><td>{{ pair.network }}</td><th scope="row">{{ pair.npu.board }}</th>
+<tr><td>{{ pair.network }}</td><th scope="row">{{ pair.npu.target }}</th>
 <td class="num">{{ pair.cpu_time }}</td><td class="num">{{ pair.npu_time }}</td>
 <td class="keep">{{ pair.claim }}</td><td class="num">{{ pair.npu.npu.macs_share|percent }}</td>
 <td class="num">{{ pair.npu.npu.mac_utilization_ratio|percent }}</td>
@@ -65,7 +65,7 @@ time follows from both with the board's clocks and its range of cycles per instr
 <tr class="under"><td></td><td colspan="6">{{ pair.words }}</td></tr>
 {% endfor %}</tbody></table></div>
 {% for pair in pairs %}
-<details><summary>{{ pair.network }} on {{ pair.npu.board }}, stage by stage</summary>
+<details><summary>{{ pair.network }} on {{ pair.npu.target }}, stage by stage</summary>
 <div class="scroll"><table class="dense">
 <thead><tr><th scope="col">Stage</th>\
 <th scope="col" class="num">CPU alone: instructions</th><th scope="col" class="num">time</th>\

@@ -19,7 +19,6 @@ from npubench.report.selection import (
     infer_per_mac,
     is_valid,
     rankings,
-    target,
 )
 from npubench.report.speedup import times_range
 from npubench.runs.schema import RunRecord
@@ -68,7 +67,7 @@ else "cycles" }} per MAC</th>{% endif %}
 <th scope="col">Golden</th></tr></thead>
 <tbody>
 {% for row in group.rows %}
-<tr{% if row.best %} class="best"{% endif %}><th scope="row">{{ row.run|target }}</th>
+<tr{% if row.best %} class="best"{% endif %}><th scope="row">{{ row.run.target }}</th>
 <td class="wide"><span class="value">{{ row.value }}</span>{{ row.bar }}</td>
 {% if group.rows|length > 1 %}<td class="num">{{ row.times }}</td>{% endif %}
 {% if group.per_mac %}<td class="num">{{ row.per_mac|per_mac }}</td>{% endif %}
@@ -81,7 +80,7 @@ else "cycles" }} per MAC</th>{% endif %}
 {% if card.left_out %}
 <ul class="leftout">
 {% for run, reason in card.left_out %}
-<li>{{ verdict(run) }} <strong>{{ run|target }}</strong> is not ranked: {{ reason }}\
+<li>{{ verdict(run) }} <strong>{{ run.target }}</strong> is not ranked: {{ reason }}\
 {% if run.error and run.error.hint %} <span class="hint">{{ run.error.hint|brief(300) }}</span>\
 {% endif %}</li>
 {% endfor %}
@@ -162,7 +161,7 @@ def _group(ranking: Ranking) -> dict[str, Any]:
                 "bar": bar(
                     [Segment(value=value, style="s-main", title=text)],
                     scale=scale,
-                    label=f"{target(run)}: {text}",
+                    label=f"{run.target}: {text}",
                     span=span,
                 ),
             }
@@ -188,16 +187,16 @@ def _answer(ranking: Ranking) -> str:
     best, words = ranking.best, _STAGE_WORDS[Stage(ranking.stage)]
     cost = fmt.quantity(ranking.value(best), ranking.unit)
     if len(ranking.runs) == 1:
-        return f"{target(best)}: {cost} {words}; no other target to compare with."
+        return f"{best.target}: {cost} {words}; no other target to compare with."
     second = ranking.runs[1]
     if ranking.value(second) == ranking.value(best):
-        return f"{target(best)} and {target(second)} cost the same {words}: {cost}."
+        return f"{best.target} and {second.target} cost the same {words}: {cost}."
     if _overlap(ranking, best, second):
         return (
-            f"Undecided between {target(best)} and {target(second)}: their modelled ranges overlap."
+            f"Undecided between {best.target} and {second.target}: their modelled ranges overlap."
         )
     return (
-        f"{target(best)} {_LEAST[ranking.unit]} {words}: {cost}; {target(second)} "
+        f"{best.target} {_LEAST[ranking.unit]} {words}: {cost}; {second.target} "
         f"{_ratio_words(ranking, second)}."
     )
 

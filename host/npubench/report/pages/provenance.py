@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.report.markup import fill
-from npubench.report.selection import target
 from npubench.runs.schema import ClockRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -29,7 +28,7 @@ session, the image and the emitted project: <code>npubench runs show RUN</code>.
 {% for run in runs %}
 <details class="run"><summary><code>{{ run.record.run_id }}</code> {{ verdict(run.record) }} \
 {{ badge(run.record.evidence) }} <span class="muted">{{ run.record.model.name|brief(40) }} on \
-{{ run.record|target }}</span></summary>
+{{ run.record.target }}</span></summary>
 <dl class="facts-list">{% for name, value in run.facts %}<dt>{{ name }}</dt><dd>{{ value }}</dd>
 {% endfor %}</dl>
 </details>
@@ -54,7 +53,7 @@ def _facts(run: RunRecord) -> list[tuple[str, Any]]:
     environment = run.environment
     facts: list[tuple[str, Any]] = [
         ("created", run.created),
-        ("target", f"{target(run)} ({run.board_kind} board, backend {run.backend})"),
+        ("target", f"{run.target} ({run.place})"),
         ("network", _mono(run.model.network_sha256)),
         ("artifact", _mono(run.model.artifact_sha256)),
         ("source", fmt.printable(run.model.source, 200)),

@@ -17,7 +17,6 @@ from npubench.report.selection import (
     failure,
     is_valid,
     rankings,
-    target,
 )
 from npubench.runs.schema import RunRecord, StageRecord
 from npubench.runs.store import StoredRun
@@ -48,7 +47,7 @@ preceded by its load; end to end is load + infer + unload + post of one repetiti
 </th>{% for stage in columns %}<th scope="col" class="num" title="{{ boundary[stage] }}">\
 {{ stage.replace("_", " ") }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in panel.rows %}
-<tr><th scope="row">{{ row.run|target }}</th><td class="wide">{{ row.bar }}</td>
+<tr><th scope="row">{{ row.run.target }}</th><td class="wide">{{ row.bar }}</td>
 {% for cell in row.cells %}<td class="num{% if cell.strong %} strong{% endif %}"\
 {% if cell.title %} title="{{ cell.title }}"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
@@ -59,7 +58,7 @@ preceded by its load; end to end is load + infer + unload + post of one repetiti
 <thead><tr><th scope="col">Target</th><th scope="col"></th>{% for stage in columns %}\
 <th scope="col" class="num">{{ stage.replace("_", " ") }}</th>{% endfor %}</tr></thead>
 <tbody>{% for run, what, values in panel.parts %}
-<tr><td>{{ run|target }}</td><td>{{ what }}</td>{% for value in values %}\
+<tr><td>{{ run.target }}</td><td>{{ what }}</td>{% for value in values %}\
 <td class="num">{{ value|count }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endif %}
@@ -67,7 +66,7 @@ preceded by its load; end to end is load + infer + unload + post of one repetiti
 {% endfor %}</ul>{% endif %}
 {% endfor %}
 {% if network.absent %}<ul class="leftout">{% for run, why in network.absent %}\
-<li>{{ verdict(run) }} <strong>{{ run|target }}</strong>: {{ why }}</li>{% endfor %}</ul>{% endif %}
+<li>{{ verdict(run) }} <strong>{{ run.target }}</strong>: {{ why }}</li>{% endfor %}</ul>{% endif %}
 {% if network.panels %}
 <details><summary>All statistics of {{ network.name }}</summary>
 <div class="scroll"><table class="dense">
@@ -77,7 +76,7 @@ preceded by its load; end to end is load + infer + unload + post of one repetiti
 <th scope="col">95 % interval</th><th scope="col" class="num">Outliers</th>\
 <th scope="col">Evidence</th></tr></thead>
 <tbody>{% for run, name, stage in network.statistics %}
-<tr><td>{{ run|target }}</td><td>{{ name.replace("_", " ") }}</td>
+<tr><td>{{ run.target }}</td><td>{{ name.replace("_", " ") }}</td>
 {% if stage.median is none %}<td colspan="7">{{ stage.reason or "unavailable" }}</td>
 {% else %}<td class="num">{{ stage.median|quantity(stage.unit) }}</td>
 <td class="num">{{ stage.min|count }}</td><td class="num">{{ stage.max|count }}</td>
@@ -187,7 +186,7 @@ def _bar(run: RunRecord, unit: str, scale: float) -> Markup:
                 title=f"{stage}: {fmt.quantity(value, unit)}, {share}",
             )
         )
-    return bar(segments, scale=scale, label=f"{target(run)}: {', '.join(words)}")
+    return bar(segments, scale=scale, label=f"{run.target}: {', '.join(words)}")
 
 
 def _cell(stage: StageRecord | None, group: Ranking, name: Stage) -> dict[str, Any]:
@@ -208,7 +207,7 @@ def _notes(group: Ranking) -> list[str]:
     notes = []
     for run in group.runs:
         for name, stage in run.stages.items():
-            label = f"{target(run)}, {name.replace('_', ' ')}"
+            label = f"{run.target}, {name.replace('_', ' ')}"
             if not stage.separable:
                 notes.append(f"{label}: not separable: {stage.reason or 'no reason given'}")
             elif stage.median is None and stage.reason:

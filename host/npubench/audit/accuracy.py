@@ -28,11 +28,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """``low`` and ``high``: percent of the files, or for AD the area under the curve; None where a
-    label is missing. ``inferences``: answers; ``files``: distinct files (an answer to
-    an unknown file counts as one), ``repeated`` of them
-    answered more often than others; ``unlabelled``: files whose class nothing tells;
-    ``relabelled``: files whose class the runner wrote otherwise."""
+    """``counted``: percent of the files as the runners count, who take the first of classes that
+    tie, or for AD the area under the curve; None where a label is missing. ``low`` and ``high``: if
+    no tie was right, and if each was. ``inferences``: answers; ``files``: distinct files (an answer
+    to an unknown file counts as one), ``repeated`` of them answered more often than others;
+    ``unlabelled``: files whose class nothing tells; ``relabelled``: files whose class the runner
+    wrote otherwise."""
 
     benchmark: str
     inferences: int
@@ -41,13 +42,9 @@ class Accuracy:
     unlabelled: int = 0
     relabelled: int = 0
     older_set: bool = False
+    counted: float | None = None
     low: float | None = None
     high: float | None = None
-
-    @property
-    def metric(self) -> str:
-        """What is published for this benchmark."""
-        return "AUC" if self.benchmark == "ad" else "Top-1"
 
     @property
     def right_count_of_files(self) -> bool:
@@ -76,13 +73,13 @@ def score(benchmark: str, answers: Sequence[Answer], labels: Labels) -> Accuracy
             label = written
         if label is not None:
             known[name] = label
-    low = high = None
+    counted = low = high = None
     if by_file and len(known) == len(by_file):
         pairs = [(_mean(items), known[name]) for name, items in by_file.items()]
         if benchmark == "ad":
-            low = high = area_under_curve([(scores[0], label) for scores, label in pairs])
+            counted = low = high = area_under_curve([(scores[0], label) for scores, label in pairs])
         else:
-            low, high = _top_1(pairs, unnamed)
+            counted, low, high = _top_1(pairs, unnamed)
     return Accuracy(
         benchmark=benchmark,
         inferences=len(answers),
@@ -91,6 +88,7 @@ def score(benchmark: str, answers: Sequence[Answer], labels: Labels) -> Accuracy
         unlabelled=len(by_file) - len(known) + unnamed,
         relabelled=relabelled,
         older_set=labels.is_older_set(benchmark, by_file),
+        counted=counted,
         low=low,
         high=high,
     )
@@ -101,15 +99,19 @@ def _mean(items: Sequence[Answer]) -> tuple[float, ...]:
     return tuple(sum(item.scores[at] for item in items) / len(items) for at in range(width))
 
 
-def _top_1(pairs: Sequence[tuple[tuple[float, ...], int]], unnamed: int) -> tuple[float, float]:
-    """Percent if no tie and no answer to an unknown file was right, and if each was."""
-    won = tied = 0
+def _top_1(
+    pairs: Sequence[tuple[tuple[float, ...], int]], unnamed: int
+) -> tuple[float, float, float]:
+    """Percent by the first of classes that tie; if no tie and no answer to an unknown file was
+    right; if each was."""
+    first = won = tied = 0
     for scores, label in pairs:
         best = [at for at, value in enumerate(scores) if value == max(scores)]
+        first += best[0] == label
         won += best == [label]
         tied += len(best) > 1 and label in best
     count = len(pairs) + unnamed
-    return 100.0 * won / count, 100.0 * (won + tied + unnamed) / count
+    return 100.0 * first / count, 100.0 * won / count, 100.0 * (won + tied + unnamed) / count
 
 
 def area_under_curve(pairs: Sequence[tuple[float, int]]) -> float | None:

@@ -53,8 +53,6 @@ def _result(item: Judged) -> dict[str, Any]:
         found["accuracy"] = {
             "inferences": result.accuracy.inferences,
             "files": result.accuracy.files,
-            "low": result.accuracy.low,
-            "high": result.accuracy.high,
         }
     if result.mode != "accuracy":
         found["latency_ms"] = result.latency_ms
@@ -79,6 +77,8 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "unit": figure.unit,
         "published": figure.published,
         "computed": figure.computed,
+        "low": figure.span[0] if figure.span else None,
+        "high": figure.span[1] if figure.span else None,
         "difference_pct": figure.difference_pct,
         "agrees": figure.agrees,
         "basis": figure.basis,

@@ -23,14 +23,16 @@ former's unrounded factors."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """``published`` or ``low``/``high`` (one number where nothing is left open) is None for what is
-    not published or cannot be computed; ``why_not`` says why, ``basis`` from what it is computed.
-    ``rule``: what is found where they differ by more than ``tolerance``, in the figure's unit."""
+    """``published`` or ``computed`` is None for what is not published or cannot be computed;
+    ``why_not`` says why, ``basis`` from what it is computed. ``low`` and ``high``: between what it
+    lies, where the raw data leave it open. ``rule``: what is found where the published figure is
+    outside them by more than ``tolerance``, in the figure's unit."""
 
     name: str
     unit: str
     rule: str
     published: float | None
+    computed: float | None = None
     low: float | None = None
     high: float | None = None
     tolerance: float = 0.0
@@ -38,20 +40,21 @@ class Figure:
     basis: str = ""
 
     @property
-    def computed(self) -> float | None:
-        """What the raw data give; of a range what is nearest to the published figure."""
-        if self.low is None or self.high is None:
+    def span(self) -> tuple[float, float] | None:
+        """Least and most that it can be; None where it is not computed."""
+        if self.computed is None:
             return None
-        if self.published is None:
-            return self.low
-        return min(max(self.published, self.low), self.high)
+        low = self.computed if self.low is None else self.low
+        return low, self.computed if self.high is None else self.high
 
     @property
     def agrees(self) -> bool | None:
         """None where one of the two is missing."""
-        if self.published is None or self.computed is None:
+        if self.published is None or self.span is None:
             return None
-        return abs(self.computed - self.published) <= self.tolerance + 1e-9 * abs(self.published)
+        low, high = self.span
+        tolerance = self.tolerance + 1e-9 * abs(self.published)
+        return low - tolerance <= self.published <= high + tolerance
 
     @property
     def difference_pct(self) -> float | None:
@@ -89,8 +92,7 @@ def _ratio(
         unit=unit,
         rule=rule,
         published=published,
-        low=raw,
-        high=raw,
+        computed=raw,
         tolerance=ratio * abs(published or 0.0),
         why_not="" if raw is not None else _why_not(result),
         basis=basis if raw is not None else "",
@@ -138,6 +140,7 @@ def _by_host(result: AuditResult) -> Figure | None:
         unit="inf./s",
         rule="throughput-differs",
         published=result.published_ips,
+        computed=median(count / host_s for count, host_s in timed),
         low=median(count / (host_s + slack_s) for (count, host_s), slack_s in pairs),
         high=median(count / (host_s - slack_s) for (count, host_s), slack_s in pairs),
         basis="the host's times",
@@ -191,8 +194,7 @@ def _streaming(result: AuditResult) -> Iterator[Figure]:
             unit="",
             rule="accuracy-differs",
             published=_count(printed.detections, name),
-            low=raw,
-            high=raw,
+            computed=raw,
             why_not="" if raw is not None else _why_not(result),
             basis="the recorded detections" if raw is not None else "",
         )
@@ -214,18 +216,19 @@ def _accuracy(result: AuditResult) -> Figure:
         why_not = "files of one class alone"
     else:
         why_not = _why_not(result)
-    low = scored.low if scored else None
+    counted = scored.counted if scored else None
     return Figure(
         name="AUC" if is_ad else "Top-1",
         unit="" if is_ad else "%",
         rule="accuracy-differs",
         published=shown.value if shown else None,
-        low=low,
+        computed=counted,
+        low=scored.low if scored else None,
         high=scored.high if scored else None,
         tolerance=shown.half_unit if shown else 0.0,
-        why_not="" if low is not None else why_not,
+        why_not="" if counted is not None else why_not,
         basis=f"{scored.inferences} answers to {scored.files} files"
-        if scored and low is not None
+        if scored and counted is not None
         else "",
     )
 

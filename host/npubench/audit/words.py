@@ -21,8 +21,12 @@ def figure_words(figure: Figure) -> str:
     said = "" if figure.published is None else f"{figure.published:.6g}{unit} published"
     if figure.computed is None:
         return f"{figure.name} {said}, not computed" if said else ""
+    low, high = figure.span or (figure.computed, figure.computed)
+    between = f" (between {low:.6g} and {high:.6g})" if low != high else ""
+    if between and said:
+        return f"{figure.name} {said}, {figure.computed:.6g} computed{between}"
     if not said:
-        return f"{figure.name} {figure.computed:.6g}{unit} computed, not published"
+        return f"{figure.name} {figure.computed:.6g}{unit} computed{between}, not published"
     off = f" ({figure.difference_pct:+.2f} %)" if figure.difference_pct is not None else ""
     return f"{figure.name} {said}, {figure.computed:.6g} computed{off}"
 

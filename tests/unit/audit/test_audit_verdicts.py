@@ -12,6 +12,7 @@ from npubench.audit.accuracy import area_under_curve
 from npubench.audit.check import Audit, audit
 from npubench.audit.rules import RULES, Effect
 from npubench.audit.verdict import Judged, Verdict
+from npubench.audit.words import figures_words
 from npubench.cli.main import run
 from support.submissions import (
     MLC_UJ,
@@ -73,6 +74,7 @@ def test_an_energy_claim_without_a_trace_is_held_against_the_hosts_times(tmp_pat
         ("throughput", True),
         ("energy", None),
     ]
+    assert "computed (between 2" in figures_words(item), "a range is told as one"
     text = (folder / "results.txt").read_text()
     (folder / "results.txt").write_text(
         text.replace("Median throughput is 2", "Median throughput is 92")
@@ -242,8 +244,15 @@ def test_an_answer_to_an_unknown_file_leaves_the_figure_open_by_one(tmp_path: Pa
 def test_classes_that_tie_in_print_may_have_been_right(tmp_path: Path) -> None:
     answers = kws_answers(900)
     answers[900][1][0] = answers[900][1][1] = 0.9
-    write_accuracy(tmp_path / LAYOUT / "kws/accuracy", answers, printed="Top-1: 90.1%")
-    assert one(tmp_path).verdict is Verdict.CONFIRMED
+    folder = tmp_path / LAYOUT / "kws/accuracy"
+    write_accuracy(folder, answers, printed="Top-1: 90.1%")
+    item = one(tmp_path)
+    assert item.verdict is Verdict.CONFIRMED
+    assert item.figures[0].span == (90.0, 90.1)
+    (folder / "results.txt").unlink()
+    assert "Top-1 90.1 % computed (between 90 and 90.1), not published" in figures_words(
+        one(tmp_path)
+    )
 
 
 def test_a_file_answered_twice_is_not_two_files(tmp_path: Path) -> None:

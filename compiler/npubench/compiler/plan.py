@@ -44,17 +44,29 @@ class ConstantArg:
 class ScratchArg:
     """Pointer to the call's scratch memory in the arena (NULL when it needs none)."""
 
+    ctype: str = "void"
+
 
 Arg = TensorArg | ConstantArg | ScratchArg
 ParamValue = int | tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Why a kernel serves an operator: ``reason`` for people, and the ``instructions`` that its
+    file's figures give for this operator (predicted; None where the file gives none)."""
+
+    reason: str
+    instructions: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KernelCall:
     """One call of a kernel: ``kernel(&params, arg0, arg1, ...)``.
 
-    ``source`` is the kernel's file name under ``firmware/kernels/<flavour>/``. ``params`` are the
-    fields of ``params_type`` in the struct's order. ``scratch_bytes`` lives during this call.
+    ``source`` is the kernel's file name under ``firmware/kernels/<flavour>/``; without a flavour
+    any may serve, the board's best first. ``params`` are the fields of ``params_type`` in the
+    struct's order. ``scratch_bytes`` lives during this call.
     """
 
     op_index: int
@@ -64,6 +76,8 @@ class KernelCall:
     params: tuple[tuple[str, ParamValue], ...]
     args: tuple[Arg, ...]
     scratch_bytes: int = 0
+    flavour: str | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """All of nb_model.c and nb_weights.S."""
+    """All of nb_model.c and nb_weights.S. ``flavours``: those of its kernels that have a header
+    of their own."""
 
     blobs: tuple[Blob, ...]
     params: tuple[Params, ...]
@@ -91,6 +92,7 @@ class Model:
     uses_npu: bool
     npu_load: bool
     weights_file: str
+    flavours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,13 +91,15 @@ def _kernels(root: Path, plan: Plan, board: Board) -> dict[str, bytes]:
     """Of each kernel's file the first flavour that has it, and every flavour's headers."""
     files: dict[str, bytes] = {}
     flavours = kernel_flavours(board)
-    for source in sorted({step.source for step in plan.steps if isinstance(step, KernelCall)}):
+    calls = {(s.source, s.flavour) for s in plan.steps if isinstance(s, KernelCall)}
+    for source, wanted in sorted(calls, key=lambda call: (call[0], call[1] or "")):
         name = file_name(source)
-        found = next((f for f in flavours if (root / f / name).is_file()), None)
+        allowed = flavours if wanted is None else (wanted,)
+        found = next((f for f in allowed if (root / f / name).is_file()), None)
         if found is None:
             raise CompileError(
                 f"no kernel flavour of board {board.id} has {name}",
-                hint=f"looked in {', '.join(flavours)} under firmware/kernels",
+                hint=f"looked in {', '.join(allowed)} under firmware/kernels",
             )
         files[f"src/kernels/{found}/{name}"] = (root / found / name).read_bytes()
     for flavour in flavours:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from npubench.compiler.emit.context import Blob, Call, Field, Model, Params, Span
-from npubench.compiler.emit.names import c_integer, ctype, identifier
+from npubench.compiler.emit.names import c_integer, ctype, file_name, identifier
 from npubench.compiler.graph import DType, Graph
 from npubench.compiler.plan import (
     Alias,
@@ -90,6 +90,15 @@ class _Wiring:
             uses_npu=any(isinstance(step, NpuJob) for step in self._plan.steps),
             npu_load=self._plan.npu_load,
             weights_file=WEIGHTS_FILE,
+            flavours=tuple(
+                sorted(
+                    {
+                        file_name(step.flavour)
+                        for step in self._plan.steps
+                        if isinstance(step, KernelCall) and step.flavour is not None
+                    }
+                )
+            ),
         )
         return model, data
 
@@ -148,7 +157,8 @@ class _Wiring:
         if isinstance(arg, ScratchArg):
             if step.scratch_bytes == 0:
                 return "NULL"
-            return f"(void *)(nb_arena + {self._plan.arena.scratch_offset_bytes[position]})"
+            kind = "void" if arg.ctype == "void" else ctype(arg.ctype)
+            return f"({kind} *)(nb_arena + {self._plan.arena.scratch_offset_bytes[position]})"
         qualifier = "const " if arg.const else ""
         return f"({qualifier}{ctype(arg.ctype)} *)({self._address(arg)})"
 

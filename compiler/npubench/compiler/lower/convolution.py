@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from npubench.compiler.graph import Tensor
+from npubench.compiler.lower import dsp
 from npubench.compiler.lower.activation import fused_range
-from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
+from npubench.compiler.lower.choice import fastest
+from npubench.compiler.lower.layer import Layer
+from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.weights import (
     bias_array,
     channel_multipliers,
@@ -60,17 +63,38 @@ def _convolution(site: Site) -> Lowering:
     flat = weights.reshape(channels, -1)
     scales = weight_scales(site, filters, axis=0)
     bias = fold_offset(site, flat, bias_array(site, 2, channels), given.zero_point)
-    table = quant_table(bias, channel_multipliers(site, given, scales, wanted))
+    pairs = channel_multipliers(site, given, scales, wanted)
+    table = quant_table(bias, pairs)
     low, high = fused_range(site, wanted)
+    layer = Layer(
+        source=source,
+        target=target,
+        weights=weights,
+        depthwise=False,
+        bias=bias,
+        pairs=tuple(pairs if len(pairs) == channels else pairs * channels),
+        window=window,
+        input_zero=given.zero_point,
+        output_zero=wanted.zero_point,
+        low=low,
+        high=high,
+    )
+    return fastest(site, layer, {dsp.FLAVOUR: dsp.convolution}, _portable(site, layer, table))
+
+
+def _portable(site: Site, layer: Layer, table: bytes) -> Lowering:
+    source, target, weights, window = layer.source, layer.target, layer.weights, layer.window
+    channels = layer.channels
     constants = (
         site.constant("weights", "int8_t", weights.tobytes()),
         site.constant("quant", "int32_t", table),
     )
     output_params: dict[str, ParamValue] = {
-        "output_zero": wanted.zero_point,
-        "low": low,
-        "high": high,
+        "output_zero": layer.output_zero,
+        "low": layer.low,
+        "high": layer.high,
     }
+    choice = Choice(reason="", instructions=round(2.6 * layer.macs + 28 * target.count))
     if window.kernel == (1, 1) and window.stride == (1, 1):
         pixels = source.count // source.shape[3]
         params: dict[str, ParamValue] = {
@@ -79,15 +103,19 @@ def _convolution(site: Site) -> Lowering:
             "out_c": channels,
             **output_params,
         }
-        return _call(site, "nb_conv1x1_s8", "conv2d_s8.c", params, source, target, constants, None)
+        return _call(
+            site, "nb_conv1x1_s8", "conv2d_s8.c", params, source, target, constants, None, choice
+        )
     params = {
         **_shape_params(source, target),
         **_window_params(window),
-        "input_zero": given.zero_point,
+        "input_zero": layer.input_zero,
         **output_params,
     }
-    scratch = 2 * flat.shape[1]
-    return _call(site, "nb_conv2d_s8", "conv2d_s8.c", params, source, target, constants, scratch)
+    scratch = 2 * layer.by_channel.shape[1]
+    return _call(
+        site, "nb_conv2d_s8", "conv2d_s8.c", params, source, target, constants, scratch, choice
+    )
 
 
 def _depthwise(site: Site) -> Lowering:
@@ -109,22 +137,41 @@ def _depthwise(site: Site) -> Lowering:
     flat = weights.reshape(-1, channels).T
     scales = weight_scales(site, filters, axis=3)
     bias = fold_offset(site, flat, bias_array(site, 2, channels), given.zero_point)
-    table = quant_table(bias, channel_multipliers(site, given, scales, wanted))
+    pairs = channel_multipliers(site, given, scales, wanted)
     low, high = fused_range(site, wanted)
+    layer = Layer(
+        source=source,
+        target=target,
+        weights=weights[0],
+        depthwise=True,
+        bias=bias,
+        pairs=tuple(pairs if len(pairs) == channels else pairs * channels),
+        window=window,
+        input_zero=given.zero_point,
+        output_zero=wanted.zero_point,
+        low=low,
+        high=high,
+    )
+    portable = _portable_depthwise(site, layer, quant_table(bias, pairs))
+    return fastest(site, layer, {}, portable)
+
+
+def _portable_depthwise(site: Site, layer: Layer, table: bytes) -> Lowering:
+    source, target = layer.source, layer.target
     params: dict[str, ParamValue] = {
         **_shape_params(source, target),
-        "multiplier": multiplier,
-        **_window_params(window),
-        "input_zero": given.zero_point,
-        "output_zero": wanted.zero_point,
-        "low": low,
-        "high": high,
+        "multiplier": layer.channels // source.shape[3],
+        **_window_params(layer.window),
+        "input_zero": layer.input_zero,
+        "output_zero": layer.output_zero,
+        "low": layer.low,
+        "high": layer.high,
     }
     constants = (
-        site.constant("weights", "int8_t", weights.tobytes()),
+        site.constant("weights", "int8_t", layer.weights.tobytes()),
         site.constant("quant", "int32_t", table),
     )
-    scratch = flat.shape[1] * source.shape[3] if window.leaves_input else 0
+    taps = layer.by_channel.shape[1]
     return _call(
         site,
         "nb_depthwise_conv2d_s8",
@@ -133,7 +180,8 @@ def _depthwise(site: Site) -> Lowering:
         source,
         target,
         constants,
-        scratch,
+        taps * source.shape[3] if layer.window.leaves_input else 0,
+        Choice(reason="", instructions=round(4 * layer.macs + 28 * target.count)),
     )
 
 
@@ -146,6 +194,7 @@ def _call(
     target: Tensor,
     constants: tuple[Constant, ...],
     scratch_bytes: int | None,
+    choice: Choice,
 ) -> Lowering:
     scratch = () if scratch_bytes is None else (ScratchArg(),)
     return (
@@ -162,6 +211,7 @@ def _call(
                 write(target),
             ),
             scratch_bytes=scratch_bytes or 0,
+            choice=choice,
         ),
         constants,
     )

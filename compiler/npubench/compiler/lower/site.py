@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from npubench.compiler.graph import DType, Graph, Op, Quantization, Tensor
-from npubench.compiler.plan import Arg, Constant, ConstantArg, Lowered, TensorArg
+from npubench.compiler.plan import Arg, Choice, Constant, ConstantArg, Lowered, TensorArg
 from npubench.core.errors import UnsupportedOp
 
 HINT = "convert the model without this form of it (npubench coverage lists what runs)"
 LARGEST_BYTES = 2**31 - 1
+PORTABLE = "portable"
 
 Lowering = tuple[Lowered, tuple[Constant, ...]]
 LoweringFunction = Callable[["Site"], Lowering]
@@ -32,10 +33,12 @@ class Operand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One operator of a graph, seen by its lowering."""
+    """One operator of a graph, seen by its lowering. ``flavours`` are the kernels that the core
+    can run, best first."""
 
     graph: Graph
     op: Op
+    flavours: tuple[str, ...] = (PORTABLE,)
 
     def fail(self, reason: str) -> NoReturn:
         """Refuse the operator. Raises UnsupportedOp."""
@@ -174,3 +177,17 @@ def read(tensor: Tensor, ctype: str = "int8_t") -> TensorArg:
 def write(tensor: Tensor, ctype: str = "int8_t") -> TensorArg:
     """A kernel's argument that writes a tensor of the arena."""
     return TensorArg(tensor=tensor.index, ctype=ctype, const=False)
+
+
+__all__ = [
+    "HINT",
+    "LARGEST_BYTES",
+    "PORTABLE",
+    "Choice",
+    "Lowering",
+    "LoweringFunction",
+    "Operand",
+    "Site",
+    "read",
+    "write",
+]

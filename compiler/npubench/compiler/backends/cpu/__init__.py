@@ -28,7 +28,7 @@ class CpuBackend:
         steps: list[Step] = []
         constants: list[Constant] = []
         for op in graph.ops:
-            step, needed = lower_op(graph, op)
+            step, needed = lower_op(graph, op, flavours=board.cpu.kernels)
             steps.append(step)
             constants.extend(needed)
         plan = Plan(

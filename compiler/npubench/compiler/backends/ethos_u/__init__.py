@@ -79,7 +79,7 @@ class EthosUBackend:
         memory_system_of(asked)  # refuses what the file lacks, by name and before Vela
         choice = choose(graph, model, asked, self.options.core)
         settings, result, split = choice.settings, choice.result, choice.split
-        steps, constants = _steps(graph, split)
+        steps, constants = _steps(graph, split, board.cpu.kernels)
         own_fast = has_own_fast_memory(settings)
         reserved_bytes, fast_offset_bytes = _reserved(split, own_fast=own_fast)
         plan = Plan(
@@ -104,7 +104,9 @@ class EthosUBackend:
         return plan
 
 
-def _steps(graph: Graph, split: Partition) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
+def _steps(
+    graph: Graph, split: Partition, flavours: tuple[str, ...]
+) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
     """Jobs and kernel calls, in an order in which each finds what it reads."""
     steps: list[Step] = [
         NpuJob(
@@ -117,7 +119,7 @@ def _steps(graph: Graph, split: Partition) -> tuple[tuple[Step, ...], tuple[Cons
     ]
     constants: list[Constant] = []
     for index in split.cpu_ops:
-        step, needed = lower_op(graph, graph.ops[index])
+        step, needed = lower_op(graph, graph.ops[index], flavours=flavours)
         steps.append(step)
         constants.extend(needed)
     return _placed(_ordered(graph, split, steps)), tuple(constants)

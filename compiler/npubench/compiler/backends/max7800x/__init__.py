@@ -70,7 +70,7 @@ class Max7800xBackend:
         made = generate(files, device=device.name)
         answer = _answer(quantized, made, device)
         artifact = _artifact(files, made)
-        steps, constants = _steps(graph, chain)
+        steps, constants = _steps(graph, chain, board.cpu.kernels)
         arena = plan_arena(graph, steps)
         plan = Plan(
             backend=self.name,
@@ -140,7 +140,9 @@ def _check_types(graph: Graph) -> None:
             )
 
 
-def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
+def _steps(
+    graph: Graph, chain: Chain, flavours: tuple[str, ...]
+) -> tuple[tuple[Step, ...], tuple[Constant, ...]]:
     steps: list[Step] = [
         NpuJob(
             op_indices=chain.op_indices,
@@ -151,7 +153,7 @@ def _steps(graph: Graph, chain: Chain) -> tuple[tuple[Step, ...], tuple[Constant
     ]
     constants: list[Constant] = []
     for index in chain.rest:
-        step, needed = lower_op(graph, graph.ops[index])
+        step, needed = lower_op(graph, graph.ops[index], flavours=flavours)
         steps.append(step)
         constants.extend(needed)
     return tuple(steps), tuple(constants)

@@ -1,0 +1,44 @@
+"""Which kernel serves a layer: the cheapest by its own prediction among those that serve exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from npubench.compiler.lower.layer import Layer
+from npubench.compiler.lower.site import Choice, Lowering, Site
+from npubench.compiler.plan import KernelCall
+
+Candidate = Callable[[Site, Layer], Lowering | str]
+
+
+def fastest(
+    site: Site, layer: Layer, candidates: Mapping[str, Candidate], portable: Lowering
+) -> Lowering:
+    """The lowering with the fewest predicted instructions among those flavours that the core can
+    run; ``portable`` where none serves, with the reasons."""
+    best: Lowering | None = None
+    refusals = []
+    for flavour in site.flavours:
+        if flavour not in candidates:
+            continue
+        offer = candidates[flavour](site, layer)
+        if isinstance(offer, str):
+            refusals.append(f"{flavour}: {offer}")
+        elif best is None or _cost(offer) < _cost(best):
+            best = offer
+    return best if best is not None else _explained(portable, refusals)
+
+
+def _cost(lowering: Lowering) -> int:
+    call, _ = lowering
+    assert isinstance(call, KernelCall) and call.choice is not None
+    return call.choice.instructions or 0
+
+
+def _explained(portable: Lowering, refusals: list[str]) -> Lowering:
+    call, constants = portable
+    assert isinstance(call, KernelCall)
+    given = call.choice or Choice(reason="")
+    reason = "; ".join(refusals) or "no other kernel for this core"
+    return replace(call, choice=replace(given, reason=reason)), constants

@@ -1,0 +1,160 @@
+"""Kernels for cores with the DSP extension: their layouts, and when they serve.
+
+The order of weights and tables is that of firmware/include/nb_kernels_dsp.h; the costs are those
+that the kernels' files state.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npubench.compiler.lower.layer import Layer, Rescale, rescale
+from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
+from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
+
+FLAVOUR = "dsp"
+_PAIR_LIMIT = 1 << 23
+
+
+def convolution(site: Site, layer: Layer) -> Lowering | str:
+    """CONV_2D by two windows and four channels at a time, or why not."""
+    scaling = rescale(layer)
+    if isinstance(scaling, str):
+        return scaling
+    window = layer.window
+    channels, kernel_h, kernel_w, in_c = layer.weights.shape
+    joined = window.dilation[1] == 1
+    runs_w, run = (1, kernel_w * in_c) if joined else (kernel_w, in_c)
+    taps = run_words(layer.weights.reshape(channels, kernel_h * runs_w, run))
+    words = taps.shape[1]
+    packed = paired(layer, _fours(taps), 4)
+    if isinstance(packed, str):
+        return packed
+    plain = window.kernel == (1, 1) and window.stride == (1, 1)
+    params: dict[str, ParamValue] = {
+        "batches": layer.source.shape[0],
+        "in_h": layer.source.shape[1],
+        "in_w": layer.source.shape[2],
+        "in_c": in_c,
+        "out_h": layer.target.shape[1],
+        "out_w": layer.target.shape[2],
+        "out_c": channels,
+        "kernel_h": kernel_h,
+        "runs_w": runs_w,
+        "run": run,
+        "words": words,
+        "stride_h": window.stride[0],
+        "stride_w": window.stride[1],
+        "dilation_h": window.dilation[0],
+        "dilation_w": window.dilation[1],
+        "pad_top": window.pad[0],
+        "pad_left": window.pad[1],
+        "reach_h": (kernel_h - 1) * window.dilation[0] + 1,
+        "reach_w": (kernel_w - 1) * window.dilation[1] + 1,
+        "input_zero": layer.input_zero,
+        "exact": int(scaling.exact),
+        "low": layer.low,
+        "high": layer.high,
+    }
+    weights = site.constant("weights", "int8_t", packed)
+    table = site.constant("quant", "int32_t", _window_table(layer, scaling))
+    groups = -(-channels // 4)
+    passes = -(-layer.pixels // 2)
+    cost = passes * (
+        groups * (words * 24.75 + (72 if scaling.exact else 56) + 22)
+        + words * 8
+        + (60 if plain else 60 + 25 * kernel_h * runs_w)
+    )
+    kernel = "nb_dsp_conv1x1_s8" if plain else "nb_dsp_conv2d_s8"
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel=kernel,
+        source="conv2d_dsp_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_dsp_conv2d_s8_params",
+        params=tuple(params.items()),
+        args=(
+            read(layer.source),
+            ConstantArg(constant=weights.name),
+            ConstantArg(constant=table.name),
+            ScratchArg(ctype="uint32_t"),
+            write(layer.target),
+        ),
+        scratch_bytes=16 * words + (0 if plain else 2 * run),
+        choice=Choice(
+            reason="two windows by four channels, 32 multiply-adds in 24 instructions",
+            instructions=round(cost),
+        ),
+    )
+    return call, (weights, table)
+
+
+def run_words(runs: NDArray[np.int8]) -> NDArray[np.int8]:
+    """[channel, run, byte] as [channel, word, 4]: each run in words of four taps.
+
+    What is left of a run beyond whole words is read from its last four bytes, so taps that came
+    before are zero there; a run of less than four is filled with zeros behind.
+    """
+    channels, count, run = runs.shape
+    rest = run % 4
+    parts = [runs[:, :, : run - rest].reshape(channels, count, -1, 4)]
+    if rest:
+        last = np.zeros((channels, count, 1, 4), dtype=np.int8)
+        if run > 4:
+            last[:, :, 0, 4 - rest :] = runs[:, :, run - rest :]
+        else:
+            last[:, :, 0, :rest] = runs
+        parts.append(last)
+    return np.concatenate(parts, axis=2).reshape(channels, -1, 4)
+
+
+def _fours(array: NDArray[np.int8], size: int = 4) -> NDArray[np.int8]:
+    """The first axis filled with zeros to a multiple of ``size``."""
+    fill = -len(array) % size
+    return np.concatenate([array, np.zeros((fill, *array.shape[1:]), dtype=array.dtype)])
+
+
+def paired(layer: Layer, taps: NDArray[np.int8], size: int) -> bytes | str:
+    """Words of [channel, word, 4] for groups of ``size`` channels, two channels to a 16-bit number.
+
+    Per group and word: the even taps of each pair of channels, then the odd taps.
+    """
+    low, high = layer.sums()
+    odd_low, odd_high = low[1::2], high[1::2]
+    if odd_low.size and (odd_low.min() < -_PAIR_LIMIT or odd_high.max() >= _PAIR_LIMIT):
+        return "a sum may exceed the 24 bits of a channel that shares its words"
+    wide = taps.astype(np.int32)
+    numbers = wide[0::2] + 256 * wide[1::2]
+    if int(numbers.min()) < -(2**15):
+        return "a weight of -128 beside a negative one"
+    groups = len(taps) // size
+    return (
+        numbers.reshape(groups, size // 2, taps.shape[1], 2, 2)
+        .transpose(0, 2, 4, 1, 3)
+        .astype("<i2")
+        .tobytes()
+    )
+
+
+def starting_sums(layer: Layer, size: int) -> NDArray[np.int64]:
+    """[group, size]: what each sum starts from; an odd channel's carries the even one's."""
+    bias = np.zeros(layer.channels + -layer.channels % size, dtype=np.int64)
+    bias[: layer.channels] = layer.bias
+    bias[1::2] = bias[0::2] + 256 * bias[1::2]
+    return wrapped(bias).reshape(-1, size)
+
+
+def wrapped(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The low 32 bits, signed."""
+    return (values + 2**31) % 2**32 - 2**31
+
+
+def _window_table(layer: Layer, scaling: Rescale) -> bytes:
+    sums = starting_sums(layer, 4)
+    scales = np.zeros((sums.size, 3), dtype=np.int64)
+    scales[: layer.channels] = np.stack(
+        [scaling.multipliers, scaling.roundings, scaling.shifts], axis=1
+    )
+    table = np.concatenate([sums, scales.reshape(len(sums), 12)], axis=1)
+    return table.astype("<i4").tobytes()

@@ -1,0 +1,118 @@
+"""A convolution, depthwise convolution or dense layer in numbers, before a kernel is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npubench.compiler.graph import Tensor
+from npubench.compiler.lower.window import Window
+
+SUM_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Weights are [out_c, kernel_h, kernel_w, in_c], of a depthwise layer [kernel_h, kernel_w,
+    out_c]. ``bias`` [out_c] has the input's offset folded in, ``pairs`` [out_c] are multiplier and
+    shift as the reference forms them. ``low`` and ``high`` limit the output's codes.
+    """
+
+    source: Tensor
+    target: Tensor
+    weights: NDArray[np.int8]
+    depthwise: bool
+    bias: NDArray[np.int32]
+    pairs: tuple[tuple[int, int], ...]
+    window: Window
+    input_zero: int
+    output_zero: int
+    low: int
+    high: int
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return len(self.bias)
+
+    @property
+    def pixels(self) -> int:
+        """Output places, over all images of the batch."""
+        return self.target.count // self.channels
+
+    @property
+    def by_channel(self) -> NDArray[np.int8]:
+        """Weights as [out_c, tap]."""
+        if self.depthwise:
+            return self.weights.reshape(-1, self.channels).T
+        return self.weights.reshape(self.channels, -1)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, taps on padding counted."""
+        return self.target.count * self.by_channel.shape[1]
+
+    @property
+    def opens_at_zero(self) -> bool:
+        """Whether the output's lowest code is its zero point and -128, its highest 127: what lies
+        below zero is cut off by saturation alone, and how it is rounded does not matter."""
+        return self.low == self.output_zero == -128 and self.high == 127
+
+    def sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lowest and highest sum of each output channel, over all int8 inputs."""
+        wide = self.by_channel.astype(np.int64)
+        bias = self.bias.astype(np.int64)
+        low = bias + np.minimum(-128 * wide, 127 * wide).sum(axis=1)
+        high = bias + np.maximum(-128 * wide, 127 * wide).sum(axis=1)
+        return low, high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescale:
+    """How sums become codes where every shift goes right: multiply by ``multipliers`` (rounding
+    doubling high half), add ``roundings``, shift right by ``shifts``. The output's zero point and
+    half of the last place are in the rounding. ``exact``: a negative product must first lose one,
+    so that ties go away from zero.
+    """
+
+    multipliers: NDArray[np.int64]
+    roundings: NDArray[np.int64]
+    shifts: NDArray[np.int64]
+    exact: bool
+
+
+LARGEST_SHIFT = 23
+
+
+def rescale(layer: Layer) -> Rescale | str:
+    """The layer's requantization in one add and one shift, or why that would not be exact."""
+    low, high = layer.sums()
+    largest = np.maximum(np.abs(low), np.abs(high))
+    if int(largest.max()) >= SUM_LIMIT:
+        return "a sum may exceed 30 bits"
+    exact = not layer.opens_at_zero
+    multipliers, roundings, shifts = [], [], []
+    for bound, (given, shift) in zip(largest.tolist(), layer.pairs, strict=True):
+        multiplier, right = given, -shift
+        if right < 0:
+            return "a scale multiplies by one or more"
+        if right > LARGEST_SHIFT:
+            if (bound * multiplier >> 31) + 2 >= 1 << (right - 1):
+                return f"a scale shifts by {right} places"
+            multiplier = 0
+        if multiplier == 0:
+            right = 1
+        if right == 0 and exact:
+            return "a scale is one half or more and negative results count"
+        half = 1 << (right - 1) if right else 0
+        multipliers.append(multiplier)
+        roundings.append((layer.output_zero << right) + half)
+        shifts.append(right)
+    return Rescale(
+        multipliers=np.array(multipliers),
+        roundings=np.array(roundings),
+        shifts=np.array(shifts),
+        exact=exact,
+    )

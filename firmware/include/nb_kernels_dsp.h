@@ -1,0 +1,31 @@
+/* nb_kernels_dsp.h: operators for cores with the DSP extension (firmware/kernels/dsp).
+ *
+ * The rules of nb_kernels.h hold. Weights and tables come in the kernels' own order, which the
+ * compiler lays out (compiler/npubench/compiler/lower/dsp.py); the compiler has also proven that no
+ * sum leaves its range. Constants and columns are 4-byte aligned.
+ */
+#ifndef NB_KERNELS_DSP_H
+#define NB_KERNELS_DSP_H
+
+#include <stdint.h>
+
+/* Convolution. A window is read in runs of `run` neighbouring bytes, runs_w of them per kernel row;
+ * `words` are the four-tap words of all its runs. weights: per four output channels, per word, the
+ * even taps of channels 0 and 1 as a + 256 b, of channels 2 and 3, the odd taps likewise. quant:
+ * per four output channels their four starting sums (of the odd ones: even one's + 256 own), then
+ * four times multiplier, rounding with the output's zero point, right shift. `exact` 0: the
+ * output's lowest code is its zero point and -128, its highest 127. column: 16 * words bytes, and
+ * in nb_dsp_conv2d_s8 2 * run more. nb_dsp_conv1x1_s8 works in place where out_c <= in_c. */
+typedef struct {
+    int32_t batches, in_h, in_w, in_c, out_h, out_w, out_c;
+    int32_t kernel_h, runs_w, run, words, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left, reach_h, reach_w;
+    int32_t input_zero, exact, low, high;
+} nb_dsp_conv2d_s8_params;
+void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                      const int32_t *quant, uint32_t *column, int8_t *output);
+void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
+                       const int8_t *weights, const int32_t *quant, uint32_t *column,
+                       int8_t *output);
+
+#endif

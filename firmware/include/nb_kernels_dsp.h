@@ -28,4 +28,18 @@ void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
                        const int8_t *weights, const int32_t *quant, uint32_t *column,
                        int8_t *output);
 
+/* Depthwise 3x3 convolution, multiplier 1, stride_w 1 or 2, at least four channels. weights[c][9]
+ * row by row; quant[c] = twice the bias, multiplier, rounding with the output's zero point, right
+ * shift. Works in strips of `strip_rows` output rows: four planes of `plane_bytes`, their rows
+ * `pitch` apart, of which `width` values come from the input. planes: 4 * plane_bytes + 4 bytes. */
+typedef struct {
+    int32_t batches, in_h, in_w, channels, out_h, out_w;
+    int32_t stride_h, stride_w, pad_top, pad_left;
+    int32_t strip_rows, pitch, plane_bytes, width;
+    int32_t input_zero, exact, low, high;
+} nb_dsp_depthwise_3x3_s8_params;
+void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8_t *input,
+                             const int8_t *weights, const int32_t *quant, int8_t *planes,
+                             int8_t *output);
+
 #endif

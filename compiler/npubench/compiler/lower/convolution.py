@@ -153,7 +153,7 @@ def _depthwise(site: Site) -> Lowering:
         high=high,
     )
     portable = _portable_depthwise(site, layer, quant_table(bias, pairs))
-    return fastest(site, layer, {}, portable)
+    return fastest(site, layer, {dsp.FLAVOUR: dsp.depthwise}, portable)
 
 
 def _portable_depthwise(site: Site, layer: Layer, table: bytes) -> Lowering:

@@ -158,3 +158,91 @@ def _window_table(layer: Layer, scaling: Rescale) -> bytes:
     )
     table = np.concatenate([sums, scales.reshape(len(sums), 12)], axis=1)
     return table.astype("<i4").tobytes()
+
+
+PLANES_BYTES = 4096
+
+
+def depthwise(site: Site, layer: Layer) -> Lowering | str:
+    """DEPTHWISE_CONV_2D 3x3 by planes of one channel, or why not."""
+    scaling = rescale(layer)
+    if isinstance(scaling, str):
+        return scaling
+    window = layer.window
+    channels = layer.channels
+    if window.kernel != (3, 3) or window.dilation != (1, 1):
+        return "the window is not 3x3"
+    if layer.source.shape[3] != channels:
+        return "it makes several outputs of one channel"
+    if window.stride[1] > 2:
+        return f"a horizontal stride of {window.stride[1]}"
+    if channels < 4:
+        return "fewer than four channels"
+    batches, in_h, in_w, _ = layer.source.shape
+    out_h, out_w = layer.target.shape[1:3]
+    pitch = (out_w - 1) * window.stride[1] + 3
+    width = min(in_w, pitch - window.pad[1])
+    strip_rows = _strip(out_h, pitch, window.stride[0])
+    plane_rows = (strip_rows - 1) * window.stride[0] + 3
+    params: dict[str, ParamValue] = {
+        "batches": batches,
+        "in_h": in_h,
+        "in_w": in_w,
+        "channels": channels,
+        "out_h": out_h,
+        "out_w": out_w,
+        "stride_h": window.stride[0],
+        "stride_w": window.stride[1],
+        "pad_top": window.pad[0],
+        "pad_left": window.pad[1],
+        "strip_rows": strip_rows,
+        "pitch": pitch,
+        "plane_bytes": plane_rows * pitch,
+        "width": width,
+        "input_zero": layer.input_zero,
+        "exact": int(scaling.exact),
+        "low": layer.low,
+        "high": layer.high,
+    }
+    weights = site.constant("weights", "int8_t", layer.by_channel.tobytes())
+    sums = 2 * layer.bias.astype(np.int64)
+    table = np.stack([sums, scaling.multipliers, scaling.roundings, scaling.shifts], axis=1)
+    quant = site.constant("quant", "int32_t", table.astype("<i4").tobytes())
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_dsp_depthwise_3x3_s8",
+        source="depthwise_3x3_dsp_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_dsp_depthwise_3x3_s8_params",
+        params=tuple(params.items()),
+        args=(
+            read(layer.source),
+            ConstantArg(constant=weights.name),
+            ConstantArg(constant=quant.name),
+            ScratchArg(ctype="int8_t"),
+            write(layer.target),
+        ),
+        scratch_bytes=4 * plane_rows * pitch + 4,
+        choice=Choice(
+            reason=f"planes of one channel in strips of {strip_rows} rows, nine weights held",
+            instructions=_depthwise_cost(layer, strip_rows, scaling.exact),
+        ),
+    )
+    return call, (weights, quant)
+
+
+def _strip(out_h: int, pitch: int, stride_h: int) -> int:
+    """Output rows of which the input's rows fit four planes of PLANES_BYTES in all; at least 1."""
+    most = max(1, ((PLANES_BYTES // (4 * pitch)) - 3) // stride_h + 1)
+    strips = -(-out_h // most)
+    return -(-out_h // strips)
+
+
+def _depthwise_cost(layer: Layer, strip_rows: int, exact: bool) -> int:
+    batches, out_h, out_w, channels = layer.target.shape
+    strips = -(-out_h // strip_rows)
+    stride_h, stride_w = layer.window.stride
+    each = (26 if stride_w == 2 else 18) + (8 if exact else 0)
+    rows = strips * ((strip_rows - 1) * stride_h + 3)
+    read_in = rows * (1.85 * layer.source.shape[2] + 4) + strips * 90
+    return round(batches * channels * (out_h * out_w * each + out_h * 14 + read_in))

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "nb_kernels.h"
+
 /* Convolution. A window is read in runs of `run` neighbouring bytes, runs_w of them per kernel row;
  * `words` are the four-tap words of all its runs. weights: per four output channels, per word, the
  * even taps of channels 0 and 1 as a + 256 b, of channels 2 and 3, the odd taps likewise. quant:
@@ -41,5 +43,31 @@ typedef struct {
 void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8_t *input,
                              const int8_t *weights, const int32_t *quant, int8_t *planes,
                              int8_t *output);
+
+/* Dense layer with one scale for all outputs. weights as for nb_dsp_conv2d_s8, but per eight output
+ * channels; what a row has beyond whole words is filled with zeros behind. sums: per eight channels
+ * their starting sums. column: 8 bytes per word of four taps. */
+typedef struct {
+    int32_t batches, in_c, out_c;
+    int32_t multiplier, rounding, shift, exact, low, high;
+} nb_dsp_fully_connected_s8_params;
+void nb_dsp_fully_connected_s8(const nb_dsp_fully_connected_s8_params *p, const int8_t *input,
+                               const int8_t *weights, const int32_t *sums, uint32_t *column,
+                               int8_t *output);
+
+/* Sum of two tensors of `count` elements. zero1 and zero2 are the inputs' zero points times 2^21;
+ * masks are 0 where the shift is 0, else -1. `plain`: multiplier1 is 2^30 with no shift, shift2 is
+ * not 0, and the output opens at its zero point -128. Works in place on either input. */
+typedef struct {
+    int32_t count;
+    int32_t zero1, multiplier1, mask1, rounding1, shift1;
+    int32_t zero2, multiplier2, mask2, rounding2, shift2;
+    int32_t multiplier, rounding, shift, plain, low, high;
+} nb_dsp_add_s8_params;
+void nb_dsp_add_s8(const nb_dsp_add_s8_params *p, const int8_t *input1, const int8_t *input2,
+                   int8_t *output);
+
+/* Average pooling over at most 255 places, channels a multiple of four. */
+void nb_dsp_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output);
 
 #endif

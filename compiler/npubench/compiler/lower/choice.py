@@ -1,28 +1,25 @@
-"""Which kernel serves a layer: the cheapest by its own prediction among those that serve exactly."""
+"""Which kernel serves a layer: by its own prediction the cheapest of those that serve exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from npubench.compiler.lower.layer import Layer
 from npubench.compiler.lower.site import Choice, Lowering, Site
 from npubench.compiler.plan import KernelCall
 
-Candidate = Callable[[Site, Layer], Lowering | str]
+Offer = Callable[[], Lowering | str]
 
 
-def fastest(
-    site: Site, layer: Layer, candidates: Mapping[str, Candidate], portable: Lowering
-) -> Lowering:
+def fastest(site: Site, offers: Mapping[str, Offer], portable: Lowering) -> Lowering:
     """The lowering with the fewest predicted instructions among those flavours that the core can
-    run; ``portable`` where none serves, with the reasons."""
+    run; ``portable`` where none serves, with the reasons that the offers give instead."""
     best: Lowering | None = None
     refusals = []
     for flavour in site.flavours:
-        if flavour not in candidates:
+        if flavour not in offers:
             continue
-        offer = candidates[flavour](site, layer)
+        offer = offers[flavour]()
         if isinstance(offer, str):
             refusals.append(f"{flavour}: {offer}")
         elif best is None or _cost(offer) < _cost(best):
@@ -32,7 +29,8 @@ def fastest(
 
 def _cost(lowering: Lowering) -> int:
     call, _ = lowering
-    assert isinstance(call, KernelCall) and call.choice is not None
+    assert isinstance(call, KernelCall)
+    assert call.choice is not None
     return call.choice.instructions or 0
 
 

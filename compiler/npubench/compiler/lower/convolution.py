@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from npubench.compiler.graph import Tensor
 from npubench.compiler.lower import dsp
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.choice import fastest
-from npubench.compiler.lower.layer import Layer
+from npubench.compiler.lower.layer import Layer, settle
 from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.weights import (
     bias_array,
@@ -79,7 +81,10 @@ def _convolution(site: Site) -> Lowering:
         low=low,
         high=high,
     )
-    return fastest(site, layer, {dsp.FLAVOUR: dsp.convolution}, _portable(site, layer, table))
+    portable = _portable(site, layer, table)
+    settled = settle(layer)
+    offers = {dsp.FLAVOUR: partial(dsp.convolution, site, settled)}
+    return fastest(site, offers, portable)
 
 
 def _portable(site: Site, layer: Layer, table: bytes) -> Lowering:
@@ -153,7 +158,9 @@ def _depthwise(site: Site) -> Lowering:
         high=high,
     )
     portable = _portable_depthwise(site, layer, quant_table(bias, pairs))
-    return fastest(site, layer, {dsp.FLAVOUR: dsp.depthwise}, portable)
+    settled = settle(layer)
+    offers = {dsp.FLAVOUR: partial(dsp.depthwise, site, settled)}
+    return fastest(site, offers, portable)
 
 
 def _portable_depthwise(site: Site, layer: Layer, table: bytes) -> Lowering:

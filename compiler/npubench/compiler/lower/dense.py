@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
+from npubench.compiler.lower import dsp
 from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.choice import fastest
+from npubench.compiler.lower.layer import Layer
 from npubench.compiler.lower.requant import single
-from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
+from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.weights import (
     bias_array,
     channel_multipliers,
@@ -15,6 +20,7 @@ from npubench.compiler.lower.weights import (
     weight_array,
     weight_scales,
 )
+from npubench.compiler.lower.window import POINT
 from npubench.compiler.plan import ConstantArg, KernelCall
 
 
@@ -43,11 +49,13 @@ def _fully_connected(site: Site) -> Lowering:
         # The reference forms this one product in float32.
         product = float(np.float32(given.scale) * np.float32(scales[0]))
         multiplier, shift = checked_multiplier(site, product / single(wanted.scale))
+        pairs = [(multiplier, shift)]
         scales_arg = ConstantArg(constant=None)
     else:
         multiplier, shift = 0, 0
-        pairs = np.array(channel_multipliers(site, given, scales, wanted), dtype="<i4")
-        constants.append(site.constant("scales", "int32_t", pairs.tobytes()))
+        pairs = channel_multipliers(site, given, scales, wanted)
+        table = np.array(pairs, dtype="<i4")
+        constants.append(site.constant("scales", "int32_t", table.tobytes()))
         scales_arg = ConstantArg(constant=constants[-1].name)
     call = KernelCall(
         op_index=site.op.index,
@@ -71,8 +79,23 @@ def _fully_connected(site: Site) -> Lowering:
             scales_arg,
             write(target),
         ),
+        choice=Choice(reason="", instructions=round(2.9 * weights.size + 30 * outputs) * batches),
     )
-    return call, tuple(constants)
+    layer = Layer(
+        source=source,
+        target=target,
+        weights=weights,
+        depthwise=False,
+        bias=bias,
+        pairs=tuple(pairs if len(pairs) == outputs else pairs * outputs),
+        window=POINT,
+        input_zero=given.zero_point,
+        output_zero=wanted.zero_point,
+        low=low,
+        high=high,
+    )
+    offers = {dsp.FLAVOUR: partial(dsp.dense, site, layer)}
+    return fastest(site, offers, (call, tuple(constants)))
 
 
 LOWERINGS: dict[str, LoweringFunction] = {"FULLY_CONNECTED": _fully_connected}

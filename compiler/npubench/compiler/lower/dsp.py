@@ -6,10 +6,12 @@ that the kernels' files state.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.lower.layer import Layer, Rescale, rescale
+from npubench.compiler.lower.layer import LARGEST_SHIFT, Addend, Layer, Rescale, Total, rescale
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
 
@@ -246,3 +248,134 @@ def _depthwise_cost(layer: Layer, strip_rows: int, exact: bool) -> int:
     rows = strips * ((strip_rows - 1) * stride_h + 3)
     read_in = rows * (1.85 * layer.source.shape[2] + 4) + strips * 90
     return round(batches * channels * (out_h * out_w * each + out_h * 14 + read_in))
+
+
+def dense(site: Site, layer: Layer) -> Lowering | str:
+    """FULLY_CONNECTED with one scale, eight channels at a time, or why not."""
+    if len(set(layer.pairs)) != 1:
+        return "one scale per channel"
+    scaling = rescale(layer)
+    if isinstance(scaling, str):
+        return scaling
+    channels, depth = layer.weights.shape
+    if -(-channels // 8) * 8 > 1.5 * channels:
+        return f"{channels} channels would be filled to {-(-channels // 8) * 8}"
+    filled = np.zeros((channels, -(-depth // 4) * 4), dtype=np.int8)
+    filled[:, :depth] = layer.weights
+    taps = filled.reshape(channels, -1, 4)
+    words = taps.shape[1]
+    packed = paired(layer, _fours(taps, 8), 8)
+    if isinstance(packed, str):
+        return packed
+    params: dict[str, ParamValue] = {
+        "batches": layer.pixels,
+        "in_c": depth,
+        "out_c": channels,
+        "multiplier": int(scaling.multipliers[0]),
+        "rounding": int(scaling.roundings[0]),
+        "shift": int(scaling.shifts[0]),
+        "exact": int(scaling.exact),
+        "low": layer.low,
+        "high": layer.high,
+    }
+    weights = site.constant("weights", "int8_t", packed)
+    sums = site.constant("sums", "int32_t", starting_sums(layer, 8).astype("<i4").tobytes())
+    groups = -(-channels // 8)
+    each = groups * (words * 29.75 + (76 if scaling.exact else 52) + 28) + words * 6 + 40
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_dsp_fully_connected_s8",
+        source="fully_connected_dsp_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_dsp_fully_connected_s8_params",
+        params=tuple(params.items()),
+        args=(
+            read(layer.source),
+            ConstantArg(constant=weights.name),
+            ConstantArg(constant=sums.name),
+            ScratchArg(ctype="uint32_t"),
+            write(layer.target),
+        ),
+        scratch_bytes=8 * words,
+        choice=Choice(
+            reason="eight channels at a time, 32 multiply-adds in 29 instructions",
+            instructions=round(layer.pixels * each),
+        ),
+    )
+    return call, (weights, sums)
+
+
+def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowering | str:
+    """ADD of two activations of one shape, or why not."""
+    if first.tensor.shape != second.tensor.shape or first.tensor.is_constant:
+        return "its inputs are not two activations of one shape"
+    if second.tensor.is_constant:
+        return "its inputs are not two activations of one shape"
+    if max(-first.shift, -second.shift, -total.shift) > LARGEST_SHIFT:
+        return "a scale shifts too far"
+    if total.shift == 0:
+        return "the output's scale needs no shift"
+    opens = total.low == total.zero == -128 and total.high == 127
+    if second.is_half and not first.is_half:
+        first, second = second, first
+    plain = opens and first.is_half and second.shift != 0
+    params: dict[str, ParamValue] = {"count": total.tensor.count}
+    for name, term in (("1", first), ("2", second)):
+        right = -term.shift
+        params |= {
+            f"zero{name}": term.zero << 21,
+            f"multiplier{name}": term.multiplier,
+            f"mask{name}": -1 if right else 0,
+            f"rounding{name}": 1 << (right - 1) if right else 0,
+            f"shift{name}": right,
+        }
+    right = -total.shift
+    params |= {
+        "multiplier": total.multiplier,
+        "rounding": (total.zero << right) + (1 << (right - 1)),
+        "shift": right,
+        "plain": int(plain),
+        "low": total.low,
+        "high": total.high,
+    }
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_dsp_add_s8",
+        source="add_dsp_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_dsp_add_s8_params",
+        params=tuple(params.items()),
+        args=(read(first.tensor), read(second.tensor), write(total.tensor)),
+        choice=Choice(
+            reason="four elements of a word at a time",
+            instructions=total.tensor.count * (19 if plain else 35),
+        ),
+    )
+    return call, ()
+
+
+def average_pool(site: Site, portable: KernelCall) -> Lowering | str:
+    """AVERAGE_POOL_2D four channels at a time, or why not."""
+    values = dict(portable.params)
+    channels, places = site.output().shape[3], _product(values["window_h"], values["window_w"])
+    if channels % 4:
+        return "channels are no multiple of four"
+    if places > 255:
+        return "a window of more than 255 places"
+    call = replace(
+        portable,
+        kernel="nb_dsp_average_pool_s8",
+        source="pool_dsp_s8.c",
+        flavour=FLAVOUR,
+        choice=Choice(
+            reason="four channels of a word at a time",
+            instructions=site.output().count * round(1.3 * places + 14),
+        ),
+    )
+    return call, ()
+
+
+def _product(first: ParamValue, second: ParamValue) -> int:
+    assert isinstance(first, int)
+    assert isinstance(second, int)
+    return first * second

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from npubench.compiler.graph import Tensor
+from npubench.compiler.lower import dsp
 from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.choice import fastest
+from npubench.compiler.lower.layer import Addend, Total
 from npubench.compiler.lower.requant import quantize_multiplier, single
-from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, write
+from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, write
 from npubench.compiler.lower.weights import checked_multiplier
 from npubench.compiler.plan import KernelCall, ParamValue
 
@@ -64,6 +69,7 @@ def _binary(
         params_type=params_type,
         params=tuple((_broadcast(site, first, second, target) | params).items()),
         args=(operands[0].arg, operands[1].arg, write(target)),
+        choice=Choice(reason="", instructions=60 * target.count),
     )
     return call, operands[0].constants + operands[1].constants
 
@@ -104,7 +110,35 @@ def _sum(site: Site, kernel: str) -> Lowering:
 
 
 def _add(site: Site) -> Lowering:
-    return _sum(site, "nb_add_s8")
+    portable = _sum(site, "nb_add_s8")
+    call, _ = portable
+    assert isinstance(call, KernelCall)
+    values = dict(call.params)
+    first, second = (
+        Addend(
+            tensor=site.input(position),
+            zero=_number(values, f"zero{position + 1}"),
+            multiplier=_number(values, f"multiplier{position + 1}"),
+            shift=_number(values, f"shift{position + 1}"),
+        )
+        for position in (0, 1)
+    )
+    total = Total(
+        tensor=site.output(),
+        zero=_number(values, "output_zero"),
+        multiplier=_number(values, "multiplier"),
+        shift=_number(values, "shift"),
+        low=_number(values, "low"),
+        high=_number(values, "high"),
+    )
+    offers = {dsp.FLAVOUR: partial(dsp.addition, site, first, second, total)}
+    return fastest(site, offers, portable)
+
+
+def _number(values: dict[str, ParamValue], name: str) -> int:
+    value = values[name]
+    assert isinstance(value, int)
+    return value
 
 
 def _sub(site: Site) -> Lowering:

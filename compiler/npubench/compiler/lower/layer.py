@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npubench.compiler.graph import Tensor
+from npubench.compiler.lower.requant import requantize
 from npubench.compiler.lower.window import Window
 
 SUM_LIMIT = 1 << 30
@@ -18,6 +20,7 @@ class Layer:
     """Weights are [out_c, kernel_h, kernel_w, in_c], of a depthwise layer [kernel_h, kernel_w,
     out_c]. ``bias`` [out_c] has the input's offset folded in, ``pairs`` [out_c] are multiplier and
     shift as the reference forms them. ``low`` and ``high`` limit the output's codes.
+    ``settled``: channels whose code is the same for every input; their weights and bias are zero.
     """
 
     source: Tensor
@@ -31,6 +34,7 @@ class Layer:
     output_zero: int
     low: int
     high: int
+    settled: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
@@ -52,7 +56,7 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiply-accumulates, taps on padding counted."""
-        return self.target.count * self.by_channel.shape[1]
+        return self.target.count * int(self.by_channel.shape[1])
 
     @property
     def opens_at_zero(self) -> bool:
@@ -70,6 +74,33 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Addend:
+    """An input of an addition and how it is scaled, as the reference forms it."""
+
+    tensor: Tensor
+    zero: int
+    multiplier: int
+    shift: int
+
+    @property
+    def is_half(self) -> bool:
+        """Whether scaling is nothing but halving."""
+        return (self.multiplier, self.shift) == (1 << 30, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """The output of an addition, and how the sum is scaled to it."""
+
+    tensor: Tensor
+    zero: int
+    multiplier: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rescale:
     """How sums become codes where every shift goes right: multiply by ``multipliers`` (rounding
     doubling high half), add ``roundings``, shift right by ``shifts``. The output's zero point and
@@ -83,6 +114,37 @@ class Rescale:
     exact: bool
 
 
+def settle(layer: Layer) -> Layer:
+    """The layer with the channels marked whose code cannot vary: requantization never falls as the
+    sum rises, so a channel is settled when the lowest and the highest sum give one code."""
+    low, high = layer.sums()
+    settled: dict[int, int] = {}
+    for channel, (multiplier, shift) in enumerate(layer.pairs):
+        codes = {
+            min(
+                max(
+                    requantize(int(total), multiplier, shift) + layer.output_zero,
+                    layer.low,
+                ),
+                layer.high,
+            )
+            for total in (low[channel], high[channel])
+        }
+        if shift <= 0 and len(codes) == 1:
+            settled[channel] = codes.pop()
+    if not settled:
+        return layer
+    bias = layer.bias.copy()
+    weights = layer.weights.copy()
+    for channel in settled:
+        bias[channel] = 0
+        if layer.depthwise:
+            weights[..., channel] = 0
+        else:
+            weights[channel] = 0
+    return replace(layer, bias=bias, weights=weights, settled=settled)
+
+
 LARGEST_SHIFT = 23
 
 
@@ -94,7 +156,14 @@ def rescale(layer: Layer) -> Rescale | str:
         return "a sum may exceed 30 bits"
     exact = not layer.opens_at_zero
     multipliers, roundings, shifts = [], [], []
-    for bound, (given, shift) in zip(largest.tolist(), layer.pairs, strict=True):
+    for channel, (bound, (given, shift)) in enumerate(
+        zip(largest.tolist(), layer.pairs, strict=True)
+    ):
+        if channel in layer.settled:
+            multipliers.append(0)
+            roundings.append(2 * layer.settled[channel] + 1)
+            shifts.append(1)
+            continue
         multiplier, right = given, -shift
         if right < 0:
             return "a scale multiplies by one or more"

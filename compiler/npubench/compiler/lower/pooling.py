@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from npubench.compiler.lower import dsp
 from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.requant import INT32_MAX, quantize_multiplier, single
-from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
+from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.window import slide
 from npubench.compiler.plan import KernelCall
 
@@ -39,12 +43,16 @@ def _pool(site: Site, kernel: str) -> Lowering:
             ("high", high),
         ),
         args=(read(source), write(target)),
+        choice=Choice(reason="", instructions=target.count * (6 * size[0] * size[1] + 25)),
     )
     return call, ()
 
 
 def _average_pool(site: Site) -> Lowering:
-    return _pool(site, "nb_average_pool_s8")
+    portable = _pool(site, "nb_average_pool_s8")
+    call, _ = portable
+    assert isinstance(call, KernelCall)
+    return fastest(site, {dsp.FLAVOUR: partial(dsp.average_pool, site, call)}, portable)
 
 
 def _max_pool(site: Site) -> Lowering:

@@ -19,6 +19,9 @@ class Window:
     leaves_input: bool
 
 
+POINT = Window(kernel=(1, 1), stride=(1, 1), dilation=(1, 1), pad=(0, 0), leaves_input=False)
+
+
 def slide(
     site: Site, source: Tensor, target: Tensor, kernel: tuple[int, int], *, dilated: bool
 ) -> Window:

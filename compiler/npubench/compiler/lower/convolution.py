@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from npubench.compiler.graph import Tensor
-from npubench.compiler.lower import dsp
+from npubench.compiler.lower import dsp, mve
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.layer import Layer, settle
@@ -83,7 +83,10 @@ def _convolution(site: Site) -> Lowering:
     )
     portable = _portable(site, layer, table)
     settled = settle(layer)
-    offers = {dsp.FLAVOUR: partial(dsp.convolution, site, settled)}
+    offers = {
+        mve.FLAVOUR: partial(mve.convolution, site, settled),
+        dsp.FLAVOUR: partial(dsp.convolution, site, settled),
+    }
     return fastest(site, offers, portable)
 
 
@@ -159,7 +162,10 @@ def _depthwise(site: Site) -> Lowering:
     )
     portable = _portable_depthwise(site, layer, quant_table(bias, pairs))
     settled = settle(layer)
-    offers = {dsp.FLAVOUR: partial(dsp.depthwise, site, settled)}
+    offers = {
+        mve.FLAVOUR: partial(mve.depthwise, site, settled),
+        dsp.FLAVOUR: partial(dsp.depthwise, site, settled),
+    }
     return fastest(site, offers, portable)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from npubench.compiler.lower import dsp
+from npubench.compiler.lower import dsp, mve
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.layer import Layer
@@ -94,7 +94,10 @@ def _fully_connected(site: Site) -> Lowering:
         low=low,
         high=high,
     )
-    offers = {dsp.FLAVOUR: partial(dsp.dense, site, layer)}
+    offers = {
+        mve.FLAVOUR: partial(mve.dense, site, layer),
+        dsp.FLAVOUR: partial(dsp.dense, site, layer),
+    }
     return fastest(site, offers, (call, tuple(constants)))
 
 

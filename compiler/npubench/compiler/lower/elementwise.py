@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from npubench.compiler.graph import Tensor
-from npubench.compiler.lower import dsp
+from npubench.compiler.lower import dsp, mve
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.layer import Addend, Total
@@ -131,7 +131,10 @@ def _add(site: Site) -> Lowering:
         low=_number(values, "low"),
         high=_number(values, "high"),
     )
-    offers = {dsp.FLAVOUR: partial(dsp.addition, site, first, second, total)}
+    offers = {
+        mve.FLAVOUR: partial(mve.addition, site, first, second, total),
+        dsp.FLAVOUR: partial(dsp.addition, site, first, second, total),
+    }
     return fastest(site, offers, portable)
 
 

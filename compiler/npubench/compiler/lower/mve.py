@@ -1,0 +1,263 @@
+"""Kernels for cores with Helium (MVE): their layouts, and when they serve.
+
+The order of weights and tables is that of firmware/include/nb_kernels_mve.h; the costs are those
+that the kernels' files state.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npubench.compiler.lower.layer import Addend, Layer, Total
+from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
+from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
+
+FLAVOUR = "mve"
+_TAPS = 16
+
+
+def convolution(site: Site, layer: Layer) -> Lowering | str:
+    """CONV_2D by two windows and four channels at a time, or why not."""
+    if (refusal := _refusal(layer)) is not None:
+        return refusal
+    window = layer.window
+    channels, kernel_h, kernel_w, in_c = layer.weights.shape
+    packed, blocks = _blocks(layer, 4)
+    exact = not layer.opens_at_zero
+    plain = window.kernel == (1, 1) and window.stride == (1, 1)
+    params: dict[str, ParamValue] = {
+        "batches": layer.source.shape[0],
+        "in_h": layer.source.shape[1],
+        "in_w": layer.source.shape[2],
+        "in_c": in_c,
+        "out_h": layer.target.shape[1],
+        "out_w": layer.target.shape[2],
+        "out_c": channels,
+        "kernel_h": kernel_h,
+        "kernel_w": kernel_w,
+        "stride_h": window.stride[0],
+        "stride_w": window.stride[1],
+        "dilation_h": window.dilation[0],
+        "dilation_w": window.dilation[1],
+        "pad_top": window.pad[0],
+        "pad_left": window.pad[1],
+        "blocks": blocks,
+        "input_zero": layer.input_zero,
+        "output_zero": layer.output_zero,
+        "exact": int(exact),
+        "low": layer.low,
+        "high": layer.high,
+    }
+    weights = site.constant("weights", "int8_t", packed)
+    quant = site.constant("quant", "int32_t", _table(layer))
+    groups = -(-channels // 4)
+    each = groups * (blocks * 15 + (40 if exact else 34)) + 60
+    copying = 2 * (blocks * 3 + 12) if plain else 2 * (20 + kernel_h * (20 + kernel_w * in_c / 8))
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_mve_conv1x1_s8" if plain else "nb_mve_conv2d_s8",
+        source="conv2d_mve_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_mve_conv2d_s8_params",
+        params=tuple(params.items()),
+        args=(
+            read(layer.source),
+            ConstantArg(constant=weights.name),
+            ConstantArg(constant=quant.name),
+            ScratchArg(ctype="int8_t"),
+            write(layer.target),
+        ),
+        scratch_bytes=2 * _TAPS * blocks,
+        choice=Choice(
+            reason="two windows by four channels, 128 multiply-adds in 14 instructions",
+            instructions=round(-(-layer.pixels // 2) * (each + copying)),
+        ),
+    )
+    return call, (weights, quant)
+
+
+def depthwise(site: Site, layer: Layer) -> Lowering | str:
+    """DEPTHWISE_CONV_2D 3x3 by four channels side by side, or why not."""
+    if (refusal := _refusal(layer)) is not None:
+        return refusal
+    window = layer.window
+    channels = layer.channels
+    if window.kernel != (3, 3) or window.dilation != (1, 1):
+        return "the window is not 3x3"
+    if layer.source.shape[3] != channels:
+        return "it makes several outputs of one channel"
+    if channels % 4:
+        return "channels are no multiple of four"
+    batches, in_h, in_w, _ = layer.source.shape
+    out_h, out_w = layer.target.shape[1:3]
+    columns = (out_w - 1) * window.stride[1] + 3
+    exact = not layer.opens_at_zero
+    params: dict[str, ParamValue] = {
+        "batches": batches,
+        "in_h": in_h,
+        "in_w": in_w,
+        "channels": channels,
+        "out_h": out_h,
+        "out_w": out_w,
+        "stride_h": window.stride[0],
+        "stride_w": window.stride[1],
+        "pad_top": window.pad[0],
+        "pad_left": window.pad[1],
+        "pitch": columns * channels,
+        "width": min(in_w, columns - window.pad[1]),
+        "input_zero": layer.input_zero,
+        "output_zero": layer.output_zero,
+        "exact": int(exact),
+        "low": layer.low,
+        "high": layer.high,
+    }
+    taps = layer.weights.reshape(9, channels // 4, 4).transpose(1, 0, 2)
+    weights = site.constant("weights", "int8_t", taps.tobytes())
+    quant = site.constant("quant", "int32_t", _table(layer))
+    each = {1: 10.5, 2: 12.5}.get(window.stride[1], 17.0) + (1.0 if exact else 0.0)
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_mve_depthwise_3x3_s8",
+        source="depthwise_3x3_mve_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_mve_depthwise_3x3_s8_params",
+        params=tuple(params.items()),
+        args=(
+            read(layer.source),
+            ConstantArg(constant=weights.name),
+            ConstantArg(constant=quant.name),
+            ScratchArg(ctype="int8_t"),
+            write(layer.target),
+        ),
+        scratch_bytes=3 * columns * channels,
+        choice=Choice(
+            reason="four channels side by side, rows in a ring of three",
+            instructions=round(layer.target.count * each + layer.source.count * 0.2),
+        ),
+    )
+    return call, (weights, quant)
+
+
+def dense(site: Site, layer: Layer) -> Lowering | str:
+    """FULLY_CONNECTED with one scale, eight channels at a time, or why not."""
+    if (refusal := _refusal(layer)) is not None:
+        return refusal
+    if len(set(layer.pairs)) != 1:
+        return "one scale per channel"
+    channels, depth = layer.weights.shape
+    packed, blocks = _blocks(layer, 8)
+    if len(packed) > 1.5 * channels * depth:
+        return f"{channels} by {depth} weights would be filled to {len(packed)}"
+    multiplier, shift = layer.pairs[0]
+    exact = not layer.opens_at_zero
+    params: dict[str, ParamValue] = {
+        "batches": layer.pixels,
+        "in_c": depth,
+        "out_c": channels,
+        "multiplier": multiplier,
+        "shift": shift,
+        "output_zero": layer.output_zero,
+        "exact": int(exact),
+        "low": layer.low,
+        "high": layer.high,
+    }
+    sums = np.zeros(channels + -channels % 8, dtype="<i4")
+    sums[:channels] = layer.bias
+    weights = site.constant("weights", "int8_t", packed)
+    bias = site.constant("sums", "int32_t", sums.tobytes())
+    copied = depth % _TAPS != 0
+    groups = -(-channels // 8)
+    each = groups * (blocks * 18 + (48 if exact else 41)) + 60
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_mve_fully_connected_s8",
+        source="fully_connected_mve_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_mve_fully_connected_s8_params",
+        params=tuple(params.items()),
+        args=(
+            read(layer.source),
+            ConstantArg(constant=weights.name),
+            ConstantArg(constant=bias.name),
+            ScratchArg(ctype="int8_t"),
+            write(layer.target),
+        ),
+        scratch_bytes=_TAPS * blocks if copied else 0,
+        choice=Choice(
+            reason="eight channels at a time, 128 multiply-adds in 17 instructions",
+            instructions=layer.pixels * each,
+        ),
+    )
+    return call, (weights, bias)
+
+
+def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowering | str:
+    """ADD of two activations of one shape, or why not."""
+    if (
+        first.tensor.shape != second.tensor.shape
+        or first.tensor.is_constant
+        or second.tensor.is_constant
+    ):
+        return "its inputs are not two activations of one shape"
+    params: dict[str, ParamValue] = {"count": total.tensor.count}
+    for name, term in (("1", first), ("2", second)):
+        params |= {
+            f"zero{name}": term.zero,
+            f"multiplier{name}": term.multiplier,
+            f"shift{name}": term.shift,
+        }
+    params |= {
+        "left_shift": 20,
+        "multiplier": total.multiplier,
+        "shift": total.shift,
+        "output_zero": total.zero,
+        "low": total.low,
+        "high": total.high,
+    }
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel="nb_mve_add_s8",
+        source="add_mve_s8.c",
+        flavour=FLAVOUR,
+        params_type="nb_mve_add_s8_params",
+        params=tuple(params.items()),
+        args=(read(first.tensor), read(second.tensor), write(total.tensor)),
+        choice=Choice(
+            reason="four elements side by side", instructions=round(7.5 * total.tensor.count)
+        ),
+    )
+    return call, ()
+
+
+def _refusal(layer: Layer) -> str | None:
+    """The kernels shift to the right only."""
+    if max(shift for _, shift in layer.pairs) > 0:
+        return "a scale multiplies by one or more"
+    return None
+
+
+def _blocks(layer: Layer, size: int) -> tuple[bytes, int]:
+    """Weights per ``size`` channels, per block of sixteen taps, sixteen taps of each; and how many
+    blocks there are. Missing taps and channels are zero."""
+    taps = layer.by_channel
+    channels, depth = taps.shape
+    blocks = -(-depth // _TAPS)
+    filled: NDArray[np.int8] = np.zeros(
+        (channels + -channels % size, blocks * _TAPS), dtype=np.int8
+    )
+    filled[:channels, :depth] = taps
+    return filled.reshape(-1, size, blocks, _TAPS).transpose(0, 2, 1, 3).tobytes(), blocks
+
+
+def _table(layer: Layer) -> bytes:
+    """Per four channels: biases, multipliers, shifts; a settled channel's bias is its code, which
+    a multiplier of zero would lose, so that its scale is one."""
+    channels = layer.channels
+    table = np.zeros((3, channels + -channels % 4), dtype=np.int64)
+    table[0, :channels] = layer.bias
+    table[1:, :channels] = np.array(layer.pairs).T
+    for channel, code in layer.settled.items():
+        # One half of twice the value: 2 * v * 2**30 / 2**31, exact.
+        table[:, channel] = (2 * (code - layer.output_zero), 1 << 30, 0)
+    return table.reshape(3, -1, 4).transpose(1, 0, 2).astype("<i4").tobytes()

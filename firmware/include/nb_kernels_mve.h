@@ -1,0 +1,61 @@
+/* nb_kernels_mve.h: operators for cores with Helium (firmware/kernels/mve).
+ *
+ * The rules of nb_kernels.h hold. Weights and tables come in the kernels' own order, which the
+ * compiler lays out (compiler/npubench/compiler/lower/mve.py). Constants are 4-byte aligned.
+ * `exact` 0: the output's lowest code is its zero point. Shifts are negative: to the right.
+ */
+#ifndef NB_KERNELS_MVE_H
+#define NB_KERNELS_MVE_H
+
+#include <stdint.h>
+
+#include "nb_kernels.h"
+
+/* Convolution; `blocks` are the sixteens of taps of a window. weights: per four output channels,
+ * per block, sixteen taps of each. quant: per four output channels their biases, multipliers,
+ * shifts. columns: 32 * blocks bytes. nb_mve_conv1x1_s8 works in place where out_c <= in_c. */
+typedef struct {
+    int32_t batches, in_h, in_w, in_c, out_h, out_w, out_c;
+    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left, blocks;
+    int32_t input_zero, output_zero, exact, low, high;
+} nb_mve_conv2d_s8_params;
+void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                      const int32_t *quant, int8_t *columns, int8_t *output);
+void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input,
+                       const int8_t *weights, const int32_t *quant, int8_t *columns,
+                       int8_t *output);
+
+/* Depthwise 3x3 convolution, multiplier 1, channels a multiple of four. weights: per four channels,
+ * per tap, one of each; quant as above. ring: 3 * pitch bytes, a row of the input with its padding
+ * being `pitch` bytes, of which `width` pixels come from the input. */
+typedef struct {
+    int32_t batches, in_h, in_w, channels, out_h, out_w;
+    int32_t stride_h, stride_w, pad_top, pad_left, pitch, width;
+    int32_t input_zero, output_zero, exact, low, high;
+} nb_mve_depthwise_3x3_s8_params;
+void nb_mve_depthwise_3x3_s8(const nb_mve_depthwise_3x3_s8_params *p, const int8_t *input,
+                             const int8_t *weights, const int32_t *quant, int8_t *ring,
+                             int8_t *output);
+
+/* Dense layer with one scale for all outputs. weights: per eight output channels, per sixteen taps,
+ * sixteen taps of each; sums: their biases. column: in_c rounded up to sixteen bytes, or NULL where
+ * in_c is a multiple of sixteen. */
+typedef struct {
+    int32_t batches, in_c, out_c;
+    int32_t multiplier, shift, output_zero, exact, low, high;
+} nb_mve_fully_connected_s8_params;
+void nb_mve_fully_connected_s8(const nb_mve_fully_connected_s8_params *p, const int8_t *input,
+                               const int8_t *weights, const int32_t *sums, int8_t *column,
+                               int8_t *output);
+
+/* Sum of two tensors of `count` elements. Works in place on either input. */
+typedef struct {
+    int32_t count;
+    int32_t zero1, multiplier1, shift1, zero2, multiplier2, shift2, left_shift;
+    int32_t multiplier, shift, output_zero, low, high;
+} nb_mve_add_s8_params;
+void nb_mve_add_s8(const nb_mve_add_s8_params *p, const int8_t *input1, const int8_t *input2,
+                   int8_t *output);
+
+#endif

@@ -1,0 +1,219 @@
+/* conv2d_mve_s8.c: int8 convolution for cores with Helium (MVE).
+ *
+ * Equals TensorFlow Lite Micro's reference CONV_2D, both roundings included. Windows are copied to
+ * columns, two at a time, and meet four output channels at a time. Weights lie in the order in
+ * which they are used: per four channels, per sixteen taps, sixteen taps of each.
+ *
+ * Where the instructions go: per sixteen taps, four channels and two windows, 128 multiply-adds,
+ * two loads of activations, four of weights and eight VMLADAVA: 14, with the loop over 32 taps 15,
+ * so 0.12 per multiply-add. Requantizing and storing takes 4 per output, 4.8 where ties of negative
+ * sums count; copying a window three instructions per 32 bytes and some ten per row. The limit are
+ * the eight VMLADAVA, 0.06, which take two beats each on a Cortex-M55. Assembly, because VMLADAVA
+ * wants its sum in an even register and GCC 12 runs out of them at six.
+ */
+#include "nb_kernels_mve.h"
+#include "nb_mve.h"
+
+/* clang-format off */
+#define STEP \
+    "vldrb.8 q0, [r3], #16\n\t" \
+    "vldrb.8 q1, [r5], #16\n\t" \
+    "vldrb.8 q2, [r1], #16\n\t" \
+    "vmladava.s8 r0, q0, q2\n\t" \
+    "vmladava.s8 r8, q1, q2\n\t" \
+    "vldrb.8 q3, [r1], #16\n\t" \
+    "vmladava.s8 r2, q0, q3\n\t" \
+    "vmladava.s8 r10, q1, q3\n\t" \
+    "vldrb.8 q2, [r1], #16\n\t" \
+    "vmladava.s8 r4, q0, q2\n\t" \
+    "vmladava.s8 r12, q1, q2\n\t" \
+    "vldrb.8 q3, [r1], #16\n\t" \
+    "vmladava.s8 r6, q0, q3\n\t" \
+    "vmladava.s8 lr, q1, q3\n\t"
+
+__attribute__((naked, noinline)) static void run_4x2(nb_mve_pass *pass __attribute__((unused))) {
+    __asm volatile(
+        "push {r4-r11, lr}\n\t"
+        "vpush {d8-d11}\n\t"
+        "mov r11, r0\n\t"
+        "ldr r1, [r11]\n\t"
+        "ldr r9, [r11, #16]\n\t"
+        "ldrd r3, r5, [r11, #40]\n\t"
+        "vdup.32 q4, r3\n\t"
+        "vdup.32 q5, r5\n"
+        "1:\n\t" /* four channels */
+        "ldrd r3, r5, [r11, #4]\n\t"
+        "ldr r7, [r11, #12]\n\t"
+        "ldrd r0, r2, [r9], #8\n\t"
+        "ldrd r4, r6, [r9], #8\n\t"
+        "mov r8, r0\n\t"
+        "mov r10, r2\n\t"
+        "mov r12, r4\n\t"
+        "mov lr, r6\n\t"
+        "lsrs r7, r7, #1\n\t"
+        "bcc 2f\n\t"
+        STEP
+        "2:\n\t"
+        "beq 4f\n"
+        "3:\n\t"
+        STEP STEP
+        "subs r7, #1\n\t"
+        "bne 3b\n"
+        "4:\n\t"
+        NB_MVE_GATHER("q0", "r0", "r2", "r4", "r6")
+        NB_MVE_GATHER("q1", "r8", "r10", "r12", "lr")
+        "vldrw.32 q2, [r9], #16\n\t"
+        "vldrw.32 q3, [r9], #16\n\t"
+        "vqrdmulh.s32 q0, q0, q2\n\t"
+        "vqrdmulh.s32 q1, q1, q2\n\t"
+        "ldrd r7, r3, [r11, #32]\n\t"
+        "cbz r7, 5f\n\t"
+        NB_MVE_AWAY("q0", "q3", "q2")
+        NB_MVE_AWAY("q1", "q3", "q2")
+        "5:\n\t"
+        "vrshl.s32 q0, q0, q3\n\t"
+        "vrshl.s32 q1, q1, q3\n\t"
+        "vadd.i32 q0, q0, r3\n\t"
+        "vadd.i32 q1, q1, r3\n\t"
+        "ldrd r3, r5, [r11, #20]\n\t"
+        "ldr r7, [r11, #28]\n\t"
+        "vmax.s32 q0, q0, q4\n\t"
+        "vmax.s32 q1, q1, q4\n\t"
+        "vmin.s32 q0, q0, q5\n\t"
+        "vmin.s32 q1, q1, q5\n\t"
+        "subs r7, #4\n\t"
+        "blt 6f\n\t"
+        "vstrb.32 q0, [r3], #4\n\t"
+        "vstrb.32 q1, [r5], #4\n\t"
+        "strd r3, r5, [r11, #20]\n\t"
+        "str r7, [r11, #28]\n\t"
+        "bne 1b\n\t"
+        "b 7f\n"
+        "6:\n\t" /* fewer than four channels are left */
+        "adds r7, #4\n\t"
+        "vctp.32 r7\n\t"
+        "vpstt\n\t"
+        "vstrbt.32 q0, [r3]\n\t"
+        "vstrbt.32 q1, [r5]\n"
+        "7:\n\t"
+        "vpop {d8-d11}\n\t"
+        "pop {r4-r11, pc}");
+}
+/* clang-format on */
+
+static inline nb_mve_pass start(const nb_mve_conv2d_s8_params *p, const int8_t *columns) {
+    nb_mve_pass pass = {0};
+    pass.x0 = columns;
+    pass.x1 = columns + 16 * p->blocks;
+    pass.blocks = p->blocks;
+    pass.exact = p->exact;
+    pass.zero = p->output_zero;
+    pass.low = p->low;
+    pass.high = p->high;
+    return pass;
+}
+
+static inline void run_pass(const nb_mve_conv2d_s8_params *p, nb_mve_pass *pass,
+                            const int8_t *weights, const int32_t *quant, int8_t *out0,
+                            int8_t *out1) {
+    pass->weights = weights;
+    pass->quant = quant;
+    pass->out0 = out0;
+    pass->out1 = out1;
+    pass->channels = p->out_c;
+    run_4x2(pass);
+}
+
+void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input,
+                       const int8_t *weights, const int32_t *quant, int8_t *columns,
+                       int8_t *output) {
+    nb_mve_pass pass = start(p, columns);
+    const int32_t in_c = p->in_c;
+    const int32_t out_c = p->out_c;
+    for (int32_t left = p->batches * p->out_h * p->out_w; left > 0; left -= 2) {
+        const int32_t next = left > 1 ? 1 : 0;
+        nb_mve_copy(columns, input, in_c);
+        nb_mve_copy(columns + 16 * p->blocks, input + next * in_c, in_c);
+        run_pass(p, &pass, weights, quant, output, output + next * out_c);
+        input += 2 * in_c;
+        output += 2 * out_c;
+    }
+}
+
+/* The window whose top left corner is (y, x) of one image, as a column. */
+static void fill_column(const nb_mve_conv2d_s8_params *p, const int8_t *image, int32_t y, int32_t x,
+                        int8_t *column) {
+    const int32_t run = p->kernel_w * p->in_c;
+    const int8_t *from = image + (y * p->in_w + x) * p->in_c;
+    const int32_t row = p->dilation_h * p->in_w * p->in_c;
+    if (p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w) {
+        for (int32_t i = p->kernel_h; i > 0; i--) {
+            if (y >= 0 && y < p->in_h) {
+                nb_mve_copy(column, from, run);
+            } else {
+                nb_mve_fill(column, p->input_zero, run);
+            }
+            column += run;
+            from += row;
+            y += p->dilation_h;
+        }
+        return;
+    }
+    const int32_t step = p->dilation_w;
+    for (int32_t i = p->kernel_h; i > 0; i--) {
+        nb_mve_fill(column, p->input_zero, run);
+        if (y >= 0 && y < p->in_h) {
+            if (step == 1) {
+                const int32_t first = x < 0 ? -x : 0;
+                const int32_t stop = x + p->kernel_w < p->in_w ? p->kernel_w : p->in_w - x;
+                if (first < stop) {
+                    nb_mve_copy(column + first * p->in_c, from + first * p->in_c,
+                                (stop - first) * p->in_c);
+                }
+            } else {
+                for (int32_t j = 0; j < p->kernel_w; j++) {
+                    const int32_t at = x + j * step;
+                    if (at >= 0 && at < p->in_w) {
+                        nb_mve_copy(column + j * p->in_c, from + j * step * p->in_c, p->in_c);
+                    }
+                }
+            }
+        }
+        column += run;
+        from += row;
+        y += p->dilation_h;
+    }
+}
+
+void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                      const int32_t *quant, int8_t *columns, int8_t *output) {
+    nb_mve_pass pass = start(p, columns);
+    const int32_t out_c = p->out_c;
+    const int32_t end_x = p->out_w * p->stride_w - p->pad_left;
+    for (int32_t b = 0; b < p->batches; b++) {
+        int32_t y = -p->pad_top;
+        int32_t x = -p->pad_left;
+        for (int32_t left = p->out_h * p->out_w; left > 0; left -= 2) {
+            fill_column(p, input, y, x, columns);
+            x += p->stride_w;
+            if (x == end_x) {
+                x = -p->pad_left;
+                y += p->stride_h;
+            }
+            int8_t *output1 = output;
+            if (left > 1) {
+                output1 += out_c;
+                fill_column(p, input, y, x, columns + 16 * p->blocks);
+                x += p->stride_w;
+                if (x == end_x) {
+                    x = -p->pad_left;
+                    y += p->stride_h;
+                }
+            }
+            pass.x1 = left > 1 ? columns + 16 * p->blocks : columns;
+            run_pass(p, &pass, weights, quant, output, output1);
+            output = output1 + out_c;
+        }
+        input += p->in_h * p->in_w * p->in_c;
+    }
+}

@@ -16,7 +16,7 @@
 #include "nb_kernels_mve.h"
 #include "nb_mve.h"
 
-#define OUTPUTS 4
+#define OUTPUTS 3
 
 typedef struct {
     const int8_t *row[3];
@@ -77,15 +77,13 @@ row_of_outputs(const state *s, const int8_t *weights, const int32_t *quant, int3
         int8_t *to = output + c;
         int32_t offset = c;
         int32_t left = out_w;
-        for (; left >= 4; left -= 4) {
-            to = outputs(s, weights, quant, offset, to, 4, stride);
-            offset += 4 * stride * s->channels;
+        for (; left >= 3; left -= 3) {
+            to = outputs(s, weights, quant, offset, to, 3, stride);
+            offset += 3 * stride * s->channels;
         }
-        if (left & 2) {
-            to = outputs(s, weights, quant, offset, to, 2, stride);
-            offset += 2 * stride * s->channels;
-        }
-        if (left & 1) {
+        if (left == 2) {
+            outputs(s, weights, quant, offset, to, 2, stride);
+        } else if (left == 1) {
             outputs(s, weights, quant, offset, to, 1, stride);
         }
         weights += 36;

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from npubench.boards import load_board
+
 MAIN = "from npubench.cli.main import main; main()"
 
 pytestmark = [
@@ -61,9 +63,12 @@ def test_a_bench_with_a_simulated_analyzer_ends_in_energy_by_stage(tmp_path: Pat
     assert energy["voltage_source"] == "declared"
     assert abs(energy["clock_ppm"] - 21) < 10
     infer, load = energy["stages"]["infer"], energy["stages"]["load"]
-    # 6.4 mA at 3 V, for the time that the board's own counts give.
+    # The model's current and voltage, for the time that the board's own counts give.
+    model = load_board("qemu-m4").power
+    assert model is not None
     seconds = run["stages"]["infer"]["median"] * 128e-9
-    assert infer["gross_low_uj"] <= 6400 * 3 * seconds <= infer["gross_high_uj"]
+    truth_uj = model.stage_ua["infer"] * model.supply_mv / 1000 * seconds
+    assert infer["gross_low_uj"] <= truth_uj <= infer["gross_high_uj"]
     assert infer["net_uj"] < infer["gross_uj"]
     assert load["repeats"] > 10
     text = (tmp_path / "report.html").read_text()

@@ -54,6 +54,8 @@ PAUSE_UNIT_S = 1e-4
 MIN_HOLD_S = 50e-6
 HOLD_SAMPLES = 3.5
 WINDOW_RESERVE = 1.15
+# Windows last whole multiples of this: five periods of 50 Hz, six of 60 Hz, so that hum cancels.
+MAINS_S = 0.1
 IDLE_S = 0.2
 ROUNDS_PLAYED_BACK, ROUNDS_LIVE = 2, 3
 PROBE_REPEATS = 8
@@ -350,7 +352,7 @@ def _run_bursts(
     """
     hold_us = math.ceil(max(MIN_HOLD_S, HOLD_SAMPLES / rate_hz) * 1e6)
     unit = max(1, math.ceil(HOLD_SAMPLES / (rate_hz * PAUSE_UNIT_S)))
-    window_s = WINDOW_RESERVE * least_samples / rate_hz
+    window_s = math.ceil(WINDOW_RESERVE * least_samples / rate_hz / MAINS_S) * MAINS_S
     repeats = {INFER_CODE: _repeats(window_s, (stage_us["load"] + stage_us["infer"]) * 1e-6)}
     for code in LOOPED_CODES:
         probe = device.burst(code, PROBE_REPEATS, 0)

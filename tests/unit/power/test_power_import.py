@@ -171,6 +171,24 @@ GOOD: dict[str, tuple[str | bytes, dict[str, str | float]]] = {
         {"time_column": "1", "current_column": "2", "unit": "ms,mA"},
     ),
     "named-by-units": (table("ms,mA,Volts", lambda k, i: f"{k},{i},3.0"), {}),
+    "unit-before-a-note": (
+        table("Time (s) rel,Current [mA] (filtered)", lambda k, i: f"{k / 1000},{i}"),
+        {},
+    ),
+    "excel-says-its-separator": (
+        table("Time (s);Current (mA)", lambda k, i: comma(f"{k / 1000};{i}"), before="sep=;\n"),
+        {},
+    ),
+    "index-without-a-name": (table(",millis,current_ma", lambda k, i: f"{k},{k},{i}"), {}),
+    "swiss-thousands": (
+        table("Time (ms)\tCurrent (uA)", lambda k, i: f"{k}\t{i * 1000:,.1f}".replace(",", "'")),
+        {},
+    ),
+    "old-mac-lines": (
+        table("Time (ms),Current (mA)", lambda k, i: f"{k},{i}").replace("\n", "\r"),
+        {},
+    ),
+    "utf-32": (table("Time (ms),Current (mA)", lambda k, i: f"{k},{i}").encode("utf-32"), {}),
     "camel-case": (table("timeMs,CurrentuA", lambda k, i: f"{k},{i * 1000}"), {}),
     "upper-case": (table("TIME_MS,CURRENT_MA", lambda k, i: f"{k},{i}"), {}),
     "picoscope-over-a-shunt": (

@@ -72,7 +72,11 @@ def find_layout(path: Path, wanted: Wanted) -> Layout:
     encoding = find_encoding(path)
     best: tuple[float, int, str, int, list[list[str]]] | None = None
     for separator in SEPARATORS:
-        rows = head_rows(path, encoding, separator)
+        try:
+            rows = head_rows(path, encoding, separator)
+        except MonitorError:
+            # With this separator a cell has no end.
+            continue
         at = _header_row(rows, wanted)
         if at is None:
             continue
@@ -181,7 +185,6 @@ class CsvFile:
         self._rows: Iterator[list[float]] = iter(())
         self._bad = 0
         self._first_bad = ""
-        self._uneven = 0
 
     def __enter__(self) -> Self:
         self._layout = find_layout(self._path, self._wanted)
@@ -206,7 +209,6 @@ class CsvFile:
         self._period_us = float(np.median(steps))
         # Times are often rounded: over many rows the mean step is the better one.
         usual = steps[np.abs(steps - self._period_us) < 0.5 * self._period_us]
-        self._uneven = len(steps) - len(usual)
         self._period_us = float(np.mean(usual))
         return self
 

@@ -11,7 +11,7 @@ Quantity = Literal["time", "current", "voltage", "other"]
 
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
 _LONG = {"": 1.0, "milli": 1e-3, "micro": 1e-6, "nano": 1e-9, "pico": 1e-12}
-_BRACKETED = re.compile(r"^(.*?)\s*[\(\[{<]\s*([^\)\]}>]*?)\s*[\)\]}>]\s*$", re.DOTALL)
+_BRACKETS = re.compile(r"[\(\[{<]([^\)\]}>]+)[\)\]}>]")
 _SLASHED = re.compile(r"^(.+?)\s*/\s*([^/\s]+)$")
 _LAST_WORD = re.compile(r"^(.+?)[\s_\-.:,]+([^\s_\-.:,]+)$")
 _CAMEL = re.compile(r"^(.*?[a-z0-9])([munp][AV]|[munMUN]s|[MUN][AV])$")
@@ -47,6 +47,7 @@ def _table() -> dict[str, Unit]:
             for prefix, ratio in prefixes.items():
                 for word in words.split():
                     found[prefix + word] = Unit(quantity=quantity, factor=ratio * scale)
+    found |= {"millis": found["ms"], "micros": found["us"], "nanos": found["ns"]}
     found |= {"min": Unit(quantity="time", factor=60e6), "h": Unit(quantity="time", factor=3600e6)}
     others = ("w", "j", "c", "ah", "wh", "hz", "ohm", "ohms", "f")
     scaled = ("", "m", "u", "n", "k")
@@ -79,10 +80,11 @@ def split_unit(name: str) -> Named:
     What stands in brackets is a unit, known or not; elsewhere only a known one is.
     """
     text = name.strip().strip('"').lstrip("#").strip()
-    if (match := _BRACKETED.match(text)) is not None:
-        word, unit = match.groups()
-        if not unit.strip().isdigit():
-            return Named(word=word.strip(), text=unit, unit=unit_of(unit))
+    groups = [match for match in _BRACKETS.finditer(text) if not match.group(1).strip().isdigit()]
+    for group in (*(m for m in groups if unit_of(m.group(1)) is not None), *groups[-1:]):
+        word = " ".join((text[: group.start()] + " " + text[group.end() :]).split())
+        return Named(word=word, text=group.group(1).strip(), unit=unit_of(group.group(1)))
+    if _BRACKETS.search(text) is not None:
         return Named(word=text)
     # A column may be called by its unit alone; a letter, or "min", is more likely a name.
     if len(text) > 1 and text.lower() != "min" and (found := unit_of(text)) is not None:

@@ -292,7 +292,6 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "the date changes",
     ),
     "binary": (bytes(range(256)) * 8, "no text"),
-    "joulescope-file": (b"jlsfmt\r\n \n \x1a  " + bytes(64), "Joulescope recording"),
     "gzip": (b"\x1f\x8b\x08" + bytes(64), "gzip"),
     "zip-of-another-kind": (b"PK\x03\x04" + bytes(64), "no recording of a PPK2"),
     "empty": (b"", "is empty"),
@@ -359,6 +358,51 @@ def test_a_recording_of_nordics_power_profiler_is_read(tmp_path: Path) -> None:
     (block,) = read_capture(tmp_path / "capture").blocks()
     assert block.markers.tolist() == levels.tolist()
     assert found.capture.traits.voltage_mv == 3300.0
+
+
+def jls_file(path: Path, **scale: float) -> None:
+    pyjls = pytest.importorskip("pyjls", reason="pyjls is not installed")
+    count = 20_000
+    signals = (("current", "A", 1000), ("voltage", "V", 1000), ("gpi[1]", "", 2000))
+    with pyjls.Writer(str(path)) as writer:
+        writer.source_def(
+            source_id=1, name="JS220-1", vendor="x", model="JS220", version="1", serial_number="1"
+        )
+        for number, (name, unit, rate) in enumerate(signals, 1):
+            writer.signal_def(
+                signal_id=number,
+                source_id=1,
+                signal_type=pyjls.SignalType.FSR,
+                data_type=pyjls.DataType.F32 if unit else pyjls.DataType.U1,
+                sample_rate=rate,
+                name=name,
+                units=unit,
+            )
+        current = np.where(np.arange(count) % 2, 0.006, 0.005).astype(np.float32)
+        current[[7, 8]] = np.nan
+        voltage = np.full(count, 3.3, np.float32)
+        voltage[100] = np.nan
+        levels = (np.arange(2 * count) >= count).astype(np.uint8)
+        writer.fsr(1, 0, current * np.float32(scale.get("current", 1.0)))
+        writer.fsr(2, 0, voltage)
+        writer.fsr(3, 0, np.packbits(levels, bitorder="little"))
+
+
+def test_a_recording_of_the_joulescope_ui_is_read(tmp_path: Path) -> None:
+    jls_file(tmp_path / "a.jls")
+    found = import_file(tmp_path / "a.jls", tmp_path / "capture", {}, voltage_mv=3000.0)
+    assert (found.totals.samples, found.totals.lost) == (20_000, 3)
+    assert found.totals.seconds == 20.0
+    assert found.totals.mean_ua == pytest.approx(MEAN_UA, rel=1e-3)
+    markers = np.concatenate([b.markers for b in read_capture(tmp_path / "capture").blocks()])
+    assert np.flatnonzero(np.diff(markers)).tolist() == [9_999]
+    assert set(markers.tolist()) == {0, 2}
+    (tmp_path / "b.jls").write_bytes(b"jlsfmt\r\n \n \x1a  " + bytes(64))
+    with pytest.raises(MonitorError, match="no JLS file of version 2"):
+        import_file(tmp_path / "b.jls", tmp_path / "other", {}, voltage_mv=3000.0)
+    jls_file(tmp_path / "c.jls", current=1e4)
+    with pytest.raises(MonitorError, match="beyond 10 A"):
+        import_file(tmp_path / "c.jls", tmp_path / "other", {}, voltage_mv=3000.0)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,12 @@ from npubench.power.source.interface import Setup
 
 # How files begin that are known, but not read here: with what to do.
 FOREIGN = (
-    (b"jlsfmt", "a Joulescope recording (JLS)", "export it as CSV in the Joulescope UI"),
     (b"\x1f\x8b", "compressed (gzip)", "unpack it first"),
     (b"SQLite", "a database", "export it as CSV in the program that wrote it"),
     (b"<SALEAE>", "a binary export of Saleae Logic", "export it as CSV"),
     (b"PAR1", "a Parquet file", "export it as CSV"),
 )
-ZIP = b"PK\x03\x04"
+DRIVERS = ((b"PK\x03\x04", "ppk2_file"), (b"jlsfmt", "jls_file"))
 # Below this nothing was measured that a board draws: the unit is probably another one.
 FAINT_UA = 1e-3
 
@@ -84,7 +83,7 @@ def _driver_of(path: Path) -> str:
     for mark, what, hint in FOREIGN:
         if head.startswith(mark):
             raise MonitorError(f"{path} is {what}, which is not read here", hint=hint)
-    return "ppk2_file" if head.startswith(ZIP) else "csv"
+    return next((name for mark, name in DRIVERS if head.startswith(mark)), "csv")
 
 
 def _findings(capture: Capture, found: Totals) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -13,10 +14,10 @@ from typing import Any
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import compile_job, read_remarked
-from npubench.bench.record import error_record
+from npubench.bench.record import Unread, error_record
 from npubench.bench.run import failed_before_start, run_job
 from npubench.compiler.compiled import Compiled, Network
-from npubench.core.errors import CompileError, NpubenchError
+from npubench.core.errors import CompileError, ConfigError, NpubenchError, ToolError
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
 from npubench.runs.store import StoredRun, check_runs_dir
@@ -86,8 +87,8 @@ def run_matrix(
 ) -> Outcome:
     """Run every job and store every run.
 
-    Networks are parsed and compiled first: when no job can be compiled the first CompileError is
-    raised and nothing is written; when only some cannot, their runs are kept as failed. Emulated
+    All networks are read first, then all are compiled: when no job gets that far the first error is
+    raised and nothing is written; when only some do not, their runs are kept as failed. Emulated
     boards run side by side on the host's processors; a physical board's jobs follow one another.
     On Ctrl-C emulators and builds are ended, unfinished runs dropped, finished ones kept, and
     Interrupted is raised. When the disk refuses a run, the others are ended likewise and the
@@ -148,31 +149,50 @@ def _end_all(pool: ThreadPoolExecutor, futures: Iterable[Future[StoredRun]]) -> 
     pool.shutdown()
 
 
-def _compile_all(
-    jobs: Sequence[Job], reporter: Reporter
-) -> list[Compiled | tuple[Network, CompileError]]:
-    """Every job's compiled network, or the reason why there is none."""
-    networks: dict[Path, Network] = {}
-    results: list[Compiled | tuple[Network, CompileError]] = []
-    first: CompileError | None = None
+Refused = tuple[Network | Unread, NpubenchError]
+"""A network that cannot be read, or not compiled for its board, and why."""
+
+
+def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Refused]:
+    """Every job's compiled network, or the reason why there is none.
+
+    All files are read before anything is compiled; whichever is refused is refused alone.
+    """
+    networks: dict[Path, Network | tuple[Unread, NpubenchError]] = {}
     for job in jobs:
-        network = networks.get(job.model.path)
-        if network is None:
-            network = networks[job.model.path] = read_remarked(job.model, reporter)
+        if job.model.path not in networks:
+            networks[job.model.path] = _read(job, reporter)
+    results: list[Compiled | Refused] = []
+    for job in jobs:
+        network = networks[job.model.path]
+        if isinstance(network, tuple):
+            results.append(network)
+            continue
         try:
             with step(reporter, job.title, "compile"):
                 results.append(compile_job(job, network))
-        except CompileError as error:
-            first = first or error
+        except (CompileError, ConfigError, ToolError) as error:
             results.append((network, error))
-    if first is not None and all(isinstance(result, tuple) for result in results):
-        raise first
+    refused = [result for result in results if isinstance(result, tuple)]
+    if refused and len(refused) == len(results):
+        raise refused[0][1]
     return results
+
+
+def _read(job: Job, reporter: Reporter) -> Network | tuple[Unread, NpubenchError]:
+    try:
+        return read_remarked(job.model, reporter)
+    except CompileError as error:
+        try:
+            data = job.model.path.read_bytes()
+        except OSError:  # a folder, or gone since it was looked for
+            raise error from None
+        return Unread(resolved=job.model, sha256=hashlib.sha256(data).hexdigest()), error
 
 
 def _one(
     job: Job,
-    product: Compiled | tuple[Network, CompileError],
+    product: Compiled | Refused,
     settings: Settings,
     runs_dir: Path,
     reporter: Reporter,

@@ -31,6 +31,7 @@ from npubench.runs.schema import (
     RunRecord,
     StageRecord,
 )
+from npubench.zoo import ResolvedModel
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +57,14 @@ class Findings:
     energy: EnergyRecord | None = None
     error: ErrorRecord | None = None
     status: str = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A model file that cannot be read as a network: its bytes' SHA-256 is all that is known."""
+
+    resolved: ResolvedModel
+    sha256: str
 
 
 def clock_record(
@@ -215,7 +224,18 @@ def make_record(
     )
 
 
-def record_without_plan(job: Job, network: Network, findings: Findings, run_id: str) -> RunRecord:
+def record_without_plan(
+    job: Job, network: Network | Unread, findings: Findings, run_id: str
+) -> RunRecord:
+    if isinstance(network, Unread):
+        model = ModelRecord(
+            name=network.resolved.id,
+            network_sha256=network.sha256,
+            artifact_sha256=network.sha256,
+            source=network.resolved.path.name,
+        )
+    else:
+        model = _model_record(network, network.graph.sha256)
     return RunRecord.model_validate(
         {
             "stage_contract": STAGE_CONTRACT_VERSION,
@@ -225,7 +245,7 @@ def record_without_plan(job: Job, network: Network, findings: Findings, run_id: 
             "error": findings.error,
             "evidence": Evidence.UNAVAILABLE,
             **target_fields(job),
-            "model": _model_record(network, network.graph.sha256),
+            "model": model,
             "golden": findings.golden,
             "stages": {},
             "environment": _environment(findings),

@@ -23,6 +23,7 @@ from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages,
 from npubench.bench.prepare import build_image
 from npubench.bench.record import (
     Findings,
+    Unread,
     clock_record,
     error_record,
     make_record,
@@ -119,9 +120,9 @@ def run_job(
 
 
 def failed_before_start(
-    job: Job, network: Network, error: NpubenchError, runs_dir: Path
+    job: Job, network: Network | Unread, error: NpubenchError, runs_dir: Path
 ) -> StoredRun:
-    """Store a run whose network could not be compiled for its board."""
+    """Store a run whose network could not be read, or not compiled for its board."""
     findings = Findings(status="failed", error=error_record(error))
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
         record = record_without_plan(job, network, findings, writer.run_id)

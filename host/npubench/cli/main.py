@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from npubench.core.errors import NpubenchError, StorageError, ToolError
+from npubench.core.errors import NpubenchError, StorageError, ToolError, UsageError
 
 INTERRUPTED = 130
 OWN_BUG = 70
@@ -24,6 +25,10 @@ _ended_by: list[int] = []
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A folder above us may have a name that is not UTF-8: it is shown escaped, in JSON as well.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     _watch_signals()
     code = run(words)
     if _ended_by and code == INTERRUPTED:
@@ -52,6 +57,7 @@ def run(words: list[str]) -> int:
     """Run one command; every error becomes a message and an exit code."""
     as_json = "--json" in words
     try:
+        _check_words(words)
         from npubench.cli.app import run_words
 
         return run_words(words)
@@ -88,6 +94,20 @@ def run(words: list[str]) -> int:
             kind="InternalError",
         )
         return OWN_BUG
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse what no record or report could hold: a path that is not UTF-8 would run for minutes
+    and then be lost. Raises UsageError."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise UsageError(
+                f"the argument '{shown}' is not UTF-8",
+                hint="rename the file or folder, or go there and name it by a relative path",
+            ) from None
 
 
 def _interrupted(*, as_json: bool) -> int:

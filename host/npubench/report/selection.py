@@ -23,9 +23,9 @@ class NetworkRuns:
 
     name: str
     network_sha256: str
-    macs: int
-    parameters: int
-    ops: int
+    macs: int | None
+    parameters: int | None
+    ops: int | None
     runs: tuple[RunRecord, ...]
     older: int
 

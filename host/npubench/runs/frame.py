@@ -189,7 +189,9 @@ def _rows(run: StoredRun) -> list[dict[str, Any]]:
     if not record.stages:
         return [base]
     return [
-        base | _stage_columns(name, stage, record.model.macs) | _energy_columns(name, record.energy)
+        base
+        | _stage_columns(name, stage, record.model.macs or 0)
+        | _energy_columns(name, record.energy)
         for name, stage in record.stages.items()
     ]
 

@@ -91,14 +91,15 @@ class ErrorRecord(_Record):
 
 
 class ModelRecord(_Record):
-    """The network. ``network_sha256``: as brought; ``artifact_sha256``: what runs."""
+    """The network. ``network_sha256``: as brought; ``artifact_sha256``: what runs. ``macs``,
+    ``parameters`` and ``ops`` are None where the file cannot be read as a network."""
 
     name: str
     network_sha256: Sha256
     artifact_sha256: Sha256
-    macs: int
-    parameters: int
-    ops: int
+    macs: int | None = None
+    parameters: int | None = None
+    ops: int | None = None
     source: str
 
 

@@ -161,7 +161,7 @@ def layer_records(
     if scale is not None and session.layers is not None:
         for op in session.layers.counts:
             counts.setdefault(op.op, []).append(scale.net(op.count))
-    kernels = _kernels(compiled)
+    kernels = kernels_of(compiled)
     records = []
     for layer in compiled.network.analysis.layers:
         engine, kernel = kernels.get(layer.index, ("cpu", ""))
@@ -188,7 +188,8 @@ def layer_records(
     return tuple(records)
 
 
-def _kernels(compiled: Compiled) -> dict[int, tuple[str, str]]:
+def kernels_of(compiled: Compiled) -> dict[int, tuple[str, str]]:
+    """Where each operator runs (``cpu``, ``npu``, ``none``), and its kernel or job."""
     found: dict[int, tuple[str, str]] = {}
     for step in compiled.plan.steps:
         match step:

@@ -57,6 +57,7 @@ class Findings:
     energy: EnergyRecord | None = None
     error: ErrorRecord | None = None
     status: str = "ok"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +221,7 @@ def make_record(
                 Path(word).name if index == 0 else word for index, word in enumerate(sys.argv)
             ),
             "timings_s": timings_s,
+            "notes": findings.notes,
         }
     )
 

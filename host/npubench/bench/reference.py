@@ -66,6 +66,25 @@ class PortableReference:
         )
 
 
+class SameBoard:
+    """The board of a job, with its backend, for other networks than the job's own."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def run(self, model: bytes, raw: bytes) -> bytes:
+        """All outputs of a network for raw inputs. Raises NpubenchError."""
+        job, silent = self._job, Silent()
+        resolved = ResolvedModel(id="cut", path=job.model.path, entry=None)
+        compiled = compile_network(read_bytes(resolved, model), job.board, job.backend)
+        prepared = build_image(compiled, job, silent)
+        with open_board(
+            job.board, prepared.firmware.elf, port=None, reporter=silent, job=job.title
+        ) as target:
+            target.device.upload(raw)
+            return target.device.kat(tensors=False).output
+
+
 def reference_answer(
     network: Network,
     input_bytes: bytes | None,

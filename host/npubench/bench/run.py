@@ -30,6 +30,7 @@ from npubench.bench.record import (
     record_without_plan,
 )
 from npubench.bench.reference import reference_answer
+from npubench.bench.second import HINTS, with_second_opinion
 from npubench.bench.session import Session, collect
 from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled, Network
@@ -212,6 +213,13 @@ def judge(
         seed=None if session.input_bytes else settings.seed,
         unavailable=unavailable,
     )
+    if findings.golden.status == "mismatch":
+        with step(timed, job.title, "second opinion"):
+            findings.golden = with_second_opinion(
+                findings.golden, compiled, session, job, seed=settings.seed
+            )
+        if findings.golden.status == "match" and findings.golden.reason:
+            findings.notes = (*findings.notes, findings.golden.reason)
     board = job.board
     reason = "host process: it has no timing" if board.kind == "host" else None
     bench = session.bench
@@ -252,15 +260,13 @@ def judge(
             "(docs/wire-protocol.md): is the firmware of this version?",
         )
     elif findings.golden.status == "mismatch":
+        second, first = findings.golden.second_opinion, findings.golden.first_mismatch
         findings.status = "failed"
         findings.error = ErrorRecord(
             kind="GoldenMismatch",
             message=f"the outputs are not the golden ones ({findings.golden.reference}): "
             f"{findings.golden.mismatches} of {findings.golden.tensors} tensors differ"
-            + (
-                f", first {findings.golden.first_mismatch}"
-                if findings.golden.first_mismatch
-                else ""
-            ),
-            hint="a kernel or the compiler is wrong; --verify-layers names the first wrong tensor",
+            + (f", first {first}" if first else "")
+            + ("" if second is None else f"; {second.text}"),
+            hint=HINTS["unknown" if second is None else second.who],
         )

@@ -1,7 +1,10 @@
 """The process in which foreign interpreters run: ``python -m npubench.golden.worker VERB FOLDER``.
 
 ``tflm FOLDER SEED`` runs ``model.tflite`` through TensorFlow Lite Micro, with the input of ``SEED``
-or, where that is ``-``, ``input.bin``. The answer is ``answer.json`` in the folder.
+or, where that is ``-``, ``input.bin``. ``walk FOLDER`` asks TFLM, LiteRT and the float truth about
+every operator, on ``input.bin`` and what ``board.json`` says of the board's answers. ``cut FOLDER
+FIRST LAST`` writes a stretch of operators as ``cut.tflite`` (FIRST ``-``: from the network's inputs
+to LAST's first output). The answer is ``answer.json`` in the folder.
 """
 
 from __future__ import annotations
@@ -19,6 +22,30 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
         if words[0] == "-":
             return answer_of(model, seed=None, raw=(folder / "input.bin").read_bytes())
         return answer_of(model, seed=int(words[0]), raw=None)
+    if verb == "walk":
+        from npubench.golden.walk import walk
+
+        board = json.loads((folder / "board.json").read_text())
+        return walk(
+            model,
+            (folder / "input.bin").read_bytes(),
+            crcs={int(op): crc for op, crc in board["crcs"].items()},
+            outputs=bytes.fromhex(board["outputs"]),
+            values={int(op): bytes.fromhex(value) for op, value in board["values"].items()},
+            inputs_of=board["inputs_of"],
+        )
+    if verb == "cut":
+        from npubench.golden.surgery import Network
+
+        network = Network(model)
+        last = int(words[1])
+        if words[0] == "-":
+            inputs = [int(tensor) for tensor in network.graph.inputs]
+            data = network.cut(network.needed_for(last), inputs=inputs, whole=True)
+        else:
+            data = network.cut(list(range(int(words[0]), last + 1)))
+        (folder / "cut.tflite").write_bytes(data)
+        return {"bytes": len(data)}
     raise ValueError(f"no verb {verb!r}")
 
 

@@ -103,15 +103,32 @@ class ModelRecord(_Record):
     source: str
 
 
+class SecondOpinionRecord(_Record):
+    """Who is off where outputs differ: ``tflm``, our ``kernel``, the ``npu-compiler``, the ``npu``
+    (its model or its compiler), nobody (``rounding``), or ``unknown``.
+
+    ``operator`` and ``kind`` say where; ``error_steps``: how far ``board``, ``tflm`` and ``litert``
+    are from the float truth there, at most, in steps of the output's scale.
+    """
+
+    who: Literal["tflm", "kernel", "npu-compiler", "npu", "rounding", "unknown"]
+    operator: int | None = None
+    kind: str | None = None
+    text: str
+    error_steps: dict[str, float | None] = Field(default_factory=dict)
+
+
 class GoldenRecord(_Record):
     """Correctness. ``tensors``: how many were compared; ``mismatches``: how many of them differ.
 
     ``first_mismatch`` names the first differing tensor; ``elements_differ`` counts differing output
-    elements, ``max_abs_diff`` is their largest difference in quantized steps.
+    elements, ``max_abs_diff`` is their largest difference in quantized steps. Where the board is
+    proven right and TFLM wrong, it is a match by ``second-opinion``; the counts are still those of
+    the comparison with TFLM.
     """
 
     status: Literal["match", "mismatch", "unavailable"]
-    reference: Literal["tflm", "portable", "vendor", "none"]
+    reference: Literal["tflm", "portable", "vendor", "second-opinion", "none"]
     tensors: int
     mismatches: int
     first_mismatch: str | None = None
@@ -119,6 +136,7 @@ class GoldenRecord(_Record):
     max_abs_diff: int | None = None
     input_seed: int | None = None
     reason: str | None = None
+    second_opinion: SecondOpinionRecord | None = None
 
 
 class StageRecord(_Record):

@@ -1,0 +1,234 @@
+"""Networks cut out of a network: a stretch of its operators as a .tflite of its own, and one
+operator in float32.
+
+The float twin of an operator is the operator on real numbers: its constants are what their scales
+say, its arithmetic is float32. That is the truth which every quantized form of it approximates.
+Uses the schema's object interface, as the ``ai-edge-litert`` package brings it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+# Positions of (input, weights, bias) of operators whose bias has the scale of a product.
+_BIASED = {
+    "CONV_2D": (0, 1, 2),
+    "DEPTHWISE_CONV_2D": (0, 1, 2),
+    "FULLY_CONNECTED": (0, 1, 2),
+    "TRANSPOSE_CONV": (2, 1, 3),
+}
+
+
+class Network:
+    """A .tflite as objects of its schema, read once and cut many times."""
+
+    def __init__(self, model: bytes) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema = schema
+        self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+        self.graph = self.model.subgraphs[0]
+        self._types = {
+            getattr(schema.TensorType, name): name.lower()
+            for name in dir(schema.TensorType)
+            if name.isupper()
+        }
+        self._kinds = {
+            getattr(schema.BuiltinOperator, name): name
+            for name in dir(schema.BuiltinOperator)
+            if name.isupper()
+        }
+
+    def kind(self, op: int) -> str:
+        """The operator's name in the schema."""
+        code = self.model.operatorCodes[self.graph.operators[op].opcodeIndex]
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        return self._kinds.get(number, f"BUILTIN_{number}")
+
+    def dtype(self, tensor: int) -> str:
+        """The element type's name: ``int8``, ``float32``, ..."""
+        return self._types[self.graph.tensors[tensor].type]
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """Its shape; a scalar's is empty."""
+        shape = self.graph.tensors[tensor].shape
+        return () if shape is None else tuple(int(size) for size in shape)
+
+    def scale(self, tensor: int) -> tuple[float, int] | None:
+        """(scale, zero point) of a tensor with one of each, else None."""
+        quantization = self.graph.tensors[tensor].quantization
+        if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
+            return None
+        zeros = quantization.zeroPoint
+        zero = 0 if zeros is None or len(zeros) == 0 else int(zeros[0])
+        return float(quantization.scale[0]), zero
+
+    def constant(self, tensor: int) -> Array | None:
+        """The data of a constant tensor, in its shape."""
+        buffer = self.graph.tensors[tensor].buffer
+        data = self.model.buffers[buffer].data if buffer else None
+        if data is None or len(data) == 0:
+            return None
+        raw = np.asarray(data, dtype=np.uint8).tobytes()
+        return np.frombuffer(raw, np.dtype(self.dtype(tensor))).reshape(self.shape(tensor))
+
+    def inputs_of(self, ops: Sequence[int]) -> list[int]:
+        """The tensors that a stretch of operators needs from outside, in order of first use."""
+        made = {tensor for op in ops for tensor in self.graph.operators[op].outputs}
+        return list(
+            dict.fromkeys(
+                int(tensor)
+                for op in ops
+                for tensor in self.graph.operators[op].inputs
+                if tensor >= 0 and tensor not in made and self.constant(tensor) is None
+            )
+        )
+
+    def needed_for(self, op: int) -> list[int]:
+        """The operators, up to ``op``, that its first output depends on."""
+        wanted = {op}
+        producer = {
+            int(tensor): index
+            for index, item in enumerate(self.graph.operators)
+            for tensor in item.outputs
+        }
+        waiting = [op]
+        while waiting:
+            for tensor in self.graph.operators[waiting.pop()].inputs:
+                source = producer.get(int(tensor))
+                if source is not None and source not in wanted:
+                    wanted.add(source)
+                    waiting.append(source)
+        return sorted(wanted)
+
+    def cut(
+        self, ops: Sequence[int], *, inputs: Sequence[int] | None = None, whole: bool = False
+    ) -> bytes:
+        """Operators ``ops`` as a network: its inputs are those of the network (``inputs``), or what
+        they need from outside; its outputs the last operator's, or (``whole``) its first alone."""
+        sources = list(self.inputs_of(ops) if inputs is None else inputs)
+        targets = [int(tensor) for tensor in self.graph.operators[ops[-1]].outputs]
+        return self._packed(ops, sources, targets[:1] if whole else targets, {})
+
+    def float_twin(self, op: int) -> bytes | None:
+        """Operator ``op`` on float32, or None where it has no tensor of quantized numbers."""
+        item = self.graph.operators[op]
+        replaced: dict[int, Array | None] = {}
+        for position, tensor in enumerate(item.inputs):
+            if tensor >= 0 and self._is_quantized(op, position, int(tensor)):
+                replaced[int(tensor)] = self._real_constant(op, position, int(tensor))
+        for tensor in item.outputs:
+            if self._is_number(int(tensor)):
+                replaced[int(tensor)] = None
+        if not replaced:
+            return None
+        return self._packed(
+            [op], self.inputs_of([op]), [int(tensor) for tensor in item.outputs], replaced
+        )
+
+    def real(self, tensor: int, values: Array) -> Array:
+        """What the codes of a tensor stand for, as float32."""
+        scale = self.scale(tensor)
+        if scale is None or not self._is_number(tensor):
+            return values
+        return ((values.astype(np.float64) - scale[1]) * scale[0]).astype(np.float32)
+
+    def _is_number(self, tensor: int) -> bool:
+        narrow = ("int8", "uint8", "int16")
+        return self.dtype(tensor) in narrow and self.scale(tensor) is not None
+
+    def _is_quantized(self, op: int, position: int, tensor: int) -> bool:
+        """Whether an input stands for real numbers: narrow integers with a scale, and a bias."""
+        places = _BIASED.get(self.kind(op))
+        if places is not None and position == places[2]:
+            return self.dtype(tensor) in ("int32", "int64")
+        quantization = self.graph.tensors[tensor].quantization
+        scales = None if quantization is None else quantization.scale
+        return self.dtype(tensor) in ("int8", "uint8", "int16") and scales is not None
+
+    def _real_constant(self, op: int, position: int, tensor: int) -> Array | None:
+        codes = self.constant(tensor)
+        if codes is None:
+            return None
+        places = _BIASED.get(self.kind(op))
+        inputs = self.graph.operators[op].inputs
+        if places is not None and position == places[2]:
+            given = self.scale(int(inputs[places[0]]))
+            scales = np.asarray(
+                self.graph.tensors[inputs[places[1]]].quantization.scale, dtype=np.float64
+            )
+            unit = scales * (given[0] if given is not None else 1.0)
+            return (codes.astype(np.float64) * unit).astype(np.float32)
+        quantization = self.graph.tensors[tensor].quantization
+        scales = np.asarray(quantization.scale, dtype=np.float64)
+        zeros = np.asarray(
+            quantization.zeroPoint if quantization.zeroPoint is not None else [0], dtype=np.float64
+        )
+        if len(scales) > 1:
+            shape = [1] * codes.ndim
+            shape[quantization.quantizedDimension] = len(scales)
+            scales, zeros = scales.reshape(shape), np.broadcast_to(zeros, len(scales))
+            zeros = zeros.reshape(shape)
+        return ((codes.astype(np.float64) - zeros) * scales).astype(np.float32)
+
+    def _packed(
+        self,
+        ops: Sequence[int],
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        replaced: dict[int, Array | None],
+    ) -> bytes:
+        """A .tflite of some operators; tensors in ``replaced`` become float32, with new data."""
+        import flatbuffers
+
+        schema = self.schema
+        used = [
+            int(tensor)
+            for op in ops
+            for tensor in (
+                *self.graph.operators[op].inputs,
+                *self.graph.operators[op].outputs,
+            )
+            if tensor >= 0
+        ]
+        kept = list(dict.fromkeys([*inputs, *used, *outputs]))
+        place = {tensor: number for number, tensor in enumerate(kept)}
+        buffers = [schema.BufferT()]
+        tensors = []
+        for tensor in kept:
+            item = copy.copy(self.graph.tensors[tensor])
+            data = self.constant(tensor)
+            if tensor in replaced:
+                data = replaced[tensor]
+                item.type = schema.TensorType.FLOAT32
+                item.quantization = None
+            item.buffer = 0
+            if data is not None:
+                item.buffer = len(buffers)
+                buffer = schema.BufferT()
+                buffer.data = np.frombuffer(data.tobytes(), np.uint8)
+                buffers.append(buffer)
+            tensors.append(item)
+        operators = []
+        for op in ops:
+            copied = copy.copy(self.graph.operators[op])
+            copied.inputs = [place.get(int(tensor), -1) for tensor in copied.inputs]
+            copied.outputs = [place[int(tensor)] for tensor in copied.outputs]
+            operators.append(copied)
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators = tensors, operators
+        graph.inputs = [place[tensor] for tensor in inputs]
+        graph.outputs = [place[tensor] for tensor in outputs]
+        model = schema.ModelT()
+        model.version = 3
+        model.operatorCodes = self.model.operatorCodes
+        model.subgraphs, model.buffers = [graph], buffers
+        builder = flatbuffers.Builder(4096)
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        return bytes(builder.Output())

@@ -5,6 +5,7 @@ which holds the input."""
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def stand_in(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder.mkdir()
     shutil.copy(checkout / "tests/support/stand_in_ai8xize.py", folder / "ai8xize.py")
     monkeypatch.setenv("AI8X_SYNTHESIS_DIR", str(folder))
-    monkeypatch.delenv("AI8X_PYTHON", raising=False)
+    monkeypatch.setenv("AI8X_PYTHON", sys.executable)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Small networks over whose answers TFLM, LiteRT, an NPU's compiler and the float truth disagree."""
+"""Small networks over whose answers TFLM, LiteRT, an NPU's compiler and the truth disagree."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _slice_then_conv() -> bytes:
                     kind="STRIDED_SLICE",
                     inputs=(0, 1, 2, 3),
                     outputs=(4,),
-                    options={slot: ("i", 0) for slot in range(5)},
+                    options=dict.fromkeys(range(5), ("i", 0)),
                 ),
                 OpSpec(kind="CONV_2D", inputs=(4, 5, 6), outputs=(7,), options=_SAME_CONV),
             ),
@@ -111,7 +111,7 @@ def _sum() -> bytes:
 
 
 RELU6 = _unary("RELU6", (0.1, -10), (6 / 255, -128))
-LOGISTIC = _unary("LOGISTIC", (9.1, 0), (1 / 256, -128))
+LOGISTIC = _unary("LOGISTIC", (9.1, 81), (1 / 256, -128))
 RELU_N1_TO_1 = _unary("RELU_N1_TO_1", (0.05, 4), (2 / 255, 0))
 RELU6_CONV = _relu6_then_conv()
 SLICE_CONV = _slice_then_conv()

@@ -9,6 +9,7 @@ from npubench.build.baseline import build_baseline
 from npubench.build.firmware import Firmware, build_firmware
 from npubench.build.memory import StaticMemory, account_memory
 from npubench.compiler.compiled import Compiled, Network, compile_network, read_network
+from npubench.core.errors import ConfigError
 from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.zoo import ResolvedModel
 
@@ -38,8 +39,21 @@ def compile_job(
     return compile_network(found, job.board, job.backend, job.options)
 
 
+def require_engine(compiled: Compiled, *, on_model: bool) -> None:
+    """Refuse what a board's model cannot run: it plays the processor alone. Raises ConfigError."""
+    driver = compiled.plan.driver
+    if on_model and driver != "none":
+        raise ConfigError(
+            f"the model of {compiled.board.id} has no NPU: it plays the processor and cannot run "
+            f"what is compiled for driver {driver!r}",
+            hint="run it on the board itself (without --on-model), or on the CPU: --backend cpu",
+        )
+
+
 def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:
-    """Build the image and its board's baseline, and account for their memory."""
+    """Build the image and its board's baseline, and account for their memory. Raises ConfigError,
+    before anything is built, when the board is a model without the engine."""
+    require_engine(compiled, on_model=job.board.is_model)
     with step(reporter, job.title, "build"):
         firmware = build_firmware(
             compiled.project, compiled.board, reporter=reporter, job=job.title

@@ -140,7 +140,7 @@ def boot(
     mlperf: MlperfOption = None,
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
-    from npubench.bench.prepare import build_image, compile_job
+    from npubench.bench.prepare import build_image, compile_job, require_engine
     from npubench.connect.board import open_board
     from npubench.connect.console import run_console
     from npubench.connect.pty_bridge import run_bridge
@@ -154,7 +154,9 @@ def boot(
             hint=f"flash it: npubench flash {model} --board {board}",
         )
     reporter = PlainReporter()
-    prepared = build_image(compile_job(job, reporter=reporter), job, reporter)
+    compiled = compile_job(job, reporter=reporter)
+    require_engine(compiled, on_model=job.board.kind == "physical" and not job.board.hosted)
+    prepared = build_image(compiled, job, reporter)
     with open_board(
         played(job.board), prepared.firmware.elf, port=None, reporter=reporter, job=job.title
     ) as target:

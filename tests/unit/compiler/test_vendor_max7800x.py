@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from npubench.bench.job import Settings, resolve_jobs
+from npubench.bench.prepare import build_image
 from npubench.bench.reference import reference_answer
 from npubench.boards import load_board
 from npubench.build.firmware import build_firmware
@@ -25,6 +27,7 @@ from npubench.compiler.backends.max7800x.closing import closed
 from npubench.compiler.backends.max7800x.description import END_OF_ARRAYS, channels_of, describe
 from npubench.compiler.backends.max7800x.scheme import (
     accuracy_cost,
+    int8_reference,
     output_bytes,
     quantize_chain,
     sample_input,
@@ -58,7 +61,7 @@ def checkout_dir(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
     folder.mkdir()
     shutil.copy(checkout / "tests/support/stand_in_ai8xize.py", folder / "ai8xize.py")
     monkeypatch.setenv("AI8X_SYNTHESIS_DIR", str(folder))
-    monkeypatch.delenv("AI8X_PYTHON", raising=False)
+    monkeypatch.setenv("AI8X_PYTHON", sys.executable)
     return folder
 
 
@@ -288,6 +291,73 @@ def test_a_tool_that_fails_is_quoted(digits: tuple[bytes, Graph], checkout_dir: 
     (checkout_dir / "ai8xize.py").write_text("import sys; sys.exit('ERROR: Layer 0: no way')\n")
     with pytest.raises(ToolError, match=r"exit code 1: ERROR: Layer 0: no way"):
         load_backend("max7800x").compile(digits[1], digits[0], load_board(BOARD))
+
+
+def test_a_tool_without_its_python_is_told_which_variable_names_it(
+    digits: tuple[bytes, Graph], checkout_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not our own interpreter: that would end in a traceback about PyTorch."""
+    board = load_board(BOARD)
+    monkeypatch.delenv("AI8X_PYTHON")
+    with pytest.raises(ToolMissing, match="no Python environment") as error:
+        load_backend("max7800x").compile(digits[1], digits[0], board)
+    assert "AI8X_PYTHON" in error.value.hint
+    monkeypatch.setenv("AI8X_PYTHON", str(checkout_dir / "none" / "python"))
+    with pytest.raises(ToolMissing, match="which is no program"):
+        load_backend("max7800x").compile(digits[1], digits[0], board)
+    monkeypatch.delenv("AI8X_PYTHON")
+    (checkout_dir / ".venv" / "bin").mkdir(parents=True)
+    (checkout_dir / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (checkout_dir / "ai8xize.py").write_text("import sys; sys.exit('found')\n")
+    with pytest.raises(ToolError, match=r"^ai8xize\.py ended with exit code 1: found"):
+        load_backend("max7800x").compile(digits[1], digits[0], board)
+
+
+@pytest.mark.parametrize("name", ["max78000fthr", "max78000evkit", "max78002evkit"])
+def test_a_board_model_without_the_accelerator_refuses_before_the_build(
+    checkout_dir: Path, name: str
+) -> None:
+    assert checkout_dir.is_dir()
+    (job,) = resolve_jobs(["digits"], [name], ["max7800x"], board_models=True)
+    compiled = compile_network(read_network(job.model), job.board, job.backend)
+    with pytest.raises(ConfigError, match="has no NPU") as error:
+        build_image(compiled, job, Silent())
+    assert "--on-model" in error.value.hint
+    assert "--backend cpu" in error.value.hint
+
+
+def test_the_int8_network_is_what_the_scheme_is_held_against(
+    digits: tuple[bytes, Graph],
+) -> None:
+    """Our integer model of the network equals LiteRT's int8 kernels within a step at the layers'
+    end, also where values saturate."""
+    pytest.importorskip("ai_edge_litert")
+    from npubench.golden.surgery import Network as Cut
+    from npubench.golden.walk import run_litert
+
+    data, graph = digits
+    chain = read_chain(graph)
+    target = chain.layers[-1].target
+    source = graph.tensor(graph.inputs[0])
+    cut = Cut(data)
+    stretch = list(range(max(chain.op_indices) + 1))
+    network = cut.cut(stretch, inputs=[int(cut.graph.inputs[0])])
+    for seed in (1, 2, 3):
+        raw = np.frombuffer(seeded_bytes(seed, source.size_bytes), dtype=np.int8)
+        (theirs,) = run_litert(network, [raw.reshape(source.shape)], 1)
+        channels, high, wide = chain.layers[0].source_shape
+        codes = raw.astype(np.int64).reshape(high, wide, channels).transpose(2, 0, 1)
+        ours = int8_reference(graph, chain, codes).reshape(-1)
+        assert graph.tensor(target).count == ours.size
+        assert np.abs(ours - theirs.reshape(-1)).max() <= 1
+
+
+def test_the_cost_is_told_of_samples_of_ones_own(digits: tuple[bytes, Graph]) -> None:
+    graph = digits[1]
+    quantized = quantize_chain(graph, read_chain(graph))
+    samples = np.zeros((3, 8, 8, 1), dtype=np.int64)
+    cost = accuracy_cost(graph, quantized, samples)
+    assert (cost.samples, cost.same_class_ratio) == (3, 1.0)
 
 
 def test_a_tool_that_makes_nothing_is_seen(digits: tuple[bytes, Graph], checkout_dir: Path) -> None:

@@ -101,8 +101,10 @@ def run_vendor_tool(
     *,
     folder: Path,
     env: Mapping[str, str] | None = None,
+    name: str = "",
 ) -> ToolResult:
-    """Run to the end. Raises ToolError with the tool's last words."""
+    """Run to the end. Raises ToolError with the tool's last words; ``name`` is the tool's, where
+    its program is an interpreter."""
     result = run_tool(
         argv,
         cwd=folder,
@@ -114,8 +116,9 @@ def run_vendor_tool(
     if result.code != 0:
         tail = (result.stdout + result.stderr)[-TAIL_CHARS:]
         last = next((line for line in reversed(tail.splitlines()) if line.strip()), "no message")
+        title = name or Path(result.argv[0]).name
         raise ToolError(
-            f"{Path(result.argv[0]).name} ended with exit code {result.code}: {last.strip()[:200]}",
+            f"{title} ended with exit code {result.code}: {last.strip()[:200]}",
             argv=result.argv,
             code=result.code,
             tail=tail,

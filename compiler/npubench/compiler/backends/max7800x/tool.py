@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from npubench.compiler.backends.max7800x.description import (
     WEIGHTS_FILE,
 )
 from npubench.compiler.vendor.tool import VendorTool, locate, own_folder, run_vendor_tool
-from npubench.core.errors import ToolError
+from npubench.core.errors import ToolError, ToolMissing
 from npubench.core.tool import run_tool
 
 ENGINE = "the MAX78000's CNN accelerator"
@@ -29,8 +29,9 @@ TOOL = VendorTool(
     variable="AI8X_SYNTHESIS_DIR",
     inside="ai8xize.py",
     install="clone analogdevicesinc/ai8x-synthesis, set up its Python environment, and set "
-    "AI8X_SYNTHESIS_DIR to it",
+    "AI8X_SYNTHESIS_DIR to it (and AI8X_PYTHON to its Python, where that is not in its venv)",
 )
+PYTHON_VARIABLE = "AI8X_PYTHON"
 PREFIX = "npubench"
 SOURCES = ("cnn.c", "cnn.h", "weights.h")
 _ENVIRONMENTS = ("venv/bin/python", ".venv/bin/python")
@@ -80,25 +81,40 @@ def generate(files: dict[str, bytes], *, device: str) -> Generated:
     Raises ToolMissing without a checkout, ToolError when it fails or writes something else.
     """
     script = locate(TOOL, engine=ENGINE)
+    python = _python(script.parent)
     with own_folder("max7800x") as folder:
         for name, data in files.items():
             (folder / name).write_bytes(data)
         # The checkout is its working folder: it reads assets from there. What it writes is ours.
         run_vendor_tool(
-            (_python(script.parent), script, *arguments(folder, device, script.parent)),
+            (python, script, *arguments(folder, device, script.parent)),
             folder=script.parent,
+            name=script.name,
         )
         return _read(folder / "out" / PREFIX, script.parent)
 
 
 def _python(checkout: Path) -> str:
-    named = os.environ.get("AI8X_PYTHON", "")
+    """The interpreter with the tool's packages. Raises ToolMissing: ours has them not."""
+    named = os.environ.get(PYTHON_VARIABLE, "")
     if named:
+        if shutil.which(named) is None:
+            raise ToolMissing(
+                f"{PYTHON_VARIABLE} is {named}, which is no program",
+                argv=(named,),
+                hint=f"set {PYTHON_VARIABLE} to the Python of ai8x-synthesis's environment",
+            )
         return named
     for place in _ENVIRONMENTS:
         if (checkout / place).is_file():
             return str(checkout / place)
-    return sys.executable
+    raise ToolMissing(
+        f"ai8x-synthesis has no Python environment: there is no "
+        f"{' and no '.join(_ENVIRONMENTS)} in {checkout}",
+        argv=("python",),
+        hint=f"set up its environment there (its README), or set {PYTHON_VARIABLE} to a Python "
+        "that has its packages (PyTorch among them); or run on the CPU: --backend cpu",
+    )
 
 
 def _read(folder: Path, checkout: Path) -> Generated:

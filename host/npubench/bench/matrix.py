@@ -56,7 +56,7 @@ class Outcome:
         return None
 
     def complaints(self) -> list[str]:
-        """One line, and one for the hint, for each run that is not ok."""
+        """For each run that is not ok one line, and one for the hint; the remarks on the others."""
         lines = []
         if self.error is not None:
             lines.append(f"npubench: {self.error.message}")
@@ -64,6 +64,8 @@ class Outcome:
                 lines.append(f"  hint: {self.error.hint}")
         for run in self.stored:
             error = run.record.error
+            title = f"{run.record.model.name} on {run.record.board}"
+            lines += [f"{title}: {note}" for note in run.record.notes]
             if error is not None:
                 lines.append(
                     f"{run.record.model.name} on {run.record.target}: {run.record.status}: "

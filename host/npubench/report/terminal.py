@@ -152,7 +152,8 @@ def result_words(run: RunRecord) -> Text:
         return Text(run.status, style=style)
     if run.golden.status == "unavailable":
         return Text(f"{run.status}, unchecked", style="yellow")
-    return Text(f"{run.status}, {run.golden.status}", style=style)
+    against = ", TFLM off" if run.golden.reference == "second-opinion" else ""
+    return Text(f"{run.status}, {run.golden.status}{against}", style=style)
 
 
 def evidence_words(kind: Evidence) -> Text:

@@ -21,6 +21,8 @@ _REFERENCES = {
     "portable": "the native build of our portable kernels, because TensorFlow Lite Micro's package "
     "does not exist for this computer; the tests hold the two equal",
     "vendor": "the vendor's own reference, because this backend quantizes in its own way",
+    "second-opinion": "TFLM, LiteRT and the float truth, operator by operator: the board is right "
+    "and TFLM is not",
     "none": "nothing: the outputs were not compared",
 }
 
@@ -44,7 +46,7 @@ that differs is shown as failed, not as fast.</p>
 <td>{% if run.golden.input_seed is none %}given{% else %}seed {{ run.golden.input_seed }}\
 {% endif %}</td>
 <td>{{ answer(run) }}</td></tr>
-{% if run.golden.reason %}<tr class="under"><td></td><td colspan="10">{{ run.golden.reason }}</td>\
+{% if remark(run) %}<tr class="under"><td></td><td colspan="10">{{ remark(run) }}</td>\
 </tr>{% endif %}
 {% endfor %}</tbody></table></div>
 <dl class="kinds">{% for name, words in references %}<dt><code>{{ name }}</code></dt>\
@@ -61,6 +63,7 @@ def render(runs: Sequence[StoredRun]) -> Markup:
         _TEMPLATE,
         rows=rows,
         answer=_answer,
+        remark=_remark,
         references=[(name, words) for name, words in _REFERENCES.items() if name in used],
     )
 
@@ -71,3 +74,9 @@ def _answer(run: RunRecord) -> str:
     if "index" in answer and "milli" in answer:
         return f"class {answer['index']}, score {answer['milli'] / 1000:.3f}"
     return ", ".join(f"{key} {value}" for key, value in answer.items()) or fmt.NONE
+
+
+def _remark(run: RunRecord) -> str:
+    """Why there is no answer, or who is off where two differ."""
+    second = run.golden.second_opinion
+    return run.golden.reason or ("" if second is None else second.text)

@@ -82,7 +82,7 @@ def derive(stored: StoredRun) -> Derived:
     session = replace(session, clock=_clock(record), port=_port(record))
     findings = Findings()
     try:
-        judge(job, compiled, settings, findings, session, Silent())
+        judge(job, compiled, settings, findings, session, Silent(), look=False)
     except DeviceError as error:
         if record.status != "failed":
             raise

@@ -76,7 +76,7 @@ class SameBoard:
         """All outputs of a network for raw inputs. Raises NpubenchError."""
         job, silent = self._job, Silent()
         resolved = ResolvedModel(id="cut", path=job.model.path, entry=None)
-        compiled = compile_network(read_bytes(resolved, model), job.board, job.backend)
+        compiled = compile_job(job, read_bytes(resolved, model))
         prepared = build_image(compiled, job, silent)
         with open_board(
             job.board, prepared.firmware.elf, port=None, reporter=silent, job=job.title

@@ -194,8 +194,11 @@ def judge(
     findings: Findings,
     session: Session,
     reporter: Reporter,
+    *,
+    look: bool = True,
 ) -> None:
-    """Turn a session into the run's golden verdict, clock, stages and layers.
+    """Turn a session into the run's golden verdict, clock, stages and layers. ``look``: where
+    outputs differ, other networks may be run on the board to find who is off.
 
     Raises DeviceError for what the board must not do; what is known by then stays in ``findings``.
     """
@@ -214,9 +217,9 @@ def judge(
         unavailable=unavailable,
     )
     if findings.golden.status == "mismatch":
-        with step(timed, job.title, "second opinion"):
+        with step(reporter, job.title, "second opinion"):
             findings.golden = with_second_opinion(
-                findings.golden, compiled, session, job, seed=settings.seed
+                findings.golden, compiled, session, job, seed=settings.seed, look=look
             )
         if findings.golden.status == "match" and findings.golden.reason:
             findings.notes = (*findings.notes, findings.golden.reason)

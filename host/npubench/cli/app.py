@@ -15,6 +15,7 @@ from npubench.cli import (
     cite,
     compare,
     conformance,
+    coverage,
     doctor,
     history,
     models,
@@ -64,6 +65,7 @@ build.register(app)
 cite.register(app)
 compare.register(app)
 conformance.register(app)
+coverage.register(app)
 doctor.register(app)
 history.register(app)
 published.register(app)

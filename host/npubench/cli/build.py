@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -46,24 +47,30 @@ def analyze(
     backend: BackendOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
-) -> None:
-    """Per-layer costs of a network, and its fit on a board when one is named."""
-    from npubench.bench.prepare import compile_job
-    from npubench.compiler.compiled import read_network
+) -> int:
+    """Per-layer costs of a network, what of it runs nowhere here, and its fit on a board."""
+    from npubench.bench.inspect import inspect_model
+    from npubench.report.coverage import missing_lines, uses_document
     from npubench.report.describe import analysis_document
-    from npubench.zoo import resolve_model
 
-    if board is None:
-        document = analysis_document(read_network(resolve_model(model)), None)
-    else:
-        compiled = compile_job(one_job(model, board, backend, settings))
-        document = analysis_document(compiled.network, compiled)
+    job = None if board is None else one_job(model, board, backend, settings)
+    found = inspect_model(model, job)
+    document = analysis_document(found.network, found.compiled)
+    document["missing"] = uses_document(found.missing)
+    document["error"] = found.error_document()
     if as_json:
         print_json(document)
-        return
-    from npubench.report.terminal import analysis_view
+    else:
+        from npubench.report.terminal import analysis_view
 
-    console().print(analysis_view(document))
+        out = console()
+        out.print(analysis_view(document))
+        if found.missing:
+            out.print("Without a kernel on the CPU:" if board is None else "Runs nowhere there:")
+            for line in missing_lines(found.missing):
+                out.print(f"- {line}", markup=False, soft_wrap=True)
+    found.tell(sys.stderr)
+    return 0 if found.error is None else found.error.exit_code
 
 
 def build(

@@ -8,15 +8,16 @@ from npubench.core.errors import ModelFormatError
 _OPERANDS_PER_NETWORK = 1_000_000
 
 
-def check_dataflow(graph: Graph, *, hint: str) -> None:
+def check_dataflow(graph: Graph, *, hint: str, floats: bool = False) -> None:
     """Raise ModelFormatError unless every tensor is produced exactly once before it is read, and
-    activations are int8. ``hint`` says how to quantize."""
+    (but for ``floats``) activations are int8. ``hint`` says how to quantize."""
     operands = sum(len(op.inputs) + len(op.outputs) for op in graph.ops)
     if operands > _OPERANDS_PER_NETWORK:
         raise _error(graph, f"operators have {operands} operands in all")
     _check_indices(graph)
     _check_order(graph)
-    _check_int8(graph, hint)
+    if not floats:
+        _check_int8(graph, hint)
 
 
 def _error(graph: Graph, what: str, hint: str = "") -> ModelFormatError:

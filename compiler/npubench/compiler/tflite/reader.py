@@ -51,8 +51,9 @@ def load_tflite(path: Path) -> tuple[bytes, Graph]:
     return data, read_tflite(data, name=path.stem)
 
 
-def read_tflite(data: bytes, *, name: str) -> Graph:
-    """Parse and check a .tflite. ``name`` names the network and stands in messages.
+def read_tflite(data: bytes, *, name: str, floats: bool = False) -> Graph:
+    """Parse and check a .tflite. ``name`` names the network and stands in messages. ``floats``:
+    read a float or hybrid network as well, to look at it; no backend takes such a graph.
 
     Raises ModelFormatError with what is wrong and where: not a .tflite, truncated, wild offsets,
     dynamic shapes, a float or hybrid network, inconsistent data flow.
@@ -64,7 +65,7 @@ def read_tflite(data: bytes, *, name: str) -> Graph:
             f"{name}: not a .tflite model: {describe_file(data)}",
             hint="bring an int8 .tflite file; Keras, SavedModel and ONNX models convert to one",
         )
-    return _Parser(data, name).graph()
+    return _Parser(data, name).graph(floats=floats)
 
 
 def _too_large(name: str, size_bytes: int) -> ModelFormatError:
@@ -85,7 +86,7 @@ class _Parser:
     def _error(self, what: str, *, hint: str = "") -> ModelFormatError:
         return ModelFormatError(f"{self._name}: {what}", hint=hint)
 
-    def graph(self) -> Graph:
+    def graph(self, *, floats: bool) -> Graph:
         model = self._reader.root()
         version = model.integer(0, "I", 0, "schema version")
         if version != 3:
@@ -116,7 +117,7 @@ class _Parser:
             inputs=subgraph.integers(1, "i", _OPERAND_LIMIT, "graph inputs"),
             outputs=subgraph.integers(2, "i", _OPERAND_LIMIT, "graph outputs"),
         )
-        check_dataflow(graph, hint=QUANTIZE_HINT)
+        check_dataflow(graph, hint=QUANTIZE_HINT, floats=floats)
         return graph
 
     def _operator_kind(self, code: Table) -> tuple[str, str]:

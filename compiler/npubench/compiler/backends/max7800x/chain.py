@@ -82,17 +82,6 @@ class _Reader:
         self._layers: list[Layer] = []
 
     def take(self, op: Op) -> None:
-        handlers: dict[str, Callable[[Op], None]] = {
-            "CONV_2D": self._conv,
-            "FULLY_CONNECTED": self._dense,
-            "MAX_POOL_2D": self._pooling,
-            "AVERAGE_POOL_2D": self._pooling,
-            "MEAN": self._mean,
-            "PAD": self._padding,
-            "RESHAPE": self._reshape,
-            "EXPAND_DIMS": self._reshape,
-            "SQUEEZE": self._reshape,
-        }
         reasons = {
             "DEPTHWISE_CONV_2D": "the MAX78000 has no depthwise convolution",
             "ADD": "sums of two branches are not mapped by this backend",
@@ -100,11 +89,11 @@ class _Reader:
         if op.kind in SHAPE_OPS and self._is_shape(op):
             self._waiting.append(op.index)
             return
-        if op.kind not in handlers:
+        if op.kind not in _HANDLERS:
             raise _refusal(op, reasons.get(op.kind, "the accelerator has no such layer"))
         if len(self._graph.inputs) != 1 or op.inputs[0] not in self._same:
             raise _refusal(op, "the network is not a chain")
-        handlers[op.kind](op)
+        _HANDLERS[op.kind](self, op)
 
     def finish(self, last: Op) -> list[Layer]:
         """The layers, with pooling that no layer took as one of its own."""
@@ -354,6 +343,21 @@ class _Reader:
             raise _refusal(op, f"its input {position} is not a constant")
         kind = np.int32 if tensor.dtype is DType.INT32 else np.int64
         return np.frombuffer(tensor.data, dtype=kind).astype(np.int64)
+
+
+_HANDLERS: dict[str, Callable[[_Reader, Op], None]] = {
+    "CONV_2D": _Reader._conv,
+    "FULLY_CONNECTED": _Reader._dense,
+    "MAX_POOL_2D": _Reader._pooling,
+    "AVERAGE_POOL_2D": _Reader._pooling,
+    "MEAN": _Reader._mean,
+    "PAD": _Reader._padding,
+    "RESHAPE": _Reader._reshape,
+    "EXPAND_DIMS": _Reader._reshape,
+    "SQUEEZE": _Reader._reshape,
+}
+MAPPED = tuple(_HANDLERS)
+"""Operators that become layers, or pass into the one after them."""
 
 
 def _canonical(shape: tuple[int, ...]) -> Shape:

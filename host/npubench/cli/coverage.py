@@ -1,0 +1,73 @@
+"""`npubench coverage`: which operators run, in which types, on which engine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from npubench.cli.output import JsonOption, console, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command(
+        "coverage",
+        help="Say which operators run, in which element types, on which engine; of MODEL, where "
+        "one is named.\n\nExample: npubench coverage my.tflite --board qemu-m55-u55",
+    )(coverage)
+
+
+def coverage(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Zoo id or .tflite path.")
+    ] = None,
+    board: Annotated[str | None, typer.Option("--board", "-b", help="Board id.")] = None,
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="Backend instead of the board's default.")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the page docs/coverage.md.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Exit code 1 when a network holds what runs nowhere here."""
+    from npubench.core.errors import UsageError
+    from npubench.report.coverage import coverage_document, coverage_markdown, coverage_view
+
+    if model is not None:
+        return _network(model, board, backend, as_json=as_json)
+    if board is not None or backend is not None:
+        raise UsageError("--board and --backend need a MODEL", hint="npubench coverage MODEL ...")
+    from npubench.compiler.coverage.table import coverage as general
+
+    table = general()
+    if as_json:
+        print_json(coverage_document(table))
+    elif markdown:
+        sys.stdout.write(coverage_markdown(table))
+    else:
+        console().print(coverage_view(table))
+    return 0
+
+
+def _network(model: str, board: str | None, backend: str | None, *, as_json: bool) -> int:
+    from npubench.bench.inspect import inspect_model
+    from npubench.report.coverage import uses_document, uses_view
+
+    found = inspect_model(model, board, backend)
+    document = {
+        "name": found.name,
+        "board": board,
+        "operators": uses_document(found.uses),
+        "engines": found.engines,
+        "runs": found.error is None,
+        "error": None if found.error is None else found.error_document(),
+    }
+    if as_json:
+        print_json(document)
+    else:
+        console().print(uses_view(found.uses, found.engines))
+    found.tell(sys.stderr)
+    return 0 if found.error is None else 1

@@ -59,7 +59,7 @@ def test_all_that_is_missing_is_listed_at_once() -> None:
     ("data", "expected"),
     [
         (_chain("SVDF", "CUMSUM", "RELU"), {("SVDF", "int8"), ("CUMSUM", "int8")}),
-        (_chain("RELU", "LOGISTIC", dtype="uint8"), {("RELU", "uint8"), ("LOGISTIC", "uint8")}),
+        (_chain("RELU", "LOGISTIC", dtype="bool"), {("RELU", "bool"), ("LOGISTIC", "bool")}),
         (_chain("RELU", "WHERE", dtype="float32"), {("RELU", "float32"), ("WHERE", "float32")}),
     ],
     ids=["operators", "a type", "floats"],

@@ -48,6 +48,13 @@ class _Sheet:
         quantization = Quantization(scales=(0.0625,), zero_points=(0,)) if quantized else None
         return self._add(shape, dtype, quantization, None)
 
+    def constant(self) -> int:
+        """One element of the sample's type that is zero."""
+        quantization = Quantization(scales=(0.0625,), zero_points=(0,))
+        narrow = self._dtype in (DType.INT8, DType.UINT8, DType.INT16)
+        data = bytes(self._dtype.size_bytes)
+        return self._add((1,), self._dtype, quantization if narrow else None, data)
+
     def ints(self, values: tuple[int, ...]) -> int:
         """A constant that steers the operator."""
         data = np.array(values, np.int32).tobytes()
@@ -162,6 +169,8 @@ def _steered(kind: str, dtype: DType) -> Iterator[Graph]:
     sheet = _Sheet(kind, dtype)
     source = sheet.tensor(_IMAGE)
     steers = tuple(sheet.ints(value) for value in values)
+    if kind == "PADV2":
+        steers = (*steers, sheet.constant())
     yield sheet.graph((source, *steers), (sheet.tensor(shape),), options)
 
 
@@ -220,6 +229,7 @@ _STEERS: dict[str, _Steer] = {
     "SQUEEZE": ((), (4, 4, 4), {"squeeze_dims": (0,)}),
     "EXPAND_DIMS": (((1,),), (1, 1, 4, 4, 4), {}),
     "PAD": (((0, 0, 1, 1, 1, 1, 0, 0),), (1, 6, 6, 4), {}),
+    "PADV2": (((0, 0, 1, 1, 1, 1, 0, 0),), (1, 6, 6, 4), {}),
     "MIRROR_PAD": (((0, 0, 1, 1, 1, 1, 0, 0),), (1, 6, 6, 4), {"mode": "REFLECT"}),
     "MEAN": (((1, 2),), (1, 4), {"keep_dims": False}),
     "SUM": (((1, 2),), (1, 4), {"keep_dims": False}),

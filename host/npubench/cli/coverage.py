@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
+from npubench.cli.target import BackendOption, SetOption, one_job
 
 
 def register(app: typer.Typer) -> None:
@@ -24,9 +25,8 @@ def coverage(
         str | None, typer.Argument(metavar="[MODEL]", help="Zoo id or .tflite path.")
     ] = None,
     board: Annotated[str | None, typer.Option("--board", "-b", help="Board id.")] = None,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="Backend instead of the board's default.")
-    ] = None,
+    backend: BackendOption = None,
+    settings: SetOption = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the page docs/coverage.md.")
     ] = False,
@@ -37,7 +37,7 @@ def coverage(
     from npubench.report.coverage import coverage_document, coverage_markdown, coverage_view
 
     if model is not None:
-        return _network(model, board, backend, as_json=as_json)
+        return _network(model, board, backend, settings, as_json=as_json)
     if board is not None or backend is not None:
         raise UsageError("--board and --backend need a MODEL", hint="npubench coverage MODEL ...")
     from npubench.compiler.coverage.table import coverage as general
@@ -52,11 +52,20 @@ def coverage(
     return 0
 
 
-def _network(model: str, board: str | None, backend: str | None, *, as_json: bool) -> int:
+def _network(
+    model: str,
+    board: str | None,
+    backend: str | None,
+    settings: list[str] | None,
+    *,
+    as_json: bool,
+) -> int:
     from npubench.bench.inspect import inspect_model
     from npubench.report.coverage import uses_document, uses_view
 
-    found = inspect_model(model, board, backend)
+    found = inspect_model(
+        model, None if board is None else one_job(model, board, backend, settings)
+    )
     document = {
         "name": found.name,
         "board": board,

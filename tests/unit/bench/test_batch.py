@@ -41,7 +41,7 @@ class _Log:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lines: list[str] = []
-        for verb in ("read_network", "compile_network"):
+        for verb in ("read_remarked", "compile_job"):
             monkeypatch.setattr(matrix, verb, self._wrapped(verb, getattr(matrix, verb)))
 
     def _wrapped(self, verb: str, real: Any) -> Any:
@@ -85,7 +85,7 @@ def test_one_that_fails_fails_alone(
     assert failed.error.kind == ("UnsupportedOp" if bad == "unknown" else "ModelFormatError")
     assert (failed.model.macs is None) == (bad != "unknown")
     assert outcome.exit_code == 1
-    reads = [line == "read_network" for line in log.lines]
+    reads = [line == "read_remarked" for line in log.lines]
     assert reads == sorted(reads, reverse=True), "something was compiled before all were read"
 
 
@@ -102,14 +102,14 @@ def test_where_all_fail_the_first_reason_is_the_answer(
 def test_a_compiler_that_is_missing_fails_its_own_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = matrix.compile_network
+    real = matrix.compile_job
 
-    def compile_network(network: Any, board: Any, backend: str) -> Any:
-        if network.resolved.id == "partner":
+    def compile_job(job: Any, network: Any) -> Any:
+        if job.model.id == "partner":
             raise ToolMissing("no compiler", argv=("cc",), hint="get one")
-        return real(network, board, backend)
+        return real(job, network)
 
-    monkeypatch.setattr(matrix, "compile_network", compile_network)
+    monkeypatch.setattr(matrix, "compile_job", compile_job)
     monkeypatch.setitem(FILES, "partner", NETWORKS["three-int8"])
     outcome = _run(tmp_path, monkeypatch, "partner", "good")
     kinds = {run.record.model.name: run.record.error for run in outcome.stored}

@@ -41,7 +41,6 @@ class Accuracy:
     repeated: int = 0
     unlabelled: int = 0
     relabelled: int = 0
-    older_set: bool = False
     counted: float | None = None
     low: float | None = None
     high: float | None = None
@@ -87,7 +86,6 @@ def score(benchmark: str, answers: Sequence[Answer], labels: Labels) -> Accuracy
         repeated=0 if benchmark == "ad" else sum(count > 1 for count in counts if usual == 1),
         unlabelled=len(by_file) - len(known) + unnamed,
         relabelled=relabelled,
-        older_set=labels.is_older_set(benchmark, by_file),
         counted=counted,
         low=low,
         high=high,

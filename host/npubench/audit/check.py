@@ -171,12 +171,6 @@ def _accuracy(result: AuditResult) -> Iterator[Finding]:
     if scored is not None:
         for detail in _wrong_files(result):
             yield Finding(rule="accuracy-files", folder=result.folder, detail=detail)
-        if scored.older_set and result.identity.round != "v0.5":
-            yield Finding(
-                rule="accuracy-older-set",
-                folder=result.folder,
-                detail=f"{scored.files} files of the set of round v0.5",
-            )
     target = TARGETS.get(benchmark)
     if target is None or result.identity.division == "open":
         return

@@ -1,14 +1,15 @@
 """Which class each file of a benchmark's accuracy set has, and how many files there are.
 
-KWS names its class, AD whether it is an anomaly. IC, VWW and the words of the streaming test come
-from `datasets/`: facts of the repository mlcommons/tiny (benchmark/evaluation/datasets; the words
-as its runner writes them into results.json). IC had another set in round v0.5.
+KWS names its class, AD whether it is an anomaly. The classes of IC's and VWW's images are data of
+the repository mlcommons/tiny, which a reviewer brings: ``--labels``, or the variable below. The
+words of the streaming test are figures that its runner writes into every results.json.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -28,13 +29,18 @@ FILE_COUNTS = {
 
 KWS_NAME = re.compile(r"tst_000\d{3}_.+_(\d{1,2})\.bin")
 AD_NAME = re.compile(r"(normal|anomaly)_id_\d+_\d+.*\.bin")
-OLDER_SET = "ic01_v0.5"
+VARIABLE = "NPUBENCH_MLPERF_LABELS"
+"""Folders of labels, as in PATH, where none are named."""
+LABELS_HINT = (
+    "the classes of IC's and VWW's files: clone mlcommons/tiny and name "
+    "--labels tiny/benchmark/evaluation/datasets"
+)
 LABEL_ROW = re.compile(r"^([^,]{1,255}),(?:\s*\d{1,4}\s*,)?\s*(\d{1,4})\s*(?:,|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Labels that a reviewer brought (``own``), before those that are known."""
+    """Labels that a reviewer brought (``own``), before what a file's name says."""
 
     own: dict[str, int]
 
@@ -48,24 +54,16 @@ class Labels:
         if benchmark == "ad":
             found = AD_NAME.fullmatch(name)
             return None if found is None else int(found.group(1) == "anomaly")
-        if benchmark in ("ic", "ic02"):
-            known = {**_table(OLDER_SET), **_table("ic01")}
-            return known.get(name)
-        return _table("vww01").get(name) if benchmark == "vww" else None
-
-    def is_older_set(self, benchmark: str, names: Collection[str]) -> bool:
-        """Whether most files are those of round v0.5 that were replaced."""
-        if benchmark not in ("ic", "ic02") or not names:
-            return False
-        older = _table(OLDER_SET).keys() - _table("ic01").keys()
-        return 2 * sum(name in older for name in names) > len(names)
+        return None
 
 
 def read_labels(folders: Sequence[Path]) -> Labels:
     """All y_labels.csv below ``folders``: rows of file, number of classes, class. Raises
-    UsageError where there is none."""
+    UsageError where there is none. Without ``folders`` those of the environment's variable."""
     own: dict[str, int] = {}
-    for folder in folders:
+    variable = os.environ.get(VARIABLE, "")
+    named = folders or [Path(part) for part in variable.split(os.pathsep) if part]
+    for folder in named:
         paths = [folder] if folder.is_file() else sorted(folder.rglob("y_labels*.csv"))
         rows = [LABEL_ROW.match(line) for path in paths for line in read_text(path).splitlines()]
         found = {row.group(1).strip(): int(row.group(2)) for row in rows if row}
@@ -83,11 +81,6 @@ def words_s() -> tuple[tuple[float, float], ...]:
     """Beginnings and ends of the wake words in long_wav.wav, in seconds."""
     rows = [line.split(",") for line in _lines("sww01")]
     return tuple((float(begin), float(end)) for begin, end in rows)
-
-
-@cache
-def _table(name: str) -> dict[str, int]:
-    return {file: int(label) for file, label in (line.split(",") for line in _lines(name))}
 
 
 def _lines(name: str) -> list[str]:

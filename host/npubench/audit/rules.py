@@ -87,10 +87,6 @@ RULES = {
         effect=Effect.REMARK,
         meaning="the run's log or results.json holds no voltage, read back or configured",
     ),
-    "accuracy-older-set": Rule(
-        effect=Effect.REMARK,
-        meaning="the files are those of round v0.5's image set, replaced before v0.7",
-    ),
     "detections-late": Rule(
         effect=Effect.REMARK,
         meaning="the target is met only as the runner counts, two seconds after a word; with the "

@@ -290,7 +290,9 @@ def test_area_under_curve_of_means_over_windows(tmp_path: Path) -> None:
     assert one(tmp_path).verdict is Verdict.CONTRADICTED
 
 
-def test_labels_of_other_files_can_be_brought(tmp_path: Path) -> None:
+def test_labels_of_image_files_are_brought_and_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = [(f"COCO_{number:012d}.bin", [0.2, 0.8]) for number in range(1000)]
     write_accuracy(
         tmp_path / LAYOUT / "vww/accuracy", answers, printed="Top-1: 85.0%", model="vww01"
@@ -298,12 +300,15 @@ def test_labels_of_other_files_can_be_brought(tmp_path: Path) -> None:
     item = one(tmp_path / LAYOUT)
     assert item.verdict is Verdict.NOT_CHECKABLE
     assert "the class of 1000 of 1000 files is not known" in item.open_reasons[0]
+    assert "--labels" in item.open_reasons[0]
     labels = tmp_path / "mine" / "y_labels.csv"
     labels.parent.mkdir()
     labels.write_text(
         "".join(f"{name}, 2, {int(at < 850)}\n" for at, (name, _) in enumerate(answers))
     )
     assert one(tmp_path / LAYOUT, labels=[labels.parent]).verdict is Verdict.CONFIRMED
+    monkeypatch.setenv("NPUBENCH_MLPERF_LABELS", str(labels.parent))
+    assert one(tmp_path / LAYOUT).verdict is Verdict.CONFIRMED
 
 
 def test_an_accuracy_run_without_its_log_is_not_checkable_and_its_target_is(tmp_path: Path) -> None:
@@ -344,20 +349,6 @@ def test_accuracy_of_mlcommons_runner_by_its_json_or_its_log(
         entries[0]["class"] = "5"
         (folder / "results.json").write_text(json.dumps(entries))
         assert names(one(tmp_path)) == ["accuracy-files"]
-
-
-def test_the_replaced_image_set_is_remarked_where_it_was_replaced(tmp_path: Path) -> None:
-    from npubench.audit.labels import _table
-
-    table = _table("ic01_v0.5")
-    answers = [(name, [float(at == label) for at in range(10)]) for name, label in table.items()]
-    for version, expected in (("v0.5", []), ("v1.1", ["accuracy-older-set"])):
-        place = LAYOUT.replace("v1.2", version)
-        folder = tmp_path / version / place / "ic/accuracy"
-        write_accuracy(folder, answers, printed="Top-1: 100.0%", model="ic01")
-        item = one(tmp_path / version)
-        assert names(item) == expected
-        assert item.verdict is Verdict.CONFIRMED
 
 
 # Rules run on what there is

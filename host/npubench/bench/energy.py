@@ -77,6 +77,17 @@ class PowerSession:
     reasons: tuple[Reason, ...]
 
 
+def with_power(jobs: Sequence[Job], settings: Settings) -> tuple[tuple[Job, ...], tuple[str, ...]]:
+    """For boards that nobody named: the jobs that a simulated instrument can be shown, and the
+    boards that are left out. All jobs where that leaves none: the refusal then says why."""
+    if settings.power is None or not choose_power(settings.power, settings.power_faults).simulated:
+        return tuple(jobs), ()
+    able = tuple(job for job in jobs if job.board.power is not None)
+    if not able:
+        return tuple(jobs), ()
+    return able, tuple(dict.fromkeys(job.board.id for job in jobs if job.board.power is None))
+
+
 def check_power(boards: Sequence[Board], settings: Settings) -> None:
     """Refuse what cannot work before anything is built. Raises UsageError or ConfigError."""
     if settings.power is None:
@@ -106,9 +117,12 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
                 hint="choose an emulated or a physical board",
             )
         if choice.simulated and board.power is None:
+            able = list(dict.fromkeys(other.id for other in boards if other.power is not None))
             raise UsageError(
                 f"board {board.id} has no virtual power model for {choice.name} to show",
-                hint="give its board.toml a [power] table, or use an instrument",
+                hint=f"leave it out: {' '.join(f'--board {name}' for name in able)}"
+                if able
+                else "try it on an emulated board that has one: --board qemu-m4",
             )
         if not choice.simulated and choice.driver.name != REPLAY and board.kind != "physical":
             raise UsageError(

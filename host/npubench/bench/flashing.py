@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared, build_image, compile_job
-from npubench.core.errors import DeviceError, UsageError
+from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter
 from npubench.flash.check import flash_and_check
 from npubench.flash.detect import Detected, find_port, probe_of
@@ -30,27 +31,31 @@ class FlashOutcome:
         return asdict(self)
 
 
+def require_boards(jobs: Sequence[Job], settings: Settings) -> None:
+    """Look for every physical board before anything is compiled or built.
+
+    Raises DeviceError or UsageError, as find_port does, when a board of the command is not there.
+    """
+    for board in {job.board.id: job.board for job in jobs if job.board.kind == "physical"}.values():
+        find_port(board, port=settings.port, probe_serial=settings.probe_serial)
+
+
 def flash_board(
     job: Job, *, port: str | None, probe_serial: str | None, reporter: Reporter
 ) -> FlashOutcome:
     """Build, upload and check a job's image.
 
-    Raises DeviceError, with the image's path in the hint, when the board is not attached or when
-    other firmware answers; ToolMissing when the upload tool is not installed.
+    Raises DeviceError when the board is not attached, before anything is built, and with the
+    image's path in the hint when other firmware answers; ToolMissing when the upload tool is not
+    installed.
     """
     if job.board.kind != "physical":
         raise UsageError(
             f"{job.board.id} is not a physical board: there is nothing to flash",
             hint=f"run it: npubench bench {job.model.id} --board {job.board.id}",
         )
+    found = find_port(job.board, port=port, probe_serial=probe_serial)
     prepared = build_image(compile_job(job, reporter=reporter), job, reporter)
-    try:
-        found = find_port(job.board, port=port, probe_serial=probe_serial)
-    except DeviceError as error:
-        raise DeviceError(
-            error.message,
-            hint=f"{error.hint}; the image is ready: {prepared.firmware.elf}",
-        ) from error
     console = _flash(job, prepared, found, probe_serial, reporter)
     caps_build = prepared.compiled.project.sha256[:16]
     return FlashOutcome(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,9 @@ from npubench.cli.output import (
     print_json,
 )
 from npubench.cli.target import OnModelOption, OnSimulatorOption, SetOption, place_of
+
+if TYPE_CHECKING:
+    from npubench.runs.store import StoredRun
 
 HELP = """Run networks on boards and report every stage.
 
@@ -114,7 +118,8 @@ def bench(
     as_json: JsonOption = False,
 ) -> int:
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
-    from npubench.bench.energy import check_power
+    from npubench.bench.energy import check_power, with_power
+    from npubench.bench.flashing import require_boards
     from npubench.bench.job import Settings, default_jobs, resolve_jobs
     from npubench.bench.matrix import Interrupted, run_matrix
     from npubench.core.errors import NpubenchError, UsageError
@@ -145,7 +150,12 @@ def bench(
         power=power,
         power_faults=tuple(power_fault or ()),
     )
+    if not board:
+        jobs, without = with_power(jobs, settings)
+        for name in without:
+            sys.stderr.write(f"npubench: {name} has no virtual power: it is left out\n")
     check_power([job.board for job in jobs], settings)
+    require_boards(jobs, settings)
     code = None
     try:
         if sys.stderr.isatty() and not timings:
@@ -172,7 +182,8 @@ def bench(
         from npubench.report.html import write_report
 
         try:
-            write_report(outcome.stored, report_path)
+            shown = _with_earlier(outcome.stored, runs_dir)
+            write_report(shown, report_path)
         except NpubenchError as error:
             # The runs are stored: they are shown all the same.
             outcome = replace(outcome, error=outcome.error or error)
@@ -186,7 +197,7 @@ def bench(
         from npubench.report.terminal import energy_table, npu_table, results_table
 
         out = console()
-        out.print(results_table(outcome.stored))
+        out.print(results_table(outcome.stored, reasons=False))  # they come on stderr, once
         npu = npu_table(outcome.stored)
         if npu is not None:
             out.print(npu)
@@ -199,8 +210,19 @@ def bench(
             out.print(timings_table(outcome.stored, total_s=outcome.duration_s))
         out.print(f"Runs:   {runs_dir.resolve()}", markup=False, soft_wrap=True)
         if report_path is not None:
-            out.print(f"Report: {report_path.resolve()}", markup=False, soft_wrap=True)
+            earlier = len(shown) - len(outcome.stored)
+            also = f" ({earlier} earlier run{'' if earlier == 1 else 's'} kept)" if earlier else ""
+            out.print(f"Report: {report_path.resolve()}{also}", markup=False, soft_wrap=True)
     if not as_json or outcome.error is not None:
         for line in outcome.complaints():
             sys.stderr.write(line + "\n")
     return outcome.exit_code if code is None else code
+
+
+def _with_earlier(stored: Sequence[StoredRun], runs_dir: Path) -> list[StoredRun]:
+    """The new runs and all that the folder held before: a report never forgets."""
+    from npubench.runs.store import list_runs
+
+    new = {run.record.run_id for run in stored}
+    earlier = [run for run in list_runs(runs_dir).runs if run.record.run_id not in new]
+    return [*earlier, *stored]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 
+if TYPE_CHECKING:
+    from npubench.core.errors import CompileError
+
 app = typer.Typer(
     no_args_is_help=True,
-    help="The model zoo: list, show, build.\n\nExample: npubench models show kws",
+    help="The model zoo: list, show, build; and quantize, for a float network of your own.\n\n"
+    "Example: npubench models show kws",
 )
 
 
@@ -92,11 +96,12 @@ def quantize(
         bool, typer.Option(help="A scale per output of dense layers, instead of one per layer.")
     ] = False,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Full-integer post-training quantization with TensorFlow, in a process of its own."""
     from npubench.compiler.quantize.saved import quantize_saved
 
     outcome = quantize_saved(model, samples, output, per_channel_dense=per_channel_dense)
+    refusal = _refusal(outcome.path)
     if as_json:
         print_json(
             {
@@ -105,9 +110,12 @@ def quantize(
                 "size_bytes": outcome.size_bytes,
                 "samples": outcome.samples_count,
                 "tensorflow": outcome.tensorflow,
+                "refusal": None
+                if refusal is None
+                else {"message": refusal.message, "hint": refusal.hint},
             }
         )
-        return
+        return 0 if refusal is None else refusal.exit_code
     out = console()
     out.print(
         f"{outcome.path} ({outcome.size_bytes} bytes, calibrated on {outcome.samples_count} "
@@ -115,4 +123,28 @@ def quantize(
         markup=False,
         soft_wrap=True,
     )
+    if refusal is not None:
+        out.print(
+            f"It cannot be run as it is: {refusal.message}\n  hint: {refusal.hint}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return refusal.exit_code
     out.print(f"Next: npubench bench {outcome.path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _refusal(path: Path) -> CompileError | None:
+    """Why no board's CPU takes the network, or None; what is too large for one is not meant."""
+    from npubench.boards import load_board
+    from npubench.compiler.compiled import compile_network, read_network
+    from npubench.core.errors import CompileError, DoesNotFit
+    from npubench.zoo import resolve_model
+
+    try:
+        compile_network(read_network(resolve_model(str(path))), load_board("qemu-m4"), "cpu")
+    except DoesNotFit:
+        return None
+    except CompileError as error:
+        return error
+    return None

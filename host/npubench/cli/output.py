@@ -72,7 +72,7 @@ class PlainReporter:
         line = f"{event.job}: {event.step}"
         if event.state != "done":
             line += f" {event.state}"
-        if event.detail and event.state != "done":
+        if event.detail and event.state not in ("done", "fail"):  # an error is told at the end
             line += f": {event.detail}"
         if event.step == "remark":
             line = f"npubench: {event.detail}"

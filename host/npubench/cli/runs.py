@@ -10,15 +10,24 @@ import typer
 from npubench.cli.output import JsonOption, console, print_json
 
 app = typer.Typer(
-    no_args_is_help=True, help="Stored runs: list, show.\n\nExample: npubench runs show latest"
+    no_args_is_help=True,
+    help="Stored runs: list, show, recheck, export, import. A RUN is the short id of the list, "
+    "the start of an id, a path, or last.\n\nExample: npubench runs show last",
 )
 RunsDirOption = Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")]
 
 
 @app.command("list", help="List the stored runs.\n\nExample: npubench runs list")
 def list_command(runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = False) -> None:
-    """Every run of a folder; a broken folder is said, and the others shown."""
+    """Every run of a folder, with its short id; a broken folder is said, and the others shown."""
+    from npubench.core.errors import ResultError
     from npubench.runs.store import list_runs
+
+    if not runs_dir.is_dir():
+        raise ResultError(
+            f"there is no folder {runs_dir}",
+            hint="npubench bench kws makes one here; --runs-dir names another",
+        )
 
     listing = list_runs(runs_dir)
     if as_json:
@@ -31,18 +40,21 @@ def list_command(runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = F
             }
         )
         return
-    from npubench.report.terminal import results_table
+    from npubench.report.terminal import runs_table
 
     out = console()
-    out.print(results_table(listing.runs))
+    if listing.runs:
+        out.print(runs_table(listing.runs))
+    else:
+        out.print(f"There are no runs in {runs_dir} yet: npubench bench kws makes some.")
     for path, why in listing.unreadable:
         out.print(f"cannot be read: {path}: {why}", markup=False, soft_wrap=True)
 
 
 @app.command(
     "show",
-    help="Show one run: an id, the start of one, a path, or latest.\n\n"
-    "Example: npubench runs show latest",
+    help="Show one run: its short id or the start of its id, a path, or last.\n\n"
+    "Example: npubench runs show last",
 )
 def show(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption = False) -> None:
     """One run with its stages, layers, memory and provenance."""

@@ -48,6 +48,47 @@ def quantity(value: int | float | None, unit: str) -> str:
     return NONE if value is None else f"{count(value)}\u00a0{UNIT_SHORT.get(unit, unit)}"
 
 
+def stage(
+    value: int | float | None,
+    unit: str,
+    *,
+    low: int | float | None = None,
+    high: int | float | None = None,
+) -> str:
+    """A stage's cost, with its range where it has one. A modelled time has three digits at most:
+    its range is wider than the fourth."""
+    if unit != "us_modelled":
+        text = quantity(value, unit)
+        return text if low is None or high is None else f"{text} ({count(low)} to {count(high)})"
+    text = micro(value, "s")
+    return (
+        text if low is None or high is None else f"{text} ({micro(low, 's')} to {micro(high, 's')})"
+    )
+
+
+_MORE_LESS = {
+    "us": ("slower", "faster"),
+    "us_modelled": ("slower", "faster"),
+    "instructions": ("as many", "fewer"),
+    "cycles": ("as many", "fewer"),
+    "uj": ("as much", "less"),
+}
+
+
+def change(ratio_b_to_a: float | None, unit: str) -> str:
+    """What a ratio of costs says of b: ``150× faster``, not ``0.0066×``; close ones in percent."""
+    if ratio_b_to_a is None or not math.isfinite(ratio_b_to_a) or ratio_b_to_a <= 0:
+        return NONE
+    if ratio_b_to_a == 1:
+        return "the same"
+    more, less = _MORE_LESS.get(unit, ("as much", "less"))
+    if 0.9 < ratio_b_to_a < 1.1:
+        return signed(percent(ratio_b_to_a - 1), ratio_b_to_a - 1)
+    if ratio_b_to_a > 1:
+        return f"{ratio(ratio_b_to_a)} {more}"
+    return f"{ratio(1 / ratio_b_to_a)} {less}"
+
+
 def size(value_bytes: int | None) -> str:
     """Bytes below 1 KiB, then KiB, and MiB from 1 MiB on; the sign is kept."""
     if value_bytes is None:

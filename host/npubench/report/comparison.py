@@ -59,7 +59,7 @@ def compare_view(comparison: Comparison) -> RenderableType:
 def _comparison_table(comparison: Comparison) -> RenderableType:
     table = new_table()
     table.add_column("Stage", no_wrap=True)
-    for title in ("a", "b", "b / a"):
+    for title in ("a", "b", "b against a"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
     reasons: dict[str, list[str]] = {}
@@ -69,8 +69,8 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
             verdict = Text(stage.verdict, style=_VERDICT_STYLE.get(stage.verdict, "bold"))
         table.add_row(
             name(stage.stage),
-            number(fmt.quantity(stage.median_a, stage.unit_a or "")),
-            number(fmt.quantity(stage.median_b, stage.unit_b or "")),
+            number(fmt.stage(stage.median_a, stage.unit_a or "")),
+            number(fmt.stage(stage.median_b, stage.unit_b or "")),
             number(_change(stage)),
             verdict,
         )
@@ -88,7 +88,7 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
 def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
     table = new_table()
     table.add_column("Stage", no_wrap=True)
-    for title in ("a", "b", "b / a", "net of idle: a", "b"):
+    for title in ("a", "b", "b against a", "net of idle: a", "b"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
     reasons: dict[str, list[str]] = {}
@@ -97,7 +97,7 @@ def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
             name(stage.stage),
             number(fmt.micro(stage.gross_a_uj, "J")),
             number(fmt.micro(stage.gross_b_uj, "J")),
-            number(fmt.ratio(stage.ratio)),
+            number(fmt.change(stage.ratio, "uj")),
             number(fmt.micro(stage.net_a_uj, "J")),
             number(fmt.micro(stage.net_b_uj, "J")),
             Text(stage.verdict, style=_VERDICT_STYLE.get(stage.verdict, "bold")),
@@ -135,10 +135,16 @@ def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:
 
 
 def _change(stage: StageComparison) -> str:
-    """b / a; a difference too small to show in three digits is shown as such, with its sign."""
+    """What b is against a; a difference too small for a tenth of a percent is shown as such."""
     a, b = stage.median_a, stage.median_b
-    if stage.ratio is None or a is None or b is None or a == b or not 0.995 <= stage.ratio < 1.005:
-        return fmt.ratio(stage.ratio)
+    if (
+        stage.ratio is None
+        or a is None
+        or b is None
+        or a == b
+        or not 0.9995 <= stage.ratio < 1.0005
+    ):
+        return fmt.change(stage.ratio, stage.unit_b or "")
     return fmt.signed(fmt.quantity(b - a, stage.unit_b or ""), b - a)
 
 

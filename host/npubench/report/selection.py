@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npubench.core.evidence import Evidence
 from npubench.core.format import printable
@@ -37,7 +37,8 @@ class NetworkRuns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Valid runs whose ``stage`` has one unit and one kind of evidence, lowest cost first."""
+    """Valid runs whose ``stage`` has one unit and one kind of evidence, lowest cost first; by
+    target where the order says nothing (``ranks``)."""
 
     stage: str
     unit: str
@@ -49,6 +50,14 @@ class Ranking:
         median = run.stages[self.stage].median
         assert median is not None
         return median
+
+    @property
+    def ranks(self) -> bool:
+        """Whether there is a first among several: counts of instructions are set against each
+        other on one board only."""
+        if len(self.runs) < 2:
+            return False
+        return self.unit != "instructions" or len({run.board for run in self.runs}) == 1
 
     @property
     def best(self) -> RunRecord:
@@ -117,7 +126,10 @@ def rankings(runs: Sequence[RunRecord]) -> tuple[Ranking, ...]:
             else Stage.INFER
         )
         ordered = sorted(members, key=lambda run: (run.stages[stage].median or 0, run.target))
-        result.append(Ranking(stage=stage.value, unit=unit, evidence=evidence, runs=tuple(ordered)))
+        ranking = Ranking(stage=stage.value, unit=unit, evidence=evidence, runs=tuple(ordered))
+        if not ranking.ranks:
+            ranking = replace(ranking, runs=tuple(sorted(ordered, key=lambda run: run.target)))
+        result.append(ranking)
     return tuple(result)
 
 

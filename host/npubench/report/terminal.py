@@ -31,7 +31,7 @@ from npubench.runs.schema import (
     RunRecord,
     StageRecord,
 )
-from npubench.runs.store import StoredRun
+from npubench.runs.store import StoredRun, short_id
 
 __all__ = [
     "analysis_view",
@@ -45,6 +45,7 @@ __all__ = [
     "npu_table",
     "results_table",
     "run_view",
+    "runs_table",
     "timings_table",
 ]
 
@@ -75,6 +76,34 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
         if not is_valid(run):
             lines.append(_reason(run))
     return Group(table, *lines) if reasons and lines else table
+
+
+def runs_table(runs: Sequence[StoredRun]) -> RenderableType:
+    """One line per run, oldest first, with what to call it by and when it was made (UTC)."""
+    table = new_table(tight=True)
+    for title in ("Run", "Made (UTC)", "Model"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("Target", overflow="fold", min_width=12)
+    table.add_column("Result", no_wrap=True)
+    table.add_column("Infer", justify="right", no_wrap=True)
+    table.add_column("Evidence", no_wrap=True)
+    for stored in runs:
+        run = stored.record
+        table.add_row(
+            cell(short_id(run.run_id)),
+            cell(run.created.replace("T", " ")[:16]),
+            name(run.model.name, 20),
+            cell(run.target),
+            result_words(run),
+            _costs(run)[0],
+            evidence_words(run.evidence),
+        )
+    note = Text(
+        "A run is called by its first column, by the start of its id, or last: "
+        "npubench runs show last",
+        style="dim",
+    )
+    return Group(table, note)
 
 
 def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
@@ -177,9 +206,8 @@ def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
 
 def _infer(stage: StageRecord) -> str:
     """The stage's median; a modelled time is the middle of a range, and no more digits of it."""
-    if stage.unit == "us_modelled" and stage.median is not None:
-        return f"~{fmt.micro(stage.median, 's')}"
-    return fmt.quantity(stage.median, stage.unit)
+    about = "~" if stage.unit == "us_modelled" and stage.median is not None else ""
+    return about + fmt.stage(stage.median, stage.unit)
 
 
 def _reason(run: RunRecord) -> Text:
@@ -195,10 +223,7 @@ def _reason(run: RunRecord) -> Text:
 def _stage_value(stage: StageRecord | None) -> str:
     if stage is None or stage.median is None:
         return fmt.NONE
-    text = fmt.quantity(stage.median, stage.unit)
-    if stage.low is not None and stage.high is not None:
-        text += f" ({fmt.count(stage.low)} to {fmt.count(stage.high)})"
-    return text
+    return fmt.stage(stage.median, stage.unit, low=stage.low, high=stage.high)
 
 
 def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableType:

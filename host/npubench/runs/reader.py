@@ -18,7 +18,8 @@ from npubench.runs.schema import SCHEMA_VERSION, RunRecord
 log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
-LATEST = "latest"
+LATEST = ("latest", "last")
+MIN_TAIL_CHARS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +96,14 @@ def list_runs(runs_dir: Path) -> Listing:
     return Listing(runs=tuple(runs), unreadable=tuple(unreadable))
 
 
+def short_id(run_id: str) -> str:
+    """The last part of a run's id, drawn anew for each run: short, and almost always unique."""
+    return run_id.rpartition("-")[2]
+
+
 def find_run(runs_dir: Path, name: str) -> StoredRun:
-    """The run called ``name``: a path, an id, the start of one that fits only one, or ``latest``.
+    """The run called ``name``: a path, an id, the start of one or of its last part that fits only
+    one, or ``latest`` (``last``).
 
     Raises ResultError when there is none or more than one.
     """
@@ -104,16 +111,18 @@ def find_run(runs_dir: Path, name: str) -> StoredRun:
     if (as_path / RUN_FILE).is_file() or (as_path.name == RUN_FILE and as_path.is_file()):
         return read_run(as_path)
     folders = _folders(runs_dir)
-    if name == LATEST:
+    if name in LATEST:
         return _latest(runs_dir, folders)
     exact = [folder for folder in folders if folder.name == name]
     matches = exact or [folder for folder in folders if name and folder.name.startswith(name)]
+    if not matches and len(name) >= MIN_TAIL_CHARS:
+        matches = [folder for folder in folders if short_id(folder.name).startswith(name)]
     if len(matches) == 1:
         return read_run(matches[0])
     if matches:
         shown = ", ".join(folder.name for folder in matches[:5])
         raise ResultError(
-            f"{len(matches)} runs start with {name!r}",
+            f"{len(matches)} runs are called {name!r}...",
             hint=f"give more of the id: {shown}{', ...' if len(matches) > 5 else ''}",
         )
     close = difflib.get_close_matches(name, [folder.name for folder in folders], n=1, cutoff=0.4)

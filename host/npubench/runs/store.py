@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npubench.runs.reader import Listing, StoredRun, find_run, list_runs, read_run
+from npubench.runs.reader import Listing, StoredRun, find_run, list_runs, read_run, short_id
 from npubench.runs.writer import RunWriter, check_runs_dir, new_run_id
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "list_runs",
     "new_run_id",
     "read_run",
+    "short_id",
 ]

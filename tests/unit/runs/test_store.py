@@ -30,6 +30,7 @@ from npubench.runs.store import (
     list_runs,
     new_run_id,
     read_run,
+    short_id,
 )
 from npubench.target import Place, Target
 
@@ -325,7 +326,15 @@ def test_runs_are_found_by_id_start_path_and_latest(tmp_path: Path, make_record:
     assert find_run(runs_dir, str(last.path)).path == last.path
     assert find_run(runs_dir, str(last.path / "run.json")).path == last.path
     assert find_run(runs_dir, "latest").path == last.path
-    with pytest.raises(ResultError, match="2 runs start with"):
+    assert find_run(runs_dir, "last").path == last.path
+    assert short_id(first.record.run_id) == "000001"
+    assert find_run(runs_dir, "000001").path == first.path
+    assert find_run(runs_dir, "0000" + "02").path == last.path
+    with pytest.raises(ResultError, match="2 runs are called '0000'"):
+        find_run(runs_dir, "0000")
+    with pytest.raises(ResultError, match="no run"):
+        find_run(runs_dir, "001")
+    with pytest.raises(ResultError, match="2 runs are called"):
         find_run(runs_dir, "2026")
     with pytest.raises(ResultError, match="no run") as caught:
         find_run(runs_dir, first.record.run_id[:-1] + "z")

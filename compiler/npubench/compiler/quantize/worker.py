@@ -7,6 +7,7 @@ where JOB is a JSON file beside which the child writes its answer. Errors of our
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,12 +33,17 @@ def run_isolated(job: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="npubench-tf-") as folder:
         job_file = Path(folder) / "job.json"
         job_file.write_text(json.dumps(job), encoding="utf-8")
-        result = run_tool(
-            [sys.executable, "-P", "-B", "-m", JOBS, job_file],
-            cwd=Path(folder),
-            env=_environment(Path(folder)),
-            timeout_s=TIMEOUT_S,
-        )
+        try:
+            result = run_tool(
+                [sys.executable, "-P", "-B", "-m", JOBS, job_file],
+                cwd=Path(folder),
+                env=_environment(Path(folder)),
+                timeout_s=TIMEOUT_S,
+            )
+        except ToolError as error:
+            if error.code is None or error.code >= 0:
+                raise
+            raise _crash(error) from error
         try:
             answer = json.loads((Path(folder) / ANSWER).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -52,6 +58,23 @@ def run_isolated(job: dict[str, Any]) -> dict[str, Any]:
         raise kind(answer["error"]["message"], hint=answer["error"]["hint"])
     assert isinstance(answer, dict)
     return answer
+
+
+def _crash(error: ToolError) -> ToolError:
+    """TensorFlow ended by a signal: its log says nothing of use, the network decides."""
+    assert error.code is not None
+    try:
+        name = signal.Signals(-error.code).name
+    except ValueError:
+        name = f"signal {-error.code}"
+    return ToolError(
+        f"TensorFlow's converter crashed on this network ({name})",
+        argv=error.argv,
+        code=error.code,
+        hint="mostly a layer that it cannot lower: unroll recurrent layers (LSTM and GRU with "
+        "unroll=True), give the input a fixed batch of 1 and a fixed length, and leave layers out "
+        "until it converts, to find the one",
+    )
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -19,10 +19,9 @@ LARGEST_SCALE: Final = 2.0**40
 """Beyond what quantization gives, and such that quotients of scales stay finite in float32."""
 
 QUANTIZE_HINT: Final = (
-    "quantize it to int8 with TensorFlow's full-integer post-training quantization: "
-    "tf.lite.TFLiteConverter with optimizations = [tf.lite.Optimize.DEFAULT], a "
-    "representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8], "
-    "inference_input_type = inference_output_type = tf.int8"
+    "quantize it to int8, from the Keras file or SavedModel that it was made from: npubench models "
+    "quantize my.keras --samples inputs.npy --output my.tflite (or by TensorFlow's own converter: "
+    "full-integer post-training quantization with a representative_dataset)"
 )
 
 

@@ -72,6 +72,8 @@ def _answer(run: RunRecord) -> str:
     """The answer as the board gave it: integers on the wire, thousandths named ``milli``."""
     answer = run.answer or {}
     if "index" in answer and "milli" in answer:
+        if answer["index"] < 0:  # no classes: the error of a reconstruction
+            return f"mean squared error {answer['milli'] / 1000:.3f}"
         return f"class {answer['index']}, score {answer['milli'] / 1000:.3f}"
     return ", ".join(f"{key} {value}" for key, value in answer.items()) or fmt.NONE
 

@@ -36,8 +36,9 @@ FINE, COLUMNS, HEIGHT = 20_000, 2_000, 240
 NOTHING = 0xFFFF
 
 _TEMPLATE = """
-{% if not networks %}<p class="note">No run of this report captured power: add \
-<code>--power ppk2-sim</code> to <code>npubench bench</code>.</p>{% endif %}
+{% if not networks %}<p class="note">No run of this report captured power: \
+<code>npubench bench kws --board qemu-m4 --power ppk2-sim</code> shows how it looks, with a \
+simulated instrument.</p>{% endif %}
 {% if networks %}<p class="lead">Energy of one repetition of each stage, in µJ: gross, and net of \
 what idle would have taken meanwhile. Intervals are k = 2 and include the instrument's stated \
 accuracy; without a source for it there is none.</p>{% endif %}

@@ -29,8 +29,9 @@ target's sum; a column's head sorts by it.</p>
 <th scope="col" class="num" data-sort="number">MACs</th>\
 <th scope="col" class="num" data-sort="number">Weights</th>\
 {% for column in network.columns %}<th scope="col" class="num" data-sort="number">{{ column.name }}\
-<small>{{ unit_short[column.unit] }}</small></th>\
-<th scope="col" class="num" data-sort="number">per MAC</th>{% endfor %}</tr></thead>
+<small>{{ column.unit_words }}</small></th>\
+{% if column.per_mac %}<th scope="col" class="num" data-sort="number">per MAC</th>{% endif %}\
+{% endfor %}</tr></thead>
 <tbody>{% for row in network.rows %}
 <tr><td class="num" data-value="{{ row.index }}">{{ row.index }}</td>\
 <td title="{{ row.name|brief(200) }}">{{ row.op }}{% if row.engines %} <small>{{ row.engines }}\
@@ -39,16 +40,17 @@ target's sum; a column's head sorts by it.</p>
 <td class="num" data-value="{{ row.weight_bytes }}">{{ row.weight_bytes|size }}</td>\
 {% for cell in row.cells %}<td class="num cost" data-value="{{ cell.sort }}"\
 {% if cell.title %} title="{{ cell.title }}"{% endif %}>{{ cell.text }}{{ cell.bar }}</td>\
-<td class="num" data-value="{{ cell.per_mac_sort }}">{{ cell.per_mac|per_mac }}</td>\
-{% endfor %}</tr>
+{% if cell.with_per_mac %}<td class="num" data-value="{{ cell.per_mac_sort }}">\
+{{ cell.per_mac|per_mac }}</td>{% endif %}{% endfor %}</tr>
 {% endfor %}</tbody>
 <tfoot><tr><td></td><th scope="row">Sum of the layers</th><td class="num">\
 {{ network.macs|count }}</td><td class="num">{{ network.weight_bytes|size }}</td>\
-{% for column in network.columns %}<td class="num">{{ column.total|count }}</td><td></td>\
-{% endfor %}</tr>
+{% for column in network.columns %}<td class="num">{{ column.total_words }}</td>\
+{% if column.per_mac %}<td></td>{% endif %}{% endfor %}</tr>
 <tr><td></td><th scope="row">Stage infer</th><td></td><td></td>\
 {% for column in network.columns %}<td class="num">{{ column.infer }}</td>\
-<td class="num">{{ column.infer_per_mac }}</td>{% endfor %}</tr></tfoot>
+{% if column.per_mac %}<td class="num">{{ column.infer_per_mac }}</td>{% endif %}\
+{% endfor %}</tr></tfoot>
 </table></div>
 {% else %}<p class="note">No valid run of this network has per-layer counts.</p>{% endif %}
 {% if network.absent %}<ul class="notes">{% for line in network.absent %}<li>{{ line }}</li>\
@@ -69,7 +71,7 @@ def _table(network: NetworkRuns) -> dict[str, Any]:
         if is_valid(run) and any(layer.value is not None for layer in run.layers)
     ]
     shape = [run for run in network.runs if run.layers]
-    columns = [_column(run) for run in counted]
+    columns = [column for run in counted for column in _columns(run)]
     first = shape[0].layers if shape else ()
     return {
         "name": network.name,
@@ -88,9 +90,30 @@ def _why(run: RunRecord) -> str:
     return "; ".join(sorted(reasons)) or "layers were not counted"
 
 
+def _columns(run: RunRecord) -> list[dict[str, Any]]:
+    """One column for what was counted; before it one of the NPU's cycles, where a network's parts
+    ran there: one unit in a column."""
+    cycles = sum(layer.npu_cycles or 0 for layer in run.layers if layer.engine == "npu")
+    if not cycles:
+        return [_column(run)]
+    npu = {
+        "name": run.target,
+        "npu": True,
+        "unit_words": "NPU cycles",
+        "per_mac": False,
+        "total": cycles,
+        "total_words": fmt.count(cycles),
+        "layers": {layer.index: layer for layer in run.layers},
+        "infer": fmt.NONE,
+        "infer_per_mac": fmt.NONE,
+    }
+    return [npu, _column(run)]
+
+
 def _column(run: RunRecord) -> dict[str, Any]:
     infer = run.stages.get(Stage.INFER)
     unit = next(layer.unit for layer in run.layers if layer.value is not None)
+    total = sum(layer.value or 0 for layer in run.layers if layer.unit == unit)
     median = None
     if infer is not None:
         median = infer.median if infer.unit == unit else infer.cycles_median
@@ -98,15 +121,23 @@ def _column(run: RunRecord) -> dict[str, Any]:
         median = None
     return {
         "name": run.target,
+        "npu": False,
         "unit": unit,
-        "total": sum(layer.value or 0 for layer in run.layers if layer.unit == unit),
-        "npu_cycles": sum(layer.npu_cycles or 0 for layer in run.layers),
+        "unit_words": "modelled time" if unit == "us_modelled" else fmt.UNIT_SHORT[unit],
+        "per_mac": unit != "us_modelled",
+        "total": total,
+        "total_words": _cost(total, unit),
         "layers": {layer.index: layer for layer in run.layers},
-        "infer": fmt.count(median),
+        "infer": _cost(median, unit),
         "infer_per_mac": fmt.per_mac(
             median / run.model.macs if median is not None and run.model.macs else None
         ),
     }
+
+
+def _cost(value: float | None, unit: str) -> str:
+    """A cell's number; the unit stands at the column's head, but for a time that scales itself."""
+    return fmt.stage(value, unit) if unit == "us_modelled" else fmt.count(value)
 
 
 def _row(layer: LayerRecord, columns: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -127,7 +158,7 @@ def _row(layer: LayerRecord, columns: Sequence[dict[str, Any]]) -> dict[str, Any
 
 
 def _cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
-    if layer is not None and layer.engine == "npu" and layer.npu_cycles is not None:
+    if column["npu"]:
         return _npu_cell(layer, column)
     if layer is None or layer.value is None:
         title = "not in this run" if layer is None else layer.reason or "unavailable"
@@ -136,6 +167,7 @@ def _cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
             "sort": -1,
             "title": title,
             "bar": "",
+            "with_per_mac": column["per_mac"],
             "per_mac": None,
             "per_mac_sort": -1,
         }
@@ -143,9 +175,10 @@ def _cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
     per_mac = layer.value / layer.macs if layer.macs else None
     place = " (NPU)" if layer.engine == "npu" else ""
     return {
-        "text": f"{fmt.count(layer.value)}{place}",
+        "text": f"{_cost(layer.value, layer.unit)}{place}",
         "sort": layer.value,
         "title": f"{fmt.percent(share)} of the sum; {layer.kernel or 'no kernel'}",
+        "with_per_mac": column["per_mac"],
         "per_mac": per_mac,
         "per_mac_sort": -1 if per_mac is None else f"{per_mac:.4f}",
         "bar": bar(
@@ -157,16 +190,23 @@ def _cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _npu_cell(layer: LayerRecord, column: dict[str, Any]) -> dict[str, Any]:
+def _npu_cell(layer: LayerRecord | None, column: dict[str, Any]) -> dict[str, Any]:
     """An operator inside an NPU's job: the cycles that the model gives it, not a time."""
-    cycles = layer.npu_cycles or 0
-    share = cycles / column["npu_cycles"] if column["npu_cycles"] else 0.0
+    if layer is None or layer.engine != "npu" or layer.npu_cycles is None:
+        return {
+            "text": fmt.NONE,
+            "sort": -1,
+            "title": "not on the NPU",
+            "bar": "",
+            "with_per_mac": False,
+        }
+    cycles = layer.npu_cycles
+    share = cycles / column["total"]
     return {
-        "text": f"{fmt.count(cycles)} NPU cycles",
+        "text": fmt.count(cycles),
         "sort": cycles,
         "title": f"{fmt.percent(share)} of the NPU's cycles, modelled; {layer.kernel}",
-        "per_mac": None,
-        "per_mac_sort": -1,
+        "with_per_mac": False,
         "bar": bar(
             [Segment(value=share, style="s-main", title=fmt.percent(share))],
             scale=1.0,

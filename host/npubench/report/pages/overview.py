@@ -59,7 +59,8 @@ parameters · {{ card.network.ops }} operators</p></header>
 <p class="trust">{{ badge(group.evidence) }} {{ group.trust }}</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Target</th><th scope="col" class="wide">{{ group.stage_words|capitalize \
-}}, {{ unit_name[group.unit] }}</th>{% if group.rows|length > 1 %}\
+}}, {{ "modelled time" if group.unit == "us_modelled" else unit_name[group.unit] }}</th>\
+{% if group.ranks %}\
 <th scope="col" class="num">of the best</th>{% endif %}
 {% if group.per_mac %}<th scope="col" class="num">{{ unit_short[group.unit] if group.unit != "us" \
 else "cycles" }} per MAC</th>{% endif %}
@@ -69,7 +70,7 @@ else "cycles" }} per MAC</th>{% endif %}
 {% for row in group.rows %}
 <tr{% if row.best %} class="best"{% endif %}><th scope="row">{{ row.run.target }}</th>
 <td class="wide"><span class="value">{{ row.value }}</span>{{ row.bar }}</td>
-{% if group.rows|length > 1 %}<td class="num">{{ row.times }}</td>{% endif %}
+{% if group.ranks %}<td class="num">{{ row.times }}</td>{% endif %}
 {% if group.per_mac %}<td class="num">{{ row.per_mac|per_mac }}</td>{% endif %}
 <td class="num">{{ row.flash|size }}</td><td class="num">{{ row.ram|size }}</td>
 <td>{{ verdict(row.run) }}</td></tr>
@@ -144,16 +145,15 @@ def _group(ranking: Ranking) -> dict[str, Any]:
     for run in ranking.runs:
         value = ranking.value(run)
         stage = run.stages[ranking.stage]
-        text = fmt.quantity(value, ranking.unit)
+        text = fmt.stage(value, ranking.unit, low=stage.low, high=stage.high)
         span = None
         if stage.low is not None and stage.high is not None:
             span = (float(stage.low), float(stage.high))
-            text += f" ({fmt.count(stage.low)} to {fmt.count(stage.high)})"
         rows.append(
             {
                 "run": run,
                 "value": text,
-                "best": value == best and len(ranking.runs) > 1,
+                "best": value == best and ranking.ranks,
                 "times": _times(ranking, run),
                 "per_mac": infer_per_mac(run),
                 "flash": None if run.memory is None else run.memory.flash_bytes,
@@ -167,6 +167,7 @@ def _group(ranking: Ranking) -> dict[str, Any]:
             }
         )
     return {
+        "ranks": ranking.ranks,
         "unit": ranking.unit,
         "evidence": str(ranking.evidence),
         "rows": rows,
@@ -185,7 +186,15 @@ def _high(ranking: Ranking, run: RunRecord) -> float:
 def _answer(ranking: Ranking) -> str:
     """The sentence that a reader came for."""
     best, words = ranking.best, _STAGE_WORDS[Stage(ranking.stage)]
-    cost = fmt.quantity(ranking.value(best), ranking.unit)
+    if not ranking.ranks:
+        listed = ", ".join(
+            f"{run.target} {fmt.quantity(ranking.value(run), ranking.unit)}" for run in ranking.runs
+        )
+        return (
+            f"{words.capitalize()}: {listed}. Counts of different cores, whose instructions do "
+            "different work in different times: they are not ranked."
+        )
+    cost = fmt.stage(ranking.value(best), ranking.unit)
     if len(ranking.runs) == 1:
         return f"{best.target}: {cost} {words}; no other target to compare with."
     second = ranking.runs[1]

@@ -12,6 +12,7 @@ from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter
 from npubench.flash.check import flash_and_check
 from npubench.flash.detect import Detected, find_port, probe_of
+from npubench.target import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ def require_boards(jobs: Sequence[Job], settings: Settings) -> None:
 
     Raises DeviceError or UsageError, as find_port does, when a board of the command is not there.
     """
-    for board in {job.board.id: job.board for job in jobs if job.board.kind == "physical"}.values():
+    here = [job for job in jobs if job.target.place is Place.PHYSICAL]
+    for board in {job.board.id: job.board for job in here}.values():
         find_port(board, port=settings.port, probe_serial=settings.probe_serial)
 
 

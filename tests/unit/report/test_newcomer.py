@@ -30,6 +30,7 @@ from npubench.report.terminal import compare_view, runs_table
 from npubench.runs.compare import compare_runs
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
+from npubench.target import Place
 
 Make = Callable[..., RunRecord]
 MakeStored = Callable[..., StoredRun]
@@ -290,7 +291,7 @@ def test_an_absent_board_is_told_before_anything_is_built(monkeypatch: pytest.Mo
         require_boards(jobs, Settings())
     require_boards(jobs, Settings(port="somewhere"))
     require_boards(jobs[:1], Settings())
-    require_boards(resolve_jobs(["digits"], ["nucleo-l4r5zi"], board_models=True), Settings())
+    require_boards(resolve_jobs(["digits"], ["nucleo-l4r5zi"], place=Place.MODEL), Settings())
 
     def built(*_: object, **__: object) -> None:
         raise AssertionError("it was built first")

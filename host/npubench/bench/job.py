@@ -27,8 +27,9 @@ NO_SETTINGS: Mapping[str, Options] = MappingProxyType({})
 class Settings:
     """How the jobs of one command are run. ``None`` means: what suits the board.
 
-    ``input_path`` is a file of raw input bytes (or .npy) to use instead of the generated input.
-    ``mishaps`` happen on the serial line, on order: a rehearsal of what a bench can do to a run.
+    ``input_path`` is a file of raw input bytes (or .npy, .npz) to use instead of the generated
+    input. ``mishaps`` happen on the serial line, on order: a rehearsal of what a bench can do to a
+    run. ``command``: the words that asked for it, where a command line did.
     """
 
     warmups: int = 1
@@ -44,6 +45,7 @@ class Settings:
     mishaps: tuple[Mishap, ...] = ()
     power: str | None = None
     power_faults: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
 
     def repetitions_on(self, board: Board) -> int:
         """Repetitions on a board: two suffice where the counts are deterministic."""

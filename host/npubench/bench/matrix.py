@@ -28,12 +28,17 @@ from npubench.transport.process import end_running_boards
 class Outcome:
     """What a bench command did: stored runs, in the order of the jobs.
 
-    ``error`` is why some jobs have no run: their results could not be stored.
+    ``error`` is why some jobs have no run, or there is no report: it could not be stored.
+    ``jobs_count``: the runs that were asked for. ``report``: the page, where one was;
+    it shows ``earlier_count`` runs of the same folder, too.
     """
 
     stored: tuple[StoredRun, ...]
+    jobs_count: int
     duration_s: float
     error: NpubenchError | None = None
+    report: Path | None = None
+    earlier_count: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -125,6 +130,7 @@ def run_matrix(
                 stored[index] = future.result()
         outcome = Outcome(
             stored=tuple(stored[index] for index in sorted(stored)),
+            jobs_count=len(jobs),
             duration_s=time.monotonic() - begin,
             error=error if isinstance(error, NpubenchError) else None,
         )
@@ -136,6 +142,7 @@ def run_matrix(
     pool.shutdown()
     return Outcome(
         stored=tuple(stored[index] for index in range(len(jobs))),
+        jobs_count=len(jobs),
         duration_s=time.monotonic() - begin,
     )
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from npubench.bench.job import Job
 from npubench.build.baseline import build_baseline
-from npubench.build.firmware import Firmware, build_firmware
+from npubench.build.firmware import Firmware, build_firmware, require_port
 from npubench.build.memory import StaticMemory, account_memory
-from npubench.compiler.compiled import Compiled, Network, compile_network, read_network
-from npubench.core.errors import ConfigError
+from npubench.compiler.compiled import (
+    Compiled,
+    Network,
+    compile_network,
+    read_network,
+    write_source,
+)
+from npubench.core.errors import ConfigError, StorageError
 from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.zoo import ResolvedModel
 
@@ -61,3 +70,58 @@ def build_image(compiled: Compiled, job: Job, reporter: Reporter) -> Prepared:
     baseline = None if compiled.board.hosted else build_baseline(compiled.board, reporter)
     memory = account_memory(firmware, compiled.board, compiled.plan, baseline=baseline)
     return Prepared(compiled=compiled, firmware=firmware, memory=memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """A firmware image on disk. ``elf`` and ``project`` lie in the output folder where one was
+    named, else in the cache."""
+
+    job: Job
+    prepared: Prepared
+    elf: Path
+    project: Path
+
+    def document(self) -> dict[str, Any]:
+        """The image as JSON values."""
+        firmware = self.prepared.firmware
+        return {
+            "target": str(self.job.target),
+            "board": self.job.board.id,
+            "backend": self.job.backend,
+            "model": self.job.model.id,
+            "elf": str(self.elf.resolve()),
+            "project": str(self.project.resolve()),
+            "elf_sha256": firmware.elf_sha256,
+            "project_sha256": firmware.project_sha256,
+            "cached": firmware.cached,
+            "memory": asdict(self.prepared.memory),
+        }
+
+
+def build_to(job: Job, output: Path | None, reporter: Reporter) -> BuiltImage:
+    """Compile and build a job's image and, where a folder is named, copy image and project there.
+
+    Of a board that cannot be built here the project is written all the same, and the error says
+    what is missing. Raises StorageError when the folder cannot be written.
+    """
+    compiled = compile_job(job, reporter=reporter)
+    if output is not None and job.board.status.missing:
+        write_source(compiled, output / "project")
+        require_port(job.board, project=output / "project")
+    prepared = build_image(compiled, job, reporter)
+    firmware = prepared.firmware
+    if output is None:
+        return BuiltImage(
+            job=job, prepared=prepared, elf=firmware.elf, project=firmware.project_dir
+        )
+    try:
+        shutil.copytree(firmware.project_dir, output / "project", dirs_exist_ok=True)
+        image = Path(shutil.copy2(firmware.elf, output / "firmware.elf"))
+        shutil.copy2(firmware.map, output / "firmware.map")
+    except OSError as error:  # shutil.Error, too
+        raise StorageError(
+            f"{output}: cannot be written: {error.strerror or error}",
+            hint=f"choose another folder with --output; the image is ready: {firmware.elf}",
+        ) from error
+    return BuiltImage(job=job, prepared=prepared, elf=image, project=output / "project")

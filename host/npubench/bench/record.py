@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import platform
-import sys
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from npubench.bench.counts import Scale
 from npubench.bench.evaluate import TIMED
@@ -217,9 +215,7 @@ def make_record(
                 "verify_layers": settings.verify_layers,
             },
             "environment": _environment(findings),
-            "command": tuple(
-                Path(word).name if index == 0 else word for index, word in enumerate(sys.argv)
-            ),
+            "command": settings.command,
             "timings_s": timings_s,
             "notes": findings.notes,
         }

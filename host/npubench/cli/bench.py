@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,14 +12,15 @@ from npubench.cli.output import (
     INTERRUPTED,
     JsonOption,
     MlperfOption,
-    PlainReporter,
+    command_line,
     console,
     print_json,
+    reporter,
 )
 from npubench.cli.target import OnModelOption, OnSimulatorOption, SetOption, place_of
 
 if TYPE_CHECKING:
-    from npubench.runs.store import StoredRun
+    pass
 
 HELP = """Run networks on boards and report every stage.
 
@@ -118,111 +117,62 @@ def bench(
     as_json: JsonOption = False,
 ) -> int:
     """Run the matrix of models and boards, keep the runs, print a table, write the report."""
-    from npubench.bench.energy import check_power, with_power
-    from npubench.bench.flashing import require_boards
-    from npubench.bench.job import Settings, default_jobs, resolve_jobs
-    from npubench.bench.matrix import Interrupted, run_matrix
-    from npubench.core.errors import NpubenchError, UsageError
-    from npubench.target import parse_settings
+    from npubench import api
     from npubench.wire.faulty import parse_mishap
 
-    place = place_of(on_model=on_model, on_simulator=on_simulator, port=port)
-    by_backend = parse_settings(options or ())
-    if board:
-        jobs = resolve_jobs(
-            models, board, backend or (), place=place, settings=by_backend, mlperf=mlperf
-        )
-    elif on_simulator:
-        raise UsageError("--on-simulator needs a board", hint="name one with --board")
-    else:
-        jobs = default_jobs(models, backend or (), settings=by_backend, mlperf=mlperf)
-    settings = Settings(
-        warmups=warmups,
-        repetitions=repetitions,
-        seed=seed,
-        input_path=input_path,
-        layers=layers,
-        verify_layers=verify_layers,
-        port=port,
-        probe_serial=probe,
-        flash=flash,
-        mishaps=tuple(parse_mishap(text) for text in line_fault or ()),
-        power=power,
-        power_faults=tuple(power_fault or ()),
-    )
-    if not board:
-        jobs, without = with_power(jobs, settings)
-        for name in without:
-            sys.stderr.write(f"npubench: {name} has no virtual power: it is left out\n")
-    check_power([job.board for job in jobs], settings)
-    require_boards(jobs, settings)
+    if report is None and not as_json:
+        report = Path("npubench-report.html")
     code = None
     try:
-        if sys.stderr.isatty() and not timings:
-            from npubench.cli.output import LiveReporter
-
-            with LiveReporter() as live:
-                outcome = run_matrix(jobs, settings, runs_dir=runs_dir, reporter=live)
-        else:
-            outcome = run_matrix(
-                jobs, settings, runs_dir=runs_dir, reporter=PlainReporter(timings=timings)
+        with reporter(live=not timings, timings=timings) as progress:
+            outcome = api.bench(
+                models,
+                boards=board or (),
+                backends=backend or (),
+                options=options or (),
+                place=place_of(on_model=on_model, on_simulator=on_simulator, port=port),
+                mlperf=mlperf,
+                settings=api.Settings(
+                    warmups=warmups,
+                    repetitions=repetitions,
+                    seed=seed,
+                    input_path=input_path,
+                    layers=layers,
+                    verify_layers=verify_layers,
+                    port=port,
+                    probe_serial=probe,
+                    flash=flash,
+                    mishaps=tuple(parse_mishap(text) for text in line_fault or ()),
+                    power=power,
+                    power_faults=tuple(power_fault or ()),
+                    command=command_line(),
+                ),
+                runs_dir=runs_dir,
+                report=report,
+                progress=progress,
             )
-    except Interrupted as stop:
+    except api.Interrupted as stop:
         outcome, code = stop.outcome, INTERRUPTED
         sys.stderr.write(
-            f"npubench: interrupted: {len(outcome.stored)} of {len(jobs)} runs are finished and "
-            "kept, nothing half-written was left behind\n"
+            f"npubench: interrupted: {len(outcome.stored)} of {outcome.jobs_count} runs are "
+            "finished and kept, nothing half-written was left behind\n"
         )
-    report_path = (
-        report if report is not None else (None if as_json else Path("npubench-report.html"))
-    )
-    if code == INTERRUPTED:
-        report_path = None
-    if report_path is not None:
-        from npubench.report.html import write_report
-
-        try:
-            shown = _with_earlier(outcome.stored, runs_dir)
-            write_report(shown, report_path)
-        except NpubenchError as error:
-            # The runs are stored: they are shown all the same.
-            outcome = replace(outcome, error=outcome.error or error)
-            report_path = None
     if as_json:
         trouble = outcome.error_document()
         if code == INTERRUPTED:
             trouble = {"kind": "Interrupted", "message": "the command was interrupted", "hint": ""}
         print_json({"runs": outcome.documents(), "error": trouble})
     elif outcome.stored:
-        from npubench.report.terminal import energy_table, npu_table, results_table
+        from npubench.report.terminal import outcome_view
 
         out = console()
-        out.print(results_table(outcome.stored, reasons=False))  # they come on stderr, once
-        npu = npu_table(outcome.stored)
-        if npu is not None:
-            out.print(npu)
-        energy = energy_table(outcome.stored)
-        if energy is not None:
-            out.print(energy)
-        if timings:
-            from npubench.report.terminal import timings_table
-
-            out.print(timings_table(outcome.stored, total_s=outcome.duration_s))
+        out.print(outcome_view(outcome.stored, total_s=outcome.duration_s if timings else None))
         out.print(f"Runs:   {runs_dir.resolve()}", markup=False, soft_wrap=True)
-        if report_path is not None:
-            earlier = len(shown) - len(outcome.stored)
+        if outcome.report is not None:
+            earlier = outcome.earlier_count
             also = f" ({earlier} earlier run{'' if earlier == 1 else 's'} kept)" if earlier else ""
-            out.print(f"Report: {report_path.resolve()}{also}", markup=False, soft_wrap=True)
+            out.print(f"Report: {outcome.report.resolve()}{also}", markup=False, soft_wrap=True)
     if not as_json or outcome.error is not None:
         for line in outcome.complaints():
             sys.stderr.write(line + "\n")
     return outcome.exit_code if code is None else code
-
-
-def _with_earlier(stored: Sequence[StoredRun], runs_dir: Path) -> list[StoredRun]:
-    """The new runs and all that the folder held before: a report never forgets."""
-    from npubench.runs.store import list_runs
-
-    new = {run.record.run_id for run in stored}
-    earlier = [run for run in list_runs(runs_dir).runs if run.record.run_id not in new]
-    return [*earlier, *stored]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -49,12 +48,11 @@ def analyze(
     as_json: JsonOption = False,
 ) -> int:
     """Per-layer costs of a network, what of it runs nowhere here, and its fit on a board."""
-    from npubench.bench.inspect import inspect_model
+    from npubench import api
     from npubench.report.coverage import missing_lines, uses_document
     from npubench.report.describe import analysis_document
 
-    job = None if board is None else one_job(model, board, backend, settings)
-    found = inspect_model(model, job)
+    found = api.analyze(model, board=board, backend=backend, options=settings or ())
     document = analysis_document(found.network, found.compiled)
     document["missing"] = uses_document(found.missing)
     document["error"] = found.error_document()
@@ -85,45 +83,17 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build one image and say where it is and what memory it takes."""
-    from dataclasses import asdict
+    from npubench import api
 
-    from npubench.bench.prepare import build_image, compile_job
-    from npubench.build.firmware import require_port
-    from npubench.compiler.compiled import write_source
-    from npubench.core.errors import StorageError
-
-    reporter = PlainReporter()
-    job = one_job(model, board, backend, settings, mlperf=mlperf)
-    compiled = compile_job(job, reporter=reporter)
-    if output is not None and job.board.status.missing:
-        write_source(compiled, output / "project")
-        require_port(job.board, project=output / "project")
-    prepared = build_image(compiled, job, reporter)
-    image = prepared.firmware.elf
-    project = prepared.firmware.project_dir
-    if output is not None:
-        try:
-            shutil.copytree(project, output / "project", dirs_exist_ok=True)
-            image = Path(shutil.copy2(prepared.firmware.elf, output / "firmware.elf"))
-            shutil.copy2(prepared.firmware.map, output / "firmware.map")
-        except OSError as error:  # shutil.Error, too
-            raise StorageError(
-                f"{output}: cannot be written: {error.strerror or error}",
-                hint=f"choose another folder with --output; the image is ready: {image}",
-            ) from error
-        project = output / "project"
-    document = {
-        "target": str(job.target),
-        "board": board,
-        "backend": job.backend,
-        "model": job.model.id,
-        "elf": str(image.resolve()),
-        "project": str(project.resolve()),
-        "elf_sha256": prepared.firmware.elf_sha256,
-        "project_sha256": prepared.firmware.project_sha256,
-        "cached": prepared.firmware.cached,
-        "memory": asdict(prepared.memory),
-    }
+    document = api.build(
+        model,
+        board=board,
+        backend=backend,
+        options=settings or (),
+        mlperf=mlperf,
+        output=output,
+        progress=PlainReporter(),
+    ).document()
     if as_json:
         print_json(document)
         return

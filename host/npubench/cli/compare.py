@@ -63,15 +63,10 @@ def compare(
         raise UsageError(
             "--junit and --markdown are a gate's", hint="name a --policy, or a rule: --fail-on"
         )
-    from npubench.runs.compare import compare_runs
-    from npubench.runs.compare_energy import RATES_PER_SECOND
-    from npubench.runs.store import find_run
+    from npubench import api
 
-    comparison = compare_runs(
-        find_run(runs_dir, a),
-        find_run(runs_dir, b),
-        allow_mixed=mix_evidence,
-        rates_per_second=rate or RATES_PER_SECOND,
+    comparison = api.compare(
+        a, b, runs_dir=runs_dir, mix_evidence=mix_evidence, rates_per_second=rate or ()
     )
     if as_json:
         print_json({"comparison": comparison.document()})

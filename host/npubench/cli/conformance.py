@@ -54,13 +54,11 @@ def conformance(
     as_json: JsonOption = False,
 ) -> int:
     """Run every check, print them, and the block for the board's file when all passed."""
-    from npubench.bench.energy import check_power
     from npubench.bench.job import Settings
     from npubench.conformance.run import run_conformance
 
     job = one_job(model, board, backend, settings, place_of(on_model=on_model, port=port))
     bench = Settings(port=port, probe_serial=probe, flash=flash, power=power)
-    check_power([job.board], bench)
     result = run_conformance(job, bench, reporter=PlainReporter(), wire_bytes=wire_bytes)
     proof = result.proof(by or _user(), datetime.now(UTC).date())
     if as_json:

@@ -40,11 +40,13 @@ def list_models(as_json: JsonOption = False) -> None:
 )
 def show(model: str, as_json: JsonOption = False) -> None:
     """One model's description and analysis."""
-    from npubench.compiler.compiled import read_network
+    from npubench import api
     from npubench.report.describe import analysis_document
-    from npubench.zoo import resolve_model
 
-    document = analysis_document(read_network(resolve_model(model)), None)
+    found = api.analyze(model)
+    if found.error is not None:
+        raise found.error
+    document = analysis_document(found.network, None)
     if as_json:
         print_json({"model": document})
         return

@@ -7,11 +7,14 @@ import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from npubench.core.progress import Event
+from npubench.core.progress import Event, Reporter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,6 +130,21 @@ class LiveReporter:
             if self._depth[event.job] <= 0 and event.step != "compile":
                 self._progress.remove_task(task)
                 del self._tasks[event.job]
+
+
+@contextmanager
+def reporter(*, live: bool, timings: bool = False) -> Iterator[Reporter]:
+    """Progress for this audience: one live line per job on a terminal, plain lines elsewhere."""
+    if live and sys.stderr.isatty():
+        with LiveReporter() as found:
+            yield found
+    else:
+        yield PlainReporter(timings=timings)
+
+
+def command_line() -> tuple[str, ...]:
+    """The words that this program was started with, its own name without a path."""
+    return (Path(sys.argv[0]).name, *sys.argv[1:])
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.bench.counts import check_selftest, scale_of
-from npubench.bench.energy import energy_record, measure_power
+from npubench.bench.energy import check_power, energy_record, measure_power
 from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared, build_image, compile_job
@@ -100,6 +100,7 @@ def run_conformance(
     rehearsal. Raises what building and flashing raise, and DeviceError when no board answers; what
     goes wrong later is a check that failed.
     """
+    check_power([job.board], settings)
     prepared = build_image(compile_job(job), job, reporter)
     physical = job.board.kind == "physical"
     port = settings.port

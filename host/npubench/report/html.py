@@ -19,7 +19,7 @@ from npubench.core.errors import StorageError
 from npubench.core.version import VERSION
 from npubench.report import pages
 from npubench.report.markup import fill
-from npubench.report.selection import by_network, is_valid
+from npubench.report.selection import by_network
 from npubench.runs.store import StoredRun
 
 _SKELETON = """<!DOCTYPE html>
@@ -154,7 +154,7 @@ def _facts(runs: Sequence[StoredRun]) -> str:
     if not runs:
         return "nothing has been run yet"
     shown = [run for network in by_network(runs) for run in network.runs]
-    valid = sum(is_valid(run) for run in shown)
+    valid = sum(run.valid for run in shown)
     latest = max(stored.record.created for stored in runs)
     targets = len({run.target for run in shown})
     words = [

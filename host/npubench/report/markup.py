@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.core.evidence import MEANING
-from npubench.report.selection import failure
 
 BAR_WIDTH = 1000
 
@@ -82,7 +81,6 @@ def environment() -> Environment:
         "per_mac": fmt.per_mac,
         "duration": fmt.duration,
         "hash": fmt.short_hash,
-        "failure": failure,
         "brief": fmt.printable,
     }
     jinja.globals |= {

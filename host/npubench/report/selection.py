@@ -65,23 +65,6 @@ class Ranking:
         return self.runs[0]
 
 
-def is_valid(run: RunRecord) -> bool:
-    """Correct before fast: only such a run has a speed. Without a reference it is shown, and the
-    reader told."""
-    return run.status in ("ok", "partial") and run.golden.status != "mismatch"
-
-
-def failure(run: RunRecord) -> str:
-    """Why a run is not valid, in one line."""
-    if run.error is not None:
-        return printable(next(iter(run.error.message.splitlines()), run.error.kind), 300)
-    if run.golden.status == "mismatch":
-        return (
-            f"{run.golden.mismatches} of {run.golden.tensors} tensors differ from the golden ones"
-        )
-    return f"the run is {run.status} and does not say why"
-
-
 def by_network(runs: Iterable[StoredRun]) -> tuple[NetworkRuns, ...]:
     """Group runs by the network as brought, in order of its name."""
     grouped: dict[str, dict[str, list[RunRecord]]] = {}
@@ -115,7 +98,7 @@ def rankings(runs: Sequence[RunRecord]) -> tuple[Ranking, ...]:
     kinds: dict[tuple[str, Evidence, int], list[RunRecord]] = {}
     for run in runs:
         infer = run.stages.get(Stage.INFER)
-        if is_valid(run) and infer is not None and infer.median is not None:
+        if run.valid and infer is not None and infer.median is not None:
             key = (infer.unit, infer.evidence, run.stage_contract)
             kinds.setdefault(key, []).append(run)
     result = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from npubench.core import format as fmt
 from npubench.core.stages import Stage
-from npubench.report.selection import NetworkRuns, is_valid
+from npubench.report.selection import NetworkRuns
 from npubench.runs.schema import RunRecord, StageRecord
 
 
@@ -55,7 +55,7 @@ def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
     for network in networks:
         on_cpu = {(run.board, run.place): run for run in network.runs if run.backend == "cpu"}
         for run in network.runs:
-            if run.npu is None or run.backend == "cpu" or not is_valid(run):
+            if run.npu is None or run.backend == "cpu" or not run.valid:
                 continue
             cpu = on_cpu.get((run.board, run.place))
             pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))
@@ -69,7 +69,7 @@ def speedup(npu: RunRecord, cpu: RunRecord | None) -> Speedup:
     """
     if cpu is None:
         return Speedup(low=None, high=None, reason="the CPU was not run")
-    if not is_valid(cpu):
+    if not cpu.valid:
         return Speedup(low=None, high=None, reason="the CPU's run is not valid")
     if npu.stage_contract != cpu.stage_contract:
         return Speedup(low=None, high=None, reason="the runs keep to different stage contracts")

@@ -21,7 +21,7 @@ from npubench.report.catalog import (
     models_table,
 )
 from npubench.report.comparison import compare_view
-from npubench.report.selection import by_network, failure, infer_per_mac, is_valid
+from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
 from npubench.runs.schema import (
@@ -73,7 +73,7 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
             *_costs(run),
             evidence_words(run.evidence),
         )
-        if not is_valid(run):
+        if not run.valid:
             lines.append(_reason(run))
     return Group(table, *lines) if reasons and lines else table
 
@@ -104,6 +104,15 @@ def runs_table(runs: Sequence[StoredRun]) -> RenderableType:
         style="dim",
     )
     return Group(table, note)
+
+
+def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> RenderableType:
+    """Runs that were just made: results, what an NPU brought, energy and, with the command's
+    duration, the host's time. Reasons are the caller's to tell."""
+    tables = [results_table(runs, reasons=False), npu_table(runs), energy_table(runs)]
+    if total_s is not None:
+        tables.append(timings_table(runs, total_s=total_s))
+    return Group(*(table for table in tables if table is not None))
 
 
 def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
@@ -177,7 +186,7 @@ def result_words(run: RunRecord) -> Text:
     if run.golden.status == "mismatch":
         return Text("mismatch", style="bold red")
     style = _STATUS_STYLE[run.status]
-    if not is_valid(run):
+    if not run.valid:
         return Text(run.status, style=style)
     if run.golden.status == "unavailable":
         return Text(f"{run.status}, unchecked", style="yellow")
@@ -193,7 +202,7 @@ def evidence_words(kind: Evidence) -> Text:
 
 
 def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
-    valid = is_valid(run)
+    valid = run.valid
     infer = run.stages.get(Stage.INFER)
     memory = run.memory
     return (
@@ -213,7 +222,7 @@ def _infer(stage: StageRecord) -> str:
 def _reason(run: RunRecord) -> Text:
     line = Text.assemble(
         (f"{printable(run.model.name, 40)} on {run.board}: {run.status}: ", "bold red"),
-        failure(run),
+        run.why_invalid or "",
     )
     if run.error is not None and run.error.hint:
         line.append(f"\n  hint: {printable(run.error.hint, 400)}", style="dim")
@@ -262,7 +271,7 @@ def run_view(stored: StoredRun) -> RenderableType:
         f", {run.evidence}",
     )
     parts: list[RenderableType] = [head]
-    if not is_valid(run):
+    if not run.valid:
         parts.append(_reason(run))
     parts += [Text(fmt.evidence_words(run.evidence), style="dim")]
     if run.stages:
@@ -351,7 +360,7 @@ def layers_table(run: RunRecord) -> Table:
     for layer in run.layers:
         totals[layer.unit] = totals.get(layer.unit, 0) + (layer.value or 0)
     for layer in run.layers:
-        value = layer.value if is_valid(run) else None
+        value = layer.value if run.valid else None
         total = totals[layer.unit]
         table.add_row(
             number(str(layer.index)),

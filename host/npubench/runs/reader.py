@@ -30,8 +30,13 @@ class StoredRun:
     record: RunRecord
 
     def document(self) -> dict[str, Any]:
-        """The run as JSON values, ``run_dir`` first."""
-        return {"run_dir": str(self.path.resolve()), **self.record.model_dump(mode="json")}
+        """The run as JSON values, ``run_dir`` and the verdict first."""
+        return {
+            "run_dir": str(self.path.resolve()),
+            "valid": self.record.valid,
+            "why_invalid": self.record.why_invalid,
+            **self.record.model_dump(mode="json"),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

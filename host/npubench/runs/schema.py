@@ -8,11 +8,13 @@ and docs/schemas/run.schema.json follow from this file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from npubench.core.evidence import Evidence
+from npubench.core.format import printable
 from npubench.target import Place
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -379,6 +381,26 @@ class RunRecord(_Record):
     accuracy: tuple[AccuracyRecord, ...] = ()
     sweep: dict[str, Scalar] = Field(default_factory=dict)
     import_steps: tuple[ImportStepRecord, ...] = ()
+
+    @cached_property
+    def valid(self) -> bool:
+        """Correct before fast: only such a run has a speed. Without a reference it is shown, and
+        the reader told. Judged once; every table, page and document asks here."""
+        return self.status in ("ok", "partial") and self.golden.status != "mismatch"
+
+    @cached_property
+    def why_invalid(self) -> str | None:
+        """Why a run is not valid, in one line; None of a valid one."""
+        if self.valid:
+            return None
+        if self.error is not None:
+            return printable(next(iter(self.error.message.splitlines()), self.error.kind), 300)
+        if self.golden.status == "mismatch":
+            return (
+                f"{self.golden.mismatches} of {self.golden.tensors} tensors differ from the "
+                "golden ones"
+            )
+        return f"the run is {self.status} and does not say why"
 
 
 def unknown_fields(record: BaseModel, path: str = "") -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from npubench.core import format as fmt
 from npubench.core.stages import Stage
 from npubench.report.markup import Segment, bar, fill
-from npubench.report.selection import NetworkRuns, by_network, is_valid
+from npubench.report.selection import NetworkRuns, by_network
 from npubench.runs.schema import LayerRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -68,7 +68,7 @@ def _table(network: NetworkRuns) -> dict[str, Any]:
     counted = [
         run
         for run in network.runs
-        if is_valid(run) and any(layer.value is not None for layer in run.layers)
+        if run.valid and any(layer.value is not None for layer in run.layers)
     ]
     shape = [run for run in network.runs if run.layers]
     columns = [column for run in counted for column in _columns(run)]
@@ -84,7 +84,7 @@ def _table(network: NetworkRuns) -> dict[str, Any]:
 
 
 def _why(run: RunRecord) -> str:
-    if not is_valid(run):
+    if not run.valid:
         return "not shown, because the run is not valid"
     reasons = {layer.reason for layer in run.layers if layer.reason}
     return "; ".join(sorted(reasons)) or "layers were not counted"

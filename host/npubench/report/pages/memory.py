@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.report.markup import Segment, bar, fill
-from npubench.report.selection import by_network, is_valid
+from npubench.report.selection import by_network
 from npubench.runs.schema import MemoryRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -117,7 +117,7 @@ def _panel(title: str, runs: Sequence[RunRecord], key: Any, split: Any) -> dict[
             {
                 "run": run,
                 "name": run.target,
-                "valid": is_valid(run),
+                "valid": run.valid,
                 "total": total,
                 "parts": [share[name] for name, _ in used],
                 "baseline": baseline,

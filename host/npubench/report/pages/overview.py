@@ -15,9 +15,7 @@ from npubench.report.selection import (
     NetworkRuns,
     Ranking,
     by_network,
-    failure,
     infer_per_mac,
-    is_valid,
     rankings,
 )
 from npubench.report.speedup import times_range
@@ -130,8 +128,8 @@ def _card(network: NetworkRuns) -> dict[str, Any]:
 
 
 def _why_left_out(run: RunRecord) -> str:
-    if not is_valid(run):
-        return failure(run)
+    if not run.valid:
+        return run.why_invalid or ""
     infer = run.stages.get(Stage.INFER)
     if infer is None:
         return "the run has no inference stage"

@@ -14,8 +14,6 @@ from npubench.report.selection import (
     END_TO_END,
     Ranking,
     by_network,
-    failure,
-    is_valid,
     rankings,
 )
 from npubench.runs.schema import RunRecord, StageRecord
@@ -108,7 +106,7 @@ def render(runs: Sequence[StoredRun]) -> Markup:
                 "statistics": [
                     (run, name, stage)
                     for run in network.runs
-                    if is_valid(run)
+                    if run.valid
                     for name, stage in run.stages.items()
                 ],
             }
@@ -123,8 +121,8 @@ def render(runs: Sequence[StoredRun]) -> Markup:
 
 
 def _absence(run: RunRecord) -> str:
-    if not is_valid(run):
-        return failure(run)
+    if not run.valid:
+        return run.why_invalid or ""
     reasons = {stage.reason for stage in run.stages.values() if stage.reason}
     return "; ".join(sorted(reasons)) or "no stage was timed"
 

@@ -1,0 +1,202 @@
+"""The front door for Python: analyze, build, bench, compare, load_runs.
+
+>>> from npubench import api
+>>> outcome = api.bench(["kws"], boards=["qemu-m4"], runs_dir="runs")
+
+Stable by SemVer, with the types named in ``__all__``. Nothing here prints, changes folder or
+handles signals; progress goes to the reporter that the caller gives; errors are those of
+``npubench.core.errors``. Ctrl-C raises Interrupted, which holds the runs that were finished.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npubench.bench.inspect import Inspection, inspect_model
+from npubench.bench.job import Job, Settings, default_jobs, resolve_jobs
+from npubench.bench.matrix import Interrupted, Outcome, run_matrix
+from npubench.bench.prepare import BuiltImage, build_to
+from npubench.compiler.compiled import Compiled, Network
+from npubench.core.errors import NpubenchError, UsageError
+from npubench.core.progress import Event, Reporter, Silent
+from npubench.runs.compare import Comparison, compare_runs
+from npubench.runs.compare_energy import RATES_PER_SECOND
+from npubench.runs.reader import StoredRun, find_run, list_runs
+from npubench.target import Place, Target, parse_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "BuiltImage",
+    "Comparison",
+    "Compiled",
+    "Event",
+    "Inspection",
+    "Interrupted",
+    "Network",
+    "Outcome",
+    "Place",
+    "Reporter",
+    "Settings",
+    "StoredRun",
+    "Target",
+    "analyze",
+    "bench",
+    "build",
+    "compare",
+    "load_runs",
+]
+
+AnyPath = str | os.PathLike[str]
+
+
+def analyze(
+    model: AnyPath,
+    *,
+    board: str | None = None,
+    backend: str | None = None,
+    options: Iterable[str] = (),
+) -> Inspection:
+    """What a network needs, without running it; with a board, its plan there as well.
+
+    ``model``: a zoo id or the path of a .tflite. ``options``: as `ethos-u.optimise=Size`. A network
+    that does not run is looked at all the same: the inspection's ``error`` says why, ``missing``
+    lists every operator. Raises UsageError, and ModelFormatError for what is no network at all.
+    """
+    if board is not None:
+        return inspect_model(os.fspath(model), _one(model, board, backend, options))
+    if backend is not None or list(options):
+        raise UsageError("a backend needs a board", hint="name one")
+    return inspect_model(os.fspath(model), None)
+
+
+def build(
+    model: AnyPath,
+    *,
+    board: str,
+    backend: str | None = None,
+    options: Iterable[str] = (),
+    mlperf: str | None = None,
+    output: AnyPath | None = None,
+    progress: Reporter | None = None,
+) -> BuiltImage:
+    """Emit and build the firmware of a network for a board; ``output``: a folder to copy it to.
+
+    ``mlperf``: the benchmark of MLPerf Tiny whose form of uploads and results it takes.
+    Raises CompileError, ToolError, StorageError, UsageError.
+    """
+    job = _one(model, board, backend, options, mlperf=mlperf)
+    return build_to(job, None if output is None else Path(output), progress or Silent())
+
+
+def bench(
+    models: Sequence[AnyPath],
+    *,
+    boards: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    options: Iterable[str] = (),
+    place: Place | None = None,
+    mlperf: str | None = None,
+    settings: Settings | None = None,
+    runs_dir: AnyPath = "runs",
+    report: AnyPath | None = None,
+    progress: Reporter | None = None,
+) -> Outcome:
+    """Run every model on every target, keep the runs, and write the report where one is named.
+
+    ``boards`` empty: the default ones. ``backends`` empty: each board's own. ``place``: physical
+    boards on their models, or the vendors' simulators. A run that fails is stored as failed; the
+    outcome's ``error`` is why runs, or the report, could not be stored.
+
+    Raises UsageError, ConfigError and, when no network can be compiled at all, CompileError before
+    anything is run; Interrupted on Ctrl-C, with the outcome so far.
+    """
+    from npubench.bench.energy import check_power, with_power
+    from npubench.bench.flashing import require_boards
+
+    progress = progress or Silent()
+    how = settings or Settings()
+    names = [os.fspath(model) for model in models]
+    chosen = parse_settings(options)
+    if boards:
+        jobs = resolve_jobs(names, boards, backends, place=place, settings=chosen, mlperf=mlperf)
+    elif place is not None and place is not Place.MODEL:
+        raise UsageError(f"the place {place} needs a board", hint="name one with --board")
+    else:
+        jobs = default_jobs(names, backends, settings=chosen, mlperf=mlperf)
+        jobs, without = with_power(jobs, how)
+        for name in without:
+            text = "it has no virtual power: it is left out"
+            progress.event(Event(job=name, step="power", state="note", detail=text))
+    check_power([job.board for job in jobs], how)
+    require_boards(jobs, how)
+    outcome = run_matrix(jobs, how, runs_dir=Path(runs_dir), reporter=progress)
+    return outcome if report is None else _reported(outcome, Path(report), Path(runs_dir))
+
+
+def compare(
+    a: StoredRun | AnyPath,
+    b: StoredRun | AnyPath,
+    *,
+    runs_dir: AnyPath = "runs",
+    mix_evidence: bool = False,
+    rates_per_second: Sequence[float] = (),
+) -> Comparison:
+    """Run b against run a: each is a run, its id or the start of it, its path, or ``latest``.
+
+    Raises ResultError when there is no such run, or the two cannot be compared.
+    """
+    return compare_runs(
+        _run(a, runs_dir),
+        _run(b, runs_dir),
+        allow_mixed=mix_evidence,
+        rates_per_second=tuple(rates_per_second) or RATES_PER_SECOND,
+    )
+
+
+def load_runs(runs_dir: AnyPath = "runs") -> pd.DataFrame:
+    """Stored runs as a DataFrame, one row for each run and stage. Raises ResultError."""
+    from npubench.runs.frame import load_runs as load
+
+    return load(Path(runs_dir))
+
+
+def _one(
+    model: AnyPath,
+    board: str,
+    backend: str | None,
+    options: Iterable[str],
+    *,
+    mlperf: str | None = None,
+) -> Job:
+    (job,) = resolve_jobs(
+        [os.fspath(model)],
+        [board],
+        [backend] if backend else [],
+        settings=parse_settings(options),
+        mlperf=mlperf,
+    )
+    return job
+
+
+def _run(run: StoredRun | AnyPath, runs_dir: AnyPath) -> StoredRun:
+    return run if isinstance(run, StoredRun) else find_run(Path(runs_dir), os.fspath(run))
+
+
+def _reported(outcome: Outcome, path: Path, runs_dir: Path) -> Outcome:
+    """The outcome with its report, which never forgets: it shows all that the folder held before,
+    too. The runs are stored, so an error of the report is kept."""
+    from npubench.report.html import write_report
+
+    new = {run.record.run_id for run in outcome.stored}
+    try:
+        earlier = [run for run in list_runs(runs_dir).runs if run.record.run_id not in new]
+        page = write_report([*earlier, *outcome.stored], path)
+        return replace(outcome, report=page, earlier_count=len(earlier))
+    except NpubenchError as error:
+        return replace(outcome, error=outcome.error or error)

@@ -87,7 +87,8 @@ def build(
 @app.command(
     "quantize",
     help="Quantize a float Keras file or SavedModel to an int8 .tflite that `bench` takes.\n\n"
-    "SAMPLES is a .npy or .npz of representative inputs: a few hundred real ones, not noise.\n\n"
+    "SAMPLES is a .npy of representative inputs, or an .npz with an array for each of several "
+    "inputs by its name: a few hundred real ones, not noise.\n\n"
     "Example: npubench models quantize my.keras --samples inputs.npy --output my.tflite",
 )
 def quantize(

@@ -129,14 +129,14 @@ def test_samples_are_read_from_npy_and_npz(tmp_path: Path) -> None:
     np.save(tmp_path / "s.npy", values)
     np.savez(tmp_path / "s.npz", values)
     for name in ("s.npy", "s.npz"):
-        samples = read_samples(tmp_path / name)
+        samples = read_samples(tmp_path / name)[""]
         assert samples.dtype == np.float32
         assert np.array_equal(samples, values)
 
 
 def test_many_samples_are_thinned_evenly(tmp_path: Path) -> None:
     np.save(tmp_path / "s.npy", np.arange(5000, dtype=np.float32).reshape(-1, 1))
-    samples = read_samples(tmp_path / "s.npy")
+    samples = read_samples(tmp_path / "s.npy")[""]
     assert len(samples) == MAX_SAMPLES
     assert (samples[0, 0], samples[-1, 0]) == (0.0, 4999.0)
 
@@ -158,9 +158,15 @@ def test_useless_samples_are_refused(tmp_path: Path, values: Any, message: str) 
 
 
 def test_files_that_are_no_samples_are_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "two.npz", np.zeros((1, 1)), np.zeros((1, 1)))
-    with pytest.raises(ConfigError, match="2 arrays"):
+    np.savez(tmp_path / "two.npz", a=np.zeros((3, 1)), b=np.zeros((2, 1)))
+    with pytest.raises(ConfigError, match=r"different numbers of samples \(a: 3, b: 2\)"):
         read_samples(tmp_path / "two.npz")
+    np.savez(tmp_path / "bad.npz", a=np.zeros((3, 1)), b=np.full((3, 1), np.inf))
+    with pytest.raises(ConfigError, match="b: samples hold NaN or infinity"):
+        read_samples(tmp_path / "bad.npz")
+    np.savez(tmp_path / "none.npz")
+    with pytest.raises(ConfigError, match="no array"):
+        read_samples(tmp_path / "none.npz")
     with pytest.raises(ConfigError, match="No such file"):
         read_samples(tmp_path / "none.npy")
     for junk in (b"", b"junk", b"PK\x03\x04junk", b"\x93NUMPY\x01\x00"):
@@ -270,6 +276,52 @@ def test_keras_files_and_saved_models_become_int8(
     assert kinds[0][0] == "CONV_2D"
     assert "FULLY_CONNECTED" in kinds[0]
     assert not {"QUANTIZE", "DEQUANTIZE", "SHAPE", "MUL"} & set(kinds[0])
+
+
+MAKE_TWO_INPUTS = """
+import sys
+from tensorflow import keras
+keras.utils.set_random_seed(1)
+layers = keras.layers
+image = keras.Input((6, 6, 2), name="image")
+extra = keras.Input((3,), name="extra")
+x = layers.Concatenate()([layers.Flatten()(layers.Conv2D(4, 3)(image)), extra])
+model = keras.Model([image, extra], [layers.Dense(5, name="a")(x), layers.Dense(2, name="b")(x)])
+model.save(sys.argv[1] + "/two.keras")
+model.export(sys.argv[1] + "/two")
+"""
+
+
+@needs_tensorflow
+def test_a_network_with_two_inputs_is_quantized(tmp_path: Path) -> None:
+    """By the inputs' names, whatever their order in the file; each has its own scale."""
+    subprocess.run(
+        [sys.executable, "-c", MAKE_TWO_INPUTS, str(tmp_path)],
+        check=True,
+        capture_output=True,
+        env={"KERAS_HOME": str(tmp_path / "keras"), "CUDA_VISIBLE_DEVICES": "-1"},
+        cwd=tmp_path,
+    )
+    images = mixed_samples((6, 6, 2), count=8, low=-1.0, high=1.0, seed=1)
+    extras = mixed_samples((3,), count=8, low=-10.0, high=10.0, seed=2)
+    np.savez(tmp_path / "s.npz", extra=extras, image=images)
+    for source in ("two.keras", "two"):
+        done = quantize_saved(tmp_path / source, tmp_path / "s.npz", tmp_path / "out.tflite")
+        _, graph = load_tflite(done.path)
+        scales = {
+            tuple(graph.tensor(index).shape): graph.tensor(index).quantization
+            for index in graph.inputs
+        }
+        assert set(scales) == {(1, 6, 6, 2), (1, 3)}
+        for shape, span in (((1, 6, 6, 2), 2), ((1, 3), 20)):
+            quantization = scales[shape]
+            assert quantization is not None
+            assert quantization.scale == pytest.approx(span / 255, rel=1e-5)
+        assert len(graph.outputs) == 2
+        assert done.samples_count == 8
+    np.savez(tmp_path / "wrong.npz", picture=images, extra=extras)
+    with pytest.raises(ConfigError, match="inputs are image, extra"):
+        quantize_saved(tmp_path / "two.keras", tmp_path / "wrong.npz", tmp_path / "out.tflite")
 
 
 @needs_tensorflow

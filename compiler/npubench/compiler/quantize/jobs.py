@@ -46,7 +46,7 @@ def _zoo(job: dict[str, Any]) -> dict[str, Any]:
 def _saved(job: dict[str, Any]) -> dict[str, Any]:
     """Quantize a user's float model: ``model``, ``samples``, ``out``, ``per_channel_dense``."""
     from npubench.compiler.quantize.keras import import_tensorflow, quantize_file
-    from npubench.compiler.quantize.samples import read_samples
+    from npubench.compiler.quantize.samples import read_samples, samples_count
 
     samples = read_samples(Path(job["samples"]))
     tensorflow = import_tensorflow()
@@ -54,7 +54,7 @@ def _saved(job: dict[str, Any]) -> dict[str, Any]:
         Path(job["model"]), samples, per_channel_dense=bool(job["per_channel_dense"])
     )
     Path(job["out"]).write_bytes(data)
-    return {"tensorflow": tensorflow.__version__, "samples": len(samples)}
+    return {"tensorflow": tensorflow.__version__, "samples": samples_count(samples)}
 
 
 _JOBS = {"zoo": _zoo, "saved": _saved}

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.compiler.quantize.samples import Samples
 from npubench.core.errors import CompileError, ConfigError, ToolMissing, UsageError
 
 EXTRA_HINT = "install TensorFlow, which only quantization needs: pip install 'npubench[train]'"
-SINGLE_HINT = "export a functional model from one input tensor to one output tensor"
+BORDER_HINT = "export a functional model, whose inputs and outputs are tensors"
+NAMES_HINT = "numpy.savez('samples.npz', name=array, ...): an array for each input, by its name"
 LOAD_HINT = "save it again with the TensorFlow version that is installed here"
 
 
@@ -43,37 +45,40 @@ def import_tensorflow() -> Any:
 
 def quantize_keras(
     model: KerasModel,
-    representative: NDArray[np.float32],
+    representative: NDArray[np.float32] | Samples,
     *,
     batch: int | None = 1,
     per_channel_dense: bool = False,
 ) -> bytes:
-    """Quantize a Keras model with one input to a full-integer .tflite: int8 in and out.
+    """Quantize a Keras model to a full-integer .tflite: int8 in and out, inputs in their order.
 
-    ``representative`` is (samples, ...) in the model's input units; its ranges become the
-    activations' scales. Convolutions are per channel, dense layers per tensor unless
-    ``per_channel_dense``. With ``batch=None`` the converter leaves the batch size free and keeps
+    ``representative`` is (samples, ...) in the model's input units, of several inputs by their
+    names (``Samples``); its ranges become the activations' scales. Convolutions are per channel,
+    dense layers per tensor unless ``per_channel_dense``. With ``batch=None`` the converter leaves the batch size free and keeps
     reshapes that a fixed one lets it fold away. Raises CompileError when TensorFlow cannot do it,
     ConfigError when model and samples do not match.
     """
     import_tensorflow()
     inputs, outputs = list(model.inputs or ()), list(model.outputs or ())
-    if len(inputs) != 1 or len(outputs) != 1:
+    if not inputs or not outputs:
         raise ConfigError(
-            f"the model has {len(inputs)} inputs and {len(outputs)} outputs, "
-            "exactly one of each can be quantized",
-            hint=SINGLE_HINT,
+            f"the model has {len(inputs)} inputs and {len(outputs)} outputs", hint=BORDER_HINT
         )
-    shape = _checked_shape(tuple(inputs[0].shape)[1:], representative)
+    names = [str(getattr(item, "name", "")) for item in inputs]
+    chosen = _in_order(names, representative)
+    shapes = [
+        _checked_shape(tuple(item.shape)[1:], samples)
+        for item, samples in zip(inputs, chosen, strict=True)
+    ]
 
-    def infer(values: Any) -> Any:
-        return model(values, training=False)
+    def infer(*values: Any) -> Any:
+        return model(values[0] if len(values) == 1 else list(values), training=False)
 
-    return _convert(infer, shape, representative, batch, per_channel_dense)
+    return _convert(infer, names, shapes, chosen, batch, per_channel_dense)
 
 
 def quantize_file(
-    path: Path, representative: NDArray[np.float32], *, per_channel_dense: bool = False
+    path: Path, representative: NDArray[np.float32] | Samples, *, per_channel_dense: bool = False
 ) -> bytes:
     """Quantize a Keras file (.keras, .h5) or a SavedModel folder in this process.
 
@@ -97,7 +102,10 @@ def quantize_file(
 
 
 def _quantize_saved_model(
-    tensorflow: Any, path: Path, representative: NDArray[np.float32], per_channel_dense: bool
+    tensorflow: Any,
+    path: Path,
+    representative: NDArray[np.float32] | Samples,
+    per_channel_dense: bool,
 ) -> bytes:
     try:
         loaded = tensorflow.saved_model.load(str(path))
@@ -113,29 +121,53 @@ def _quantize_saved_model(
             hint="export it with model.export('folder')",
         )
     inputs = signature.structured_input_signature[1]
-    if len(inputs) != 1 or len(signature.structured_outputs) != 1:
+    if not inputs or not signature.structured_outputs:
         raise ConfigError(
-            f"{path} has {len(inputs)} inputs and {len(signature.structured_outputs)} outputs, "
-            "exactly one of each can be quantized",
-            hint=SINGLE_HINT,
+            f"{path} has {len(inputs)} inputs and {len(signature.structured_outputs)} outputs",
+            hint=BORDER_HINT,
         )
-    ((keyword, spec),) = inputs.items()
-    shape = _checked_shape(tuple(spec.shape)[1:], representative)
+    names = list(inputs)
+    chosen = _in_order(names, representative)
+    shapes = [
+        _checked_shape(tuple(spec.shape)[1:], samples)
+        for spec, samples in zip(inputs.values(), chosen, strict=True)
+    ]
 
-    def infer(values: Any) -> Any:
-        return next(iter(signature(**{keyword: values}).values()))
+    def infer(*values: Any) -> Any:
+        found = tuple(signature(**dict(zip(names, values, strict=True))).values())
+        return found[0] if len(found) == 1 else found
 
-    return _convert(infer, shape, representative, 1, per_channel_dense)
+    return _convert(infer, names, shapes, chosen, 1, per_channel_dense)
+
+
+def _in_order(
+    names: Sequence[str], representative: NDArray[np.float32] | Samples
+) -> list[NDArray[np.float32]]:
+    """The samples of every input, in the model's order. Raises ConfigError."""
+    if not isinstance(representative, Mapping):
+        representative = {"": representative}
+    if len(names) == 1 and len(representative) == 1:
+        return list(representative.values())
+    if set(names) == set(representative):
+        return [representative[name] for name in names]
+    positions = [f"arr_{index}" for index in range(len(names))]
+    if set(positions) == set(representative):  # numpy.savez without names
+        return [representative[name] for name in positions]
+    found = ", ".join(name or "one array without a name" for name in representative)
+    raise ConfigError(
+        f"the model's inputs are {', '.join(names)}, the samples are of {found}", hint=NAMES_HINT
+    )
 
 
 def _convert(
-    infer: Callable[[Any], Any],
-    shape: tuple[int, ...],
-    representative: NDArray[np.float32],
+    infer: Callable[..., Any],
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    representative: Sequence[NDArray[np.float32]],
     batch: int | None,
     per_channel_dense: bool,
 ) -> bytes:
-    """Freeze ``infer`` for one input of (batch, *shape) and convert it.
+    """Freeze ``infer`` for inputs of (batch, *shape) and convert it.
 
     Variables are frozen first: the converter's own way leaves Keras 3's variables as resources.
     """
@@ -144,15 +176,20 @@ def _convert(
         convert_variables_to_constants_v2,
     )
 
-    spec = tensorflow.TensorSpec((batch, *shape), tensorflow.float32, name="input")
+    specs = [
+        tensorflow.TensorSpec(
+            (batch, *shape), tensorflow.float32, name="input" if len(names) == 1 else name
+        )
+        for name, shape in zip(names, shapes, strict=True)
+    ]
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
-        for sample in representative:
-            yield [sample[np.newaxis]]
+        for together in zip(*representative, strict=True):
+            yield [sample[np.newaxis] for sample in together]
 
     try:
         with _quiet():
-            concrete = tensorflow.function(infer, input_signature=[spec]).get_concrete_function()
+            concrete = tensorflow.function(infer, input_signature=specs).get_concrete_function()
             frozen = convert_variables_to_constants_v2(concrete)
             converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([frozen])
             converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]

@@ -54,9 +54,9 @@ def quantize_keras(
 
     ``representative`` is (samples, ...) in the model's input units, of several inputs by their
     names (``Samples``); its ranges become the activations' scales. Convolutions are per channel,
-    dense layers per tensor unless ``per_channel_dense``. With ``batch=None`` the converter leaves the batch size free and keeps
-    reshapes that a fixed one lets it fold away. Raises CompileError when TensorFlow cannot do it,
-    ConfigError when model and samples do not match.
+    dense layers per tensor unless ``per_channel_dense``. With ``batch=None`` the converter leaves
+    the batch size free and keeps reshapes that a fixed one lets it fold away. Raises CompileError
+    when TensorFlow cannot do it, ConfigError when model and samples do not match.
     """
     import_tensorflow()
     inputs, outputs = list(model.inputs or ()), list(model.outputs or ())

@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_does_not_lose_the_image(
     firmware = SimpleNamespace(elf=image, map=image, project_dir=tmp_path / "project")
     monkeypatch.setattr(prepare, "build_image", lambda *_: SimpleNamespace(firmware=firmware))
     with pytest.raises(StorageError) as caught:
-        build("kws", "qemu-m4", None, tmp_path / "file" / "out", False)
+        build("kws", "qemu-m4", output=tmp_path / "file" / "out", as_json=False)
     assert str(image) in caught.value.hint
 
 

@@ -275,6 +275,7 @@ def test_samples_come_in_real_time_and_no_faster() -> None:
 
 def test_a_link_leads_to_the_pty_and_goes_again(tmp_path: Path) -> None:
     link = tmp_path / "shield"
+    link.symlink_to(tmp_path / "left by one that was killed")
     with serve("lpm01a-sim", seconds=60, pty=link) as (_, simulator):
         assert str(link.resolve()) == str(Path(simulator.address).resolve())
         with (

@@ -53,6 +53,9 @@ def serve(
     simulator = kind.make(feed)
     if port is not None:
         simulator.serve_on(lambda: TcpPort(port))
+    if pty is not None and pty.is_symlink() and not pty.exists():
+        # Left by a simulator that was killed: it leads nowhere.
+        pty.unlink()
     if pty is not None and (pty.exists() or pty.is_symlink()):
         raise UsageError(f"{pty} is there already", hint="choose a path that is free")
     with simulator:

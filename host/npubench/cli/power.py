@@ -192,7 +192,7 @@ def capture(
 
 @app.command(
     "import",
-    help="Import a capture of another program (tables of any dialect, .ppk2, .jls) into a new folder, for "
+    help="Import a capture of another program (any table, .ppk2, .jls) into a new folder, for "
     "power view. What can be read in two ways is refused.\n\n"
     "Example: npubench power import export.csv -o my-capture --unit mA",
 )

@@ -119,6 +119,16 @@ class Npu(_Part):
     config: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
+class StandIn(_Part):
+    """The emulated board on which this physical one's network runs with `--on-model`, where no
+    register model boots its own image. ``config``: entries of the NPU's table that the emulated
+    system wants instead; ``note`` says what the place of the part is taken by, and how far."""
+
+    board: BoardId
+    config: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    note: str
+
+
 class Sdk(_Part):
     """The vendor's PlatformIO platform that builds the board's project, where ours cannot: its
     start-up, linker files and compiler. ``board`` is its name for the board."""
@@ -220,6 +230,7 @@ class Board(_Part):
     flash: Flash | None = None
     sdk: Sdk | None = None
     npu: Npu | None = None
+    stand_in: StandIn | None = None
     power: PowerModel | None = None
     clock_tolerance_ppm: int = 10_000
     status: Status
@@ -248,6 +259,11 @@ class Board(_Part):
         """Whether this is a physical board as played by its model (emulators/board_model), where
         the cycle counter counts instructions."""
         return self.kind == "emulated" and self.emulator is None
+
+    @property
+    def is_stood_in(self) -> bool:
+        """Whether an emulated board runs in the place of this physical one."""
+        return self.kind == "emulated" and self.stand_in is not None
 
     @property
     def default_backend(self) -> str:

@@ -70,7 +70,7 @@ class Target:
 
 def own_place(board: Board) -> Place:
     """Where a board runs as it is: a model too says so itself."""
-    if board.is_model:
+    if board.is_model or board.is_stood_in:
         return Place.MODEL
     return Place.PHYSICAL if board.kind == "physical" else Place.EMULATED
 

@@ -32,12 +32,17 @@ EVENTS: Final[Mapping[int, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """Clocks in Hz and cycles per instruction, low and high."""
+    """Clocks in Hz and cycles per instruction, low and high.
+
+    ``npu_high_ratio``: the NPU's cycles with the slowest memories that the part may have, over
+    those with the fastest; 1 where only one system is described.
+    """
 
     cpu_hz: int
     npu_hz: float
     cpi_low: float
     cpi_high: float
+    npu_high_ratio: float = 1.0
 
     def us(self, instructions: float, npu_cycles: float) -> tuple[float, float]:
         """The time that so many instructions and NPU cycles, one after the other, take: at least
@@ -45,7 +50,7 @@ class Clocks:
         npu_us = npu_cycles * 1e6 / self.npu_hz
         return (
             instructions * self.cpi_low * 1e6 / self.cpu_hz + npu_us,
-            instructions * self.cpi_high * 1e6 / self.cpu_hz + npu_us,
+            instructions * self.cpi_high * 1e6 / self.cpu_hz + npu_us * self.npu_high_ratio,
         )
 
 
@@ -63,9 +68,13 @@ def clocks_of(board: Board, npu: Mapping[str, object]) -> Clocks | None:
             f"board {board.id}: cpu.hz, cpu.cpi_low and cpu.cpi_high are needed beside an NPU model"
         )
     details = npu.get("details")
-    npu_hz = details.get("npu_hz") if isinstance(details, dict) else None
+    told = details if isinstance(details, dict) else {}
     return Clocks(
-        cpu_hz=cpu.hz, npu_hz=float(npu_hz or cpu.hz), cpi_low=cpu.cpi_low, cpi_high=cpu.cpi_high
+        cpu_hz=cpu.hz,
+        npu_hz=float(told.get("npu_hz") or cpu.hz),
+        cpi_low=cpu.cpi_low,
+        cpi_high=cpu.cpi_high,
+        npu_high_ratio=float(told.get("npu_cycles_high_ratio", 1.0)),
     )
 
 

@@ -46,18 +46,18 @@ def test_options_reach_vela_and_the_record(tmp_path: Path) -> None:
     path = CHECKOUT / "models" / "kws" / "kws.tflite"
     data, graph = load_tflite(path)
     fast = BACKEND.compile(graph, data, BOARD)
-    small = BACKEND.with_options({"optimise": "size"}).compile(graph, data, BOARD)
+    small = BACKEND.configured({"optimise": "size"}).compile(graph, data, BOARD)
     assert small.arena.size_bytes < fast.arena.size_bytes
     assert sum(e.cycles for e in small.estimates) > sum(e.cycles for e in fast.estimates)
     details = small.npu["details"]
     assert isinstance(details, dict)
-    assert details["options"] == "optimise=Size"
-    legacy = BACKEND.with_options({"core": "legacy"}).compile(graph, data, BOARD)
+    assert details["optimise"] == "Size"
+    legacy = BACKEND.configured({"core": "legacy"}).compile(graph, data, BOARD)
     assert legacy.artifact != fast.artifact
     assert "legacy core" in str(legacy.npu["details"])
     ini = tmp_path / "mine.ini"
     ini.write_text((CHECKOUT / "boards/qemu-m55-u55/vela.ini").read_text().replace("32e6", "64e6"))
-    mine = BACKEND.with_options({"config": str(ini), "memory_mode": "Sram_Only"})
+    mine = BACKEND.configured({"config": str(ini), "memory_mode": "Sram_Only"})
     plan = mine.compile(graph, data, BOARD)
     details = plan.npu["details"]
     assert isinstance(details, dict)
@@ -67,7 +67,7 @@ def test_options_reach_vela_and_the_record(tmp_path: Path) -> None:
 def test_an_arena_cache_is_a_limit_that_vela_plans_for() -> None:
     data, graph = load_tflite(CHECKOUT / "models" / "ic" / "ic.tflite")
     free = BACKEND.compile(graph, data, BOARD)
-    held = BACKEND.with_options({"arena_cache": "0x8000"}).compile(graph, data, BOARD)
+    held = BACKEND.configured({"arena_cache": "0x8000"}).compile(graph, data, BOARD)
     assert held.arena.size_bytes < free.arena.size_bytes
 
 
@@ -91,7 +91,7 @@ def test_what_an_option_cannot_be_is_refused(values: dict[str, str], words: str)
 def test_a_section_that_is_not_there_is_named() -> None:
     data, graph = load_tflite(CHECKOUT / "models" / "digits" / "digits.tflite")
     with pytest.raises(NpubenchError, match="No_Such"):
-        BACKEND.with_options({"memory_mode": "No_Such"}).compile(graph, data, BOARD)
+        BACKEND.configured({"memory_mode": "No_Such"}).compile(graph, data, BOARD)
 
 
 # --- what Vela says and writes -------------------------------------------------------------------

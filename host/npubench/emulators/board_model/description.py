@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from npubench.boards import Board
 from npubench.core.errors import ConfigError, UsageError
 from npubench.core.paths import data_root
+from npubench.emulators.stand_in import stood_in
 
 FILE = "registers.toml"
 _FIELD = re.compile(
@@ -201,13 +202,16 @@ def registers_path(board_id: str) -> Path:
 
 
 def has_model(board: Board) -> bool:
-    """Whether the board can be played by a model."""
+    """Whether the board can be played by a model of its registers."""
     return registers_path(board.id).is_file()
 
 
 def on_model(board: Board) -> Board:
     """A physical board as its model plays it: emulated, counting instructions; the image and its
-    build are those of the board. Raises UsageError when it has no model."""
+    build are those of the board. A board with a stand-in is played by that, which has the part's
+    NPU, clocks and memories but an image of its own. Raises UsageError when it has neither."""
+    if board.stand_in is not None:
+        return stood_in(board)
     if not has_model(board):
         raise UsageError(
             f"{board.id} has no model: there is no {FILE} beside its board.toml",

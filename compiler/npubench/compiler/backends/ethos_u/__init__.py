@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 from npubench.boards import Board
 from npubench.compiler.analyze import analyze
 from npubench.compiler.arena import plan_arena
+from npubench.compiler.backends import Option
 from npubench.compiler.backends.cpu import check_memory
 from npubench.compiler.backends.ethos_u.choice import Choice, choose
 from npubench.compiler.backends.ethos_u.options import (
+    OPTIONS,
     EthosUOptions,
     VelaSettings,
     parse_options,
@@ -63,11 +65,16 @@ class EthosUBackend:
     """Splits a network between the NPU and the CPU as Vela decides."""
 
     name: str = "ethos-u"
-    options: EthosUOptions = field(default_factory=EthosUOptions)
+    chosen: EthosUOptions = field(default_factory=EthosUOptions)
 
-    def with_options(self, values: Mapping[str, str]) -> EthosUBackend:
-        """This backend with options from text. Raises UsageError for what it does not know."""
-        return replace(self, options=parse_options(values))
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """All that may be set."""
+        return OPTIONS
+
+    def configured(self, values: Mapping[str, str]) -> EthosUBackend:
+        """This backend with some options set. Raises UsageError for a value that cannot be."""
+        return replace(self, chosen=parse_options(values))
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Compile for the NPU of ``board``, whose file says for which accelerator and memories.
@@ -75,9 +82,9 @@ class EthosUBackend:
         Raises ToolMissing without Vela, UnsupportedOp for an operator that neither the NPU nor a
         kernel runs, DoesNotFit when weights or arena exceed their region.
         """
-        asked = settings_of(board, self.options)
+        asked = settings_of(board, self.chosen)
         memory_system_of(asked)  # refuses what the file lacks, by name and before Vela
-        choice = choose(graph, model, asked, self.options.core)
+        choice = choose(graph, model, asked, self.chosen.core)
         settings, result, split = choice.settings, choice.result, choice.split
         steps, constants = _steps(graph, split, board.cpu.kernels)
         own_fast = has_own_fast_memory(settings)
@@ -90,7 +97,7 @@ class EthosUBackend:
             artifact=result.model,
             artifact_sha256=hashlib.sha256(result.model).hexdigest(),
             fallbacks=_fallbacks(graph, split, result),
-            estimates=_estimates(split, result, settings),
+            estimates=_estimates(split, result, settings, memory_system_of(settings)),
             driver=DRIVER if split.segments else "none",
             extra_files=(
                 _files(split, fast_offset_bytes if own_fast else None, settings)
@@ -98,7 +105,7 @@ class EthosUBackend:
                 else {}
             ),
             defines={"NB_NPU": "1"} if split.segments else {},
-            npu=_record(graph, choice, self.options),
+            npu=_record(graph, choice),
         )
         check_memory(graph, plan, board)
         return plan
@@ -279,14 +286,13 @@ def _fallbacks(graph: Graph, split: Partition, result: VelaResult) -> tuple[Fall
 
 
 def _estimates(
-    split: Partition, result: VelaResult, settings: VelaSettings
+    split: Partition, result: VelaResult, settings: VelaSettings, system: MemorySystem
 ) -> tuple[Estimate, ...]:
     """What the timing core expects of each operator on the NPU."""
     from npubench.compiler.backends.ethos_u.estimate import job_estimates, operators_by_offset
     from npubench.npu.ethosu.config import accelerator
 
     streams = operators_by_offset(result.debug)
-    system = memory_system_of(settings)
     return tuple(
         estimate
         for number, segment in enumerate(split.segments)
@@ -311,7 +317,7 @@ def memory_system_of(settings: VelaSettings) -> MemorySystem:
     )
 
 
-def _record(graph: Graph, choice: Choice, options: EthosUOptions) -> dict[str, object]:
+def _record(graph: Graph, choice: Choice) -> dict[str, object]:
     """What run.json says of the NPU."""
     from npubench.npu.ethosu.config import accelerator
 
@@ -339,14 +345,22 @@ def _record(graph: Graph, choice: Choice, options: EthosUOptions) -> dict[str, o
             "peak_macs_per_cycle": model.macs,
             "jobs": len(split.segments),
             "npu_macs": on_npu,
+            **_high(choice, settings),
             **({"remarks": "; ".join(choice.remarks)} if choice.remarks else {}),
-            **({"options": _told(options)} if options.changed else {}),
         },
     }
 
 
-def _told(options: EthosUOptions) -> str:
-    return ",".join(f"{name}={value}" for name, value in options.changed.items())
+def _high(choice: Choice, settings: VelaSettings) -> dict[str, float]:
+    """How many times the cycles take with the slowest memories that the part may have."""
+    if not settings.system_config_high or not choice.split.segments:
+        return {}
+    slow = replace(settings, system_config=settings.system_config_high)
+    low, high = (
+        sum(item.cycles for item in _estimates(choice.split, choice.result, settings, system))
+        for system in (memory_system_of(settings), memory_system_of(slow))
+    )
+    return {"npu_cycles_high_ratio": round(max(1.0, high / low), 6)}
 
 
 BACKEND = EthosUBackend()

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from npubench.boards import Board
+from npubench.compiler.backends import Option
 from npubench.core.errors import ConfigError, UsageError
 from npubench.core.paths import data_root
 
 Optimise = Literal["Performance", "Size"]
 Core = Literal["auto", "default", "legacy"]
+HIGH: Final = "system_config_high"
 ARENA_CACHE_LIMIT_BYTES: Final = 1 << 32
 
 
@@ -21,7 +23,8 @@ class VelaSettings:
     """What a network is compiled for. ``config_file`` holds both named sections.
 
     ``arena_cache_bytes``: None leaves it to the memory mode. ``ignored``: operators that stay on
-    the CPU, by their names in the .tflite.
+    the CPU, by their names in the .tflite. ``system_config_high``: the section with the slowest
+    memories that the part may have, for the upper end of modelled times; empty where one is known.
     """
 
     accelerator: str
@@ -32,6 +35,7 @@ class VelaSettings:
     arena_cache_bytes: int | None = None
     legacy: bool = False
     ignored: tuple[str, ...] = ()
+    system_config_high: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,36 +55,37 @@ class EthosUOptions:
     config: Path | None = None
     core: Core = "auto"
 
-    @property
-    def changed(self) -> dict[str, str]:
-        """Options that differ from the default, as text, sorted."""
-        default = EthosUOptions()
-        return {
-            name: str(getattr(self, name))
-            for name in sorted(OPTIONS)
-            if getattr(self, name) != getattr(default, name)
-        }
 
-
-OPTIONS: Final[Mapping[str, str]] = {
-    "optimise": "Performance or Size: what Vela plans for",
-    "arena_cache": "bytes of fast memory that Vela may count on",
-    "memory_mode": "a [Memory_Mode.*] section of the configuration file",
-    "system_config": "a [System_Config.*] section of the configuration file",
-    "config": "a vela.ini of your own",
-    "core": "default, legacy, or auto: the legacy core where the default one miscompiles",
-}
-"""Each option's meaning, for help and refusals."""
+OPTIONS: Final = (
+    Option(
+        name="optimise",
+        help="what Vela plans for",
+        default="Performance",
+        choices=get_args(Optimise),
+    ),
+    Option(name="arena_cache", help="bytes of fast memory that Vela may count on", default=""),
+    Option(name="memory_mode", help="a [Memory_Mode.*] section of the configuration", default=""),
+    Option(
+        name="system_config", help="a [System_Config.*] section of the configuration", default=""
+    ),
+    Option(name="config", help="a vela.ini of your own", default=""),
+    Option(
+        name="core",
+        help="Vela's compiler: auto takes the legacy one where the default one miscompiles",
+        default="auto",
+        choices=get_args(Core),
+    ),
+)
 
 
 def parse_options(values: Mapping[str, str]) -> EthosUOptions:
     """Options from text. Raises UsageError for an unknown name or a value out of its range."""
+    known = {option.name for option in OPTIONS}
     for name in values:
-        if name not in OPTIONS:
+        if name not in known:
             raise UsageError(
                 f"backend ethos-u has no option {name!r}",
-                hint="its options: "
-                + "; ".join(f"{key} ({what})" for key, what in OPTIONS.items()),
+                hint="its options: " + ", ".join(f"{o.name} ({o.help})" for o in OPTIONS),
             )
     chosen: dict[str, Any] = {name: _value(name, text) for name, text in values.items()}
     return EthosUOptions(**chosen)
@@ -143,4 +148,7 @@ def settings_of(board: Board, options: EthosUOptions | None = None) -> VelaSetti
         optimise=chosen.optimise or "Performance",
         arena_cache_bytes=chosen.arena_cache,
         legacy=chosen.core == "legacy",
+        system_config_high=(
+            "" if chosen.system_config or chosen.config else str(npu.config.get(HIGH, ""))
+        ),
     )

@@ -314,7 +314,7 @@ def test_an_npu_without_its_tool_names_the_way_out(monkeypatch: pytest.MonkeyPat
         def compile(self, *_: object) -> object:
             raise ToolMissing("vendorc is not installed", hint="install it: pip install vendorc")
 
-    monkeypatch.setattr("npubench.compiler.compiled.load_backend", lambda _: Absent())
+    monkeypatch.setattr("npubench.compiler.compiled.configured_backend", lambda *_: Absent())
     (job,) = resolve_jobs([MODEL], ["max78000fthr"], ["cpu"])
     with pytest.raises(ToolMissing) as error:
         compile_network(read_network(job.model), job.board, "absent")

@@ -125,7 +125,9 @@ def boot(
     from npubench.emulators.board_model.description import has_model, played
 
     job = one_job(model, board, backend, settings, mlperf=mlperf)
-    if job.board.kind == "physical" and not (has_model(job.board) or job.board.hosted):
+    if job.board.kind == "physical" and not (
+        has_model(job.board) or job.board.stand_in or job.board.hosted
+    ):
         raise UsageError(
             f"{board} is a physical board without a model: it cannot be booted here",
             hint=f"flash it: npubench flash {model} --board {board}",

@@ -91,6 +91,8 @@ def boots(board: Board) -> str:
         return "as a process"
     if board.emulator is not None:
         return f"QEMU {board.emulator.machine.partition(',')[0]}"
+    if board.stand_in is not None:
+        return f"its NPU, clocks and memories on `{board.stand_in.board}`"
     if has_model(board):
         return "the very image, on a model of the board"
     if board.status.cpu == "port-emulated":

@@ -10,9 +10,10 @@ import numpy as np
 
 from npubench.compiler.backends.ethos_u.output import JobTensors, VelaModel, job_tensors, read_vela
 from npubench.npu.ethosu.config import accelerator
-from npubench.npu.ethosu.device import RING_JOB, RING_RESET, Command, Device, Register, Window
+from npubench.npu.ethosu.device import RING_JOB, RING_RESET, Device, Window
 from npubench.npu.ethosu.memory_system import read_memory_system
 from npubench.npu.ethosu.payload import parse_payload
+from npubench.npu.ethosu.registers import Command, Register
 from support.vela_in_process import CONFIG, compile_network
 
 BASE = 0x60000000
@@ -86,6 +87,8 @@ class Bench:
             struct.pack_into("<Q", self.page, register, value)
         write(Register.QSIZE, len(raw))
         write(Register.REGIONCFG, REGIONS_AS_SHARED_SRAM)
+        for index in range(4):
+            write(Register.AXI_LIMIT + 4 * index, 0x0F1F0000)
         write(Register.PMCR, 7)
         for index, event in enumerate(events):
             write(Register.PMEVTYPER + 4 * index, event)

@@ -19,6 +19,8 @@ from npubench.boards import Board
 from npubench.core.errors import ConfigError
 from npubench.core.paths import data_root
 from npubench.core.tool import own_python
+from npubench.npu.ethosu.config import accelerator
+from npubench.npu.ethosu.registers import power_on_words
 from npubench.npu.ethosu.supervisor import ANSWER_FIFO, REQUEST_FIFO, Configuration
 from npubench.transport.failure import DeviceEnded
 from npubench.transport.interface import Transport
@@ -63,6 +65,7 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
     ):
         configuration = configuration_of(board, memory_fd=memory.fileno())
         os.ftruncate(memory.fileno(), configuration.memory_bytes)
+        _power_up(memory.fileno(), configuration)
         folder = Path(name)
         for fifo in (REQUEST_FIFO, ANSWER_FIFO):
             os.mkfifo(folder / fifo, 0o600)
@@ -83,6 +86,13 @@ def virtual_npu(board: Board) -> Iterator[VirtualNpu]:
                 memory_path=f"/dev/fd/{memory.fileno()}",
                 folder=folder,
             )
+
+
+def _power_up(memory_fd: int, configuration: Configuration) -> None:
+    """Registers as after power-up, before the guest begins: they read so without a doorbell."""
+    page = configuration.registers - configuration.memory_base
+    for offset, value in power_on_words(accelerator(configuration.accelerator)).items():
+        os.pwrite(memory_fd, value.to_bytes(4, "little"), page + offset)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from npubench.npu.ethosu.config import ACCELERATORS
-from npubench.npu.ethosu.device import GONE, RING_JOB, Command, Register, Status
+from npubench.npu.ethosu.device import GONE, RING_JOB
 from npubench.npu.ethosu.isa import Cmd0
+from npubench.npu.ethosu.registers import Channel, Command, Register, Status
 from support.npu_device import ARENA, BASE, END, Bench, Job, compile_job
 from support.vela_in_process import CHECKOUT, Reference
 
@@ -109,10 +110,39 @@ def test_counters_add_up_until_they_are_reset(job: Job, case: tuple[bytes, bytes
 
 def test_a_counter_that_is_off_stays_still(job: Job, case: tuple[bytes, bytes]) -> None:
     bench = Bench()
+    bench.load(job, case[0])
+    bench.start(job.words)
+    once = bench.device.read(Register.PMCCNTR)
+    assert once
+    bench.device.write(Register.PMCNTENCLR, 1 << 31)
+    bench.device.write(Register.CMD, Command.RUN)
+    bench.device.ring(RING_JOB)
+    assert bench.device.read(Register.PMCCNTR) == once
+    assert bench.device.read(Register.PMCNTENSET) & 0x8000_000F == 0xF
+
+
+def test_a_counter_that_is_switched_off_and_on_again_counts(
+    job: Job, case: tuple[bytes, bytes]
+) -> None:
+    bench = Bench()
     bench.device.write(Register.PMCNTENCLR, 0xFFFFFFFF)
     bench.load(job, case[0])
     bench.start(job.words)
-    assert bench.device.read(Register.PMCCNTR) == 0
+    assert bench.device.read(Register.PMCCNTR) > 0
+
+
+def test_counters_can_be_set(job: Job, case: tuple[bytes, bytes]) -> None:
+    bench = Bench()
+    bench.load(job, case[0])
+    bench.start(job.words)
+    once = bench.device.read(Register.PMCCNTR)
+    bench.device.write(Register.PMCCNTR, 1000)
+    bench.device.write(Register.PMEVCNTR, 0xFFFFFFFF)
+    bench.device.write(Register.CMD, Command.RUN)
+    bench.device.ring(RING_JOB)
+    assert bench.device.read(Register.PMCCNTR) == 1000 + once
+    assert bench.device.read(Register.PMEVCNTR) < once
+    assert bench.device.read(Register.PMOVSSET) & 0x8000_000F == 1
 
 
 def test_each_of_a_hundred_flipped_bits_is_seen_or_harmless(
@@ -146,7 +176,12 @@ def test_each_of_a_hundred_flipped_bits_is_seen_or_harmless(
 
 def test_a_region_out_of_range_is_a_bus_fault(job: Job) -> None:
     bench = Bench()
-    assert bench.start(job.words, arena=BASE + END - 16) & Status.BUS
+    status = bench.start(job.words, arena=BASE + END - 16)
+    assert status & Status.BUS
+    # port 0 (the arena's), and who met it first: the input is read there
+    assert (status >> 11 & 1, Channel(status >> 12 & 0xF)) == (0, Channel.IFM)
+    assert bench.start(job.words) & (Status.BUS | Status.END) == Status.BUS, "a reset is needed"
+    bench.reset()
     assert bench.start(job.words, arena=0x2000_0000) & Status.BUS
 
 

@@ -23,7 +23,10 @@ class StreamFault(Enum):
 
 
 class StreamError(NpubenchError):
-    """A command stream or its payload is invalid. ``offset_bytes`` says where, if known."""
+    """A command stream or its payload is invalid. ``offset_bytes`` says where, if known.
+
+    ``what`` and ``region``: of a bus fault, the access that failed and the region it went to.
+    """
 
     exit_code = 2
 
@@ -33,6 +36,8 @@ class StreamError(NpubenchError):
         *,
         offset_bytes: int | None = None,
         fault: StreamFault = StreamFault.PARSE,
+        what: str = "",
+        region: int | None = None,
     ) -> None:
         where = "" if offset_bytes is None else f"at {offset_bytes:#x}: "
         super().__init__(
@@ -41,6 +46,8 @@ class StreamError(NpubenchError):
         )
         self.offset_bytes = offset_bytes
         self.fault = fault
+        self.what = what
+        self.region = region
 
 
 class Cmd0(IntEnum):

@@ -38,6 +38,8 @@ def region_of(regions: Regions, index: int, what: str, offset_bytes: int) -> Byt
             f"{what} is in region {index}, which is not set",
             offset_bytes=offset_bytes,
             fault=StreamFault.BUS,
+            what=what,
+            region=index,
         )
     return memory
 
@@ -52,6 +54,8 @@ def read_range(regions: Regions, where: Range, what: str, offset_bytes: int) -> 
             f"{memory.size:#x} bytes",
             offset_bytes=offset_bytes,
             fault=StreamFault.BUS,
+            what=what,
+            region=where.region,
         )
     return memory[where.offset : end]
 
@@ -150,6 +154,8 @@ def _view(
             f"{memory.size:#x} bytes",
             offset_bytes=offset_bytes,
             fault=StreamFault.BUS,
+            what=what,
+            region=fmap.region,
         )
     flat = (
         np.ndarray(shape=(memory.size // dtype.itemsize,), dtype=dtype, buffer=memory.data)

@@ -55,6 +55,22 @@ class MemorySystem:
         """The same memories, with the regions on other ports."""
         return replace(self, region_ports=ports)
 
+    def limited(self, limits: tuple[int, ...]) -> MemorySystem:
+        """The same memories under the NPU's own limits (AXI_LIMIT0 to 3, two a port): a port reads
+        no more in a read latency than its outstanding transactions hold."""
+        ports = tuple(
+            replace(
+                memory,
+                bytes_per_cycle=min(
+                    memory.bytes_per_cycle,
+                    max(_outstanding_bytes(limit) for limit in limits[2 * port : 2 * port + 2])
+                    / max(1, memory.read_latency_cycles),
+                ),
+            )
+            for port, memory in enumerate(self.ports)
+        )
+        return replace(self, ports=(ports[0], ports[1]))
+
     def sha256(self, accelerator: Accelerator) -> str:
         """Names a timing configuration: model version, accelerator, memories."""
         document = {
@@ -97,6 +113,12 @@ def _memory(system: configparser.SectionProxy, name: str) -> Memory:
         read_latency_cycles=int(system[f"{name}_read_latency"]),
         write_latency_cycles=int(system[f"{name}_write_latency"]),
     )
+
+
+def _outstanding_bytes(limit: int) -> int:
+    """What the reads outstanding at most under a limit bring: bits 16 to 20 hold their number less
+    one, bits 0 and 1 the burst (64, 128, 256 bytes)."""
+    return ((limit >> 16 & 0x1F) + 1) * (64 << min(limit & 3, 2))
 
 
 def _port(text: str) -> int:

@@ -124,8 +124,9 @@ def _device(configuration: Configuration) -> Callable[[int], None]:
     import numpy as np
 
     from npubench.npu.ethosu.config import accelerator
-    from npubench.npu.ethosu.device import PAGE_BYTES, Device, Window
+    from npubench.npu.ethosu.device import Device, Window
     from npubench.npu.ethosu.memory_system import read_memory_system
+    from npubench.npu.ethosu.registers import PAGE_BYTES
 
     memory = mmap.mmap(configuration.memory_fd, configuration.memory_bytes)
     page = configuration.registers - configuration.memory_base

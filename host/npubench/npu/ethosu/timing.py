@@ -52,7 +52,7 @@ class OperationTime:
 
     ``mac_cycles``: the MAC unit; ``drain_cycles``: from its last step until the last output block
     is written. ``npu_cycles`` is what all units take, ``port_cycles`` what the memories take,
-    ``cycles`` the larger of all. A DMA takes no unit.
+    ``cycles`` the larger of all. A DMA takes no unit. ``bits``: of an input element.
     """
 
     offset_bytes: int
@@ -66,6 +66,7 @@ class OperationTime:
     write_bytes: tuple[int, int]
     port_cycles: tuple[int, int]
     weight_bytes: int
+    bits: int = 8
 
     @property
     def cycles(self) -> int:
@@ -113,6 +114,7 @@ def operation_time(
         macs=_macs(op),
         units=units,
         weight_bytes=sum(part.length for part in (op.weights, op.scales) if part is not None),
+        bits=op.ifm.bits,
     )
 
 
@@ -124,6 +126,7 @@ def _finish(
     macs: int = 0,
     units: _Units,
     weight_bytes: int = 0,
+    bits: int = 8,
     latency_cycles: tuple[int, int] = (0, 0),
 ) -> OperationTime:
     read, write, cycles = [0, 0], [0, 0], [0.0, 0.0]
@@ -144,6 +147,7 @@ def _finish(
         write_bytes=(write[0], write[1]),
         port_cycles=(int(cycles[0]) + latency_cycles[0], int(cycles[1]) + latency_cycles[1]),
         weight_bytes=weight_bytes,
+        bits=bits,
     )
 
 

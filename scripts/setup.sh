@@ -11,9 +11,9 @@ unset PYTHONPATH PYTHONHOME
 cd "$(dirname "$0")/.."
 
 PACKAGES="python3-venv gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
-# For the tests of RISC-V boards. Not everybody's distribution has them: without them those tests
-# are skipped and say so.
-TEST_PACKAGES="gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
+# For the tests of RISC-V boards, and of uploads by XMODEM. Not everybody's distribution has them:
+# without them those tests are skipped and say so.
+TEST_PACKAGES="gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf lrzsz"
 VENV=.venv
 RUNNING=$VENV/.setup-running
 ASKED=$VENV/.setup-test-packages
@@ -90,6 +90,7 @@ missing_test_packages() {
     [ "$lock" = requirements-dev.lock ] || return 0
     command -v riscv64-unknown-elf-gcc >/dev/null || echo gcc-riscv64-unknown-elf
     has_header riscv64-unknown-elf-gcc -specs=picolibc.specs || echo picolibc-riscv64-unknown-elf
+    command -v rx >/dev/null || echo lrzsz
 }
 
 as_root=
@@ -159,8 +160,8 @@ install_packages() {
 install_test_packages() {
     # shellcheck disable=SC2086
     if ! find_root || ! apt_install $TEST_PACKAGES; then
-        say "no RISC-V compiler ($*): the tests that need it are skipped, and say so."
-        if command -v apt-get >/dev/null; then say "  To have it, as root: $(apt_command "$@")"; fi
+        say "not installed: $*. The tests that need them are skipped, and say so."
+        if command -v apt-get >/dev/null; then say "  To have them, as root: $(apt_command "$@")"; fi
     fi
 }
 

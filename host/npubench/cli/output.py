@@ -63,14 +63,21 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class PlainReporter:
-    """Progress as plain lines on stderr: for logs and CI. Only ends of steps are shown."""
+    """Progress as plain lines on stderr: for logs and CI. Only ends of steps are shown; of steps
+    within a step, what they have to say and how long they took are for ``timings``."""
 
     def __init__(self, *, timings: bool = False) -> None:
         self._lock = threading.Lock()
         self._timings = timings
+        self._depth: Counter[str] = Counter()
 
     def event(self, event: Event) -> None:
-        if event.state == "start":
+        with self._lock:
+            self._depth[event.job] += {"start": 1, "done": -1, "fail": -1}.get(event.state, 0)
+            inner = self._depth[event.job] > 0
+        if event.state == "start" or (inner and event.state != "note" and not self._timings):
+            return
+        if event.state == "note" and "from the cache" in event.detail and not self._timings:
             return
         line = f"{event.job}: {event.step}"
         if event.state != "done":

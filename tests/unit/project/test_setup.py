@@ -153,7 +153,7 @@ esac""",
     assert "no space left" in (bench_copy / ".cache" / "setup.log").read_text(encoding="utf-8")
 
 
-RISCV = ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf")
+TESTS = ("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf", "lrzsz")
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -169,7 +169,7 @@ def test_the_tests_get_their_compiler_or_go_without(bench_copy: Path, works: boo
     assert ("are skipped" in first.stderr) != works
     calls = trace.read_text(encoding="utf-8").splitlines()
     (install,) = [call for call in calls if call.startswith("apt ") and " install -y" in call]
-    assert install.split()[-2:] == list(RISCV)
+    assert install.split()[-3:] == list(TESTS)
     assert set_up(bench_copy, "all").returncode == 0
     assert trace.read_text(encoding="utf-8").splitlines() == calls
 
@@ -188,7 +188,7 @@ def test_without_root_the_full_set_up_goes_on_without_riscv(bench_copy: Path) ->
     program(bench_copy.parent / "bin", "apt-get", "exit 0")
     result = set_up(bench_copy, "all")
     assert result.returncode == 0, result.stderr
-    assert f"--no-install-recommends {' '.join(RISCV)}" in result.stderr
+    assert f"--no-install-recommends {' '.join(TESTS)}" in result.stderr
     assert "are skipped, and say so" in result.stderr
 
 

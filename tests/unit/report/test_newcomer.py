@@ -341,3 +341,23 @@ def test_help_of_groups_names_their_verbs(
     assert run([group, "--help"]) == 0
     first = capsys.readouterr().out.split("Example")[0]
     assert verbs in first
+
+
+@pytest.mark.parametrize("timings", [False, True])
+def test_a_log_has_a_line_for_each_step_and_none_for_its_parts(
+    timings: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """8.14: where stdout is no terminal, a run is a line, not twenty."""
+    reporter = PlainReporter(timings=timings)
+    for step, state in (
+        ("compile", "start"), ("compile", "done"), ("run", "start"), ("build", "start"),
+        ("build", "done"), ("bench", "start"), ("bench", "done"), ("run", "done"),
+    ):  # fmt: skip
+        duration = 2.0 if state == "done" else None
+        reporter.event(Event(job="kws on x", step=step, state=state, duration_s=duration))
+    reporter.event(Event(job="kws on x", step="build", state="note", detail="image from the cache"))
+    reporter.event(Event(job="kws on x", step="line", state="note", detail="a byte was lost"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "kws on x: line note: a byte was lost"
+    assert len(lines) == (6 if timings else 3)
+    assert lines[0] == "kws on x: compile (2.00 s)"

@@ -125,7 +125,9 @@ def test_another_run_of_the_same_id_is_not_overwritten(
     assert (there.path / "serial.bin").read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", gzip.compress(b"no tar", mtime=0), b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "data", [b"", b"no archive", gzip.compress(b"no tar", mtime=0), b"\x1f\x8b\x08"]
+)
 def test_what_is_no_archive_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(data)

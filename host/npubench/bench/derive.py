@@ -15,7 +15,7 @@ from npubench.bench.energy import stage_energy_record
 from npubench.bench.evaluate import raw_counts
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import compile_job
-from npubench.bench.record import Findings, error_record
+from npubench.bench.record import Findings
 from npubench.bench.run import judge
 from npubench.bench.session import Session, converse
 from npubench.boards import Board, load_board
@@ -86,7 +86,7 @@ def derive(stored: StoredRun) -> Derived:
     except DeviceError as error:
         if record.status != "failed":
             raise
-        findings.status, findings.error = "failed", error_record(error)
+        findings.fail(error)
     return Derived(session=session, findings=findings, raw_counts=raw_counts(session))
 
 

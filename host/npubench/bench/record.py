@@ -6,6 +6,7 @@ import platform
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from npubench.bench import findings as kinds
 from npubench.bench.counts import Scale
 from npubench.bench.evaluate import TIMED
 from npubench.bench.job import Job, Settings
@@ -15,8 +16,12 @@ from npubench.bench.session import Session
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.evidence import Evidence, weakest
+from npubench.core.finding import Found
+from npubench.core.findings import of_error
 from npubench.core.stages import STAGE_CONTRACT_VERSION, Stage
 from npubench.core.version import VERSION, git_state
+from npubench.power import findings as power_findings
+from npubench.power.energy.refusal import reason_of
 from npubench.runs.schema import (
     ClockRecord,
     EnergyRecord,
@@ -56,6 +61,34 @@ class Findings:
     error: ErrorRecord | None = None
     status: str = "ok"
     notes: tuple[str, ...] = ()
+    found: list[Found] = field(default_factory=list)
+
+    def fail(self, error: NpubenchError) -> None:
+        """The run ended with an error."""
+        self.status, self.error = "failed", error_record(error)
+        self.found.append(of_error(error))
+
+    def spoil(self, status: str, found: Found, *, hint: str = "") -> None:
+        """Something decides the run's status; the finding's first alias is the error's kind."""
+        self.found.append(found)
+        self.status = status
+        self.error = ErrorRecord(
+            kind=found.finding.aliases[0], message=found.text, hint=hint or found.finding.remedy
+        )
+
+    def all_found(self) -> list[dict[str, object]]:
+        """Everything that is said about the run's numbers, as the record keeps it."""
+        found = list(self.found)
+        if self.golden.status == "unavailable" and self.status != "failed":
+            reason = self.golden.reason or "without a reason"
+            found.append(kinds.NO_REFERENCE.found(reason=reason))
+        if self.energy is not None:
+            found += [reason_of(text).found for text in self.energy.reasons]
+            if self.energy.verdict == "unqualified":
+                instrument = self.energy.instrument.model or self.energy.instrument.name
+                found.append(power_findings.UNQUALIFIED.found(instrument=instrument))
+        found += [kinds.NOTE.found(note=note) for note in self.notes]
+        return [one.document() for one in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +251,7 @@ def make_record(
             "command": settings.command,
             "timings_s": timings_s,
             "notes": findings.notes,
+            "findings": findings.all_found(),
         }
     )
 
@@ -248,6 +282,7 @@ def record_without_plan(
             "stages": {},
             "environment": _environment(findings),
             "timings_s": {},
+            "findings": findings.all_found(),
         }
     )
 

@@ -7,6 +7,7 @@ import time
 from io import TextIOWrapper
 from pathlib import Path
 
+from npubench.bench import findings as kinds
 from npubench.bench.counts import check_selftest, scale_of
 from npubench.bench.energy import FOLDER as POWER_FOLDER
 from npubench.bench.energy import energy_record
@@ -25,7 +26,6 @@ from npubench.bench.record import (
     Findings,
     Unread,
     clock_record,
-    error_record,
     make_record,
     record_without_plan,
 )
@@ -36,9 +36,6 @@ from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
-from npubench.runs.schema import (
-    ErrorRecord,
-)
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 
@@ -98,8 +95,7 @@ def run_job(
         except NpubenchError as error:
             if cancelled.is_set():
                 raise Cancelled from error
-            findings.status = "failed"
-            findings.error = error_record(error)
+            findings.fail(error)
         failed = findings.status != "ok"
         timed.event(
             Event(
@@ -124,7 +120,8 @@ def failed_before_start(
     job: Job, network: Network | Unread, error: NpubenchError, runs_dir: Path
 ) -> StoredRun:
     """Store a run whose network could not be read, or not compiled for its board."""
-    findings = Findings(status="failed", error=error_record(error))
+    findings = Findings()
+    findings.fail(error)
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
         record = record_without_plan(job, network, findings, writer.run_id)
         return writer.finish(record, samples={}, events=[])
@@ -179,10 +176,10 @@ def judge_energy(job: Job, findings: Findings, session: Session) -> None:
     timing = timing_evidence(job.board, session.port)
     record = findings.energy = energy_record(job, session.power, timing=timing)
     if record.verdict == "refused" and findings.status == "ok":
-        findings.status = "refused"
-        findings.error = ErrorRecord(
-            kind="CaptureRefused",
-            message="the power capture is refused: " + "; ".join(record.reasons),
+        message = "the power capture is refused: " + "; ".join(record.reasons)
+        findings.spoil(
+            "refused",
+            kinds.CAPTURE_REFUSED.found(message=message),
             hint="docs/power.md says what each reason means and what to do",
         )
 
@@ -248,28 +245,26 @@ def judge(
             hint="raise stack_bytes in the board's file",
         )
     if session.lost:
-        findings.status = "partial"
-        findings.error = ErrorRecord(
-            kind="RecordLost",
-            message=f"the line lost {len(session.lost)} records: {', '.join(session.lost[:8])}",
-            hint="lower the speed, check the cable; what arrived is kept in the run",
-        )
+        message = f"the line lost {len(session.lost)} records: {', '.join(session.lost[:8])}"
+        findings.spoil("partial", kinds.RECORDS_LOST.found(message=message))
     if session.kat.input_crc != (golden.input_crc if golden else session.kat.input_crc):
-        findings.status = "failed"
-        findings.error = ErrorRecord(
-            kind="InputMismatch",
-            message=f"{findings.golden.reason}; the outputs were not compared",
+        message = f"{findings.golden.reason}; the outputs were not compared"
+        findings.spoil(
+            "failed",
+            kinds.INPUT_MISMATCH.found(message=message),
             hint="the board and the host must make one input from one seed "
             "(docs/wire-protocol.md): is the firmware of this version?",
         )
     elif findings.golden.status == "mismatch":
         second, first = findings.golden.second_opinion, findings.golden.first_mismatch
-        findings.status = "failed"
-        findings.error = ErrorRecord(
-            kind="GoldenMismatch",
-            message=f"the outputs are not the golden ones ({findings.golden.reference}): "
+        message = (
+            f"the outputs are not the golden ones ({findings.golden.reference}): "
             f"{findings.golden.mismatches} of {findings.golden.tensors} tensors differ"
             + (f", first {first}" if first else "")
-            + ("" if second is None else f"; {second.text}"),
+            + ("" if second is None else f"; {second.text}")
+        )
+        findings.spoil(
+            "failed",
+            kinds.GOLDEN_MISMATCH.found(message=message),
             hint=HINTS["unknown" if second is None else second.who],
         )

@@ -21,9 +21,11 @@ from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared, build_image, compile_job
 from npubench.bench.reference import reference_answer
+from npubench.conformance.findings import BY_CHECK
 from npubench.connect.board import OpenBoard, open_board
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.evidence import Evidence
+from npubench.core.finding import Found
 from npubench.core.progress import Event, Reporter
 from npubench.wire.answers import BenchResult
 from npubench.wire.clock import ClockFit, measure_clock
@@ -49,6 +51,11 @@ class Check:
     name: str
     verdict: Verdict
     seen: str
+
+    @property
+    def found(self) -> Found | None:
+        """What a failed check says of the board."""
+        return BY_CHECK[self.name].found(seen=self.seen) if self.verdict == "failed" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +91,8 @@ class Conformance:
 
     def document(self) -> dict[str, object]:
         """The result as JSON values."""
-        return asdict(self) | {"passed": self.passed}
+        found = [check.found.document() for check in self.checks if check.found is not None]
+        return asdict(self) | {"passed": self.passed, "findings": found}
 
 
 def run_conformance(

@@ -6,6 +6,11 @@ The exit code belongs to the class: the command line does nothing but print and 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from npubench.core.finding import Found
+
 MODEL_FORMAT_HINT = (
     "the file is damaged, or not what TensorFlow Lite's converter writes; export the model again"
 )
@@ -23,6 +28,8 @@ class NpubenchError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.found: Found | None = None
+        """What it says about a number, where a room declares that (core/finding)."""
 
     @property
     def kind(self) -> str:

@@ -7,6 +7,7 @@ from npubench.build.firmware import Firmware
 from npubench.connect.board import open_board
 from npubench.core.errors import DeviceError, ToolError, ToolMissing, UsageError
 from npubench.core.progress import Event, Reporter, step
+from npubench.flash import findings
 from npubench.flash.detect import detect_boards
 from npubench.flash.upload import upload
 from npubench.transport.failure import DeviceEnded, DeviceSilent
@@ -62,10 +63,9 @@ def check_port(board: Board, port: str) -> None:
     """Raise DeviceError when the USB id of ``port`` belongs to other boards that we know."""
     for device in detect_boards():
         if device.port == port and board.id not in device.boards:
-            raise DeviceError(
-                f"{port} is USB {device.usb}: that is {' or '.join(device.boards)}, not {board.id}",
-                hint="name the port of the board: npubench boards detect lists them",
-            )
+            raise findings.OTHER_USB.found(
+                port=port, usb=device.usb, boards=" or ".join(device.boards), board=board.id
+            ).error(DeviceError)
 
 
 def _refuse_other_board(board: Board, port: str, reporter: Reporter, title: str) -> None:
@@ -81,7 +81,6 @@ def _refuse_other_board(board: Board, port: str, reporter: Reporter, title: str)
     except (DeviceSilent, DeviceBabble, DeviceEnded, DeviceLate, RecordBroken, RecordLost):
         return
     if caps.proto and caps.board and caps.board != board.id:
-        raise DeviceError(
-            f"the board at {port} says it is {caps.board}, not {board.id}",
-            hint="name the right port; if the firmware on it is wrong, erase the board first",
+        raise findings.OTHER_BOARD.found(port=port, says=caps.board, board=board.id).error(
+            DeviceError
         )

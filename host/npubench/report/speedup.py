@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from npubench.core import format as fmt
 from npubench.core.stages import Stage
+from npubench.report import findings
 from npubench.report.selection import NetworkRuns
 from npubench.runs.schema import RunRecord, StageRecord
 
@@ -68,17 +69,17 @@ def speedup(npu: RunRecord, cpu: RunRecord | None) -> Speedup:
     The worst of one against the best of the other: what both share makes the true range narrower.
     """
     if cpu is None:
-        return Speedup(low=None, high=None, reason="the CPU was not run")
+        return Speedup(low=None, high=None, reason=findings.CPU_NOT_RUN.found().text)
     if not cpu.valid:
-        return Speedup(low=None, high=None, reason="the CPU's run is not valid")
+        return Speedup(low=None, high=None, reason=findings.CPU_RUN_INVALID.found().text)
     if npu.stage_contract != cpu.stage_contract:
-        return Speedup(low=None, high=None, reason="the runs keep to different stage contracts")
+        return Speedup(low=None, high=None, reason=findings.CONTRACTS_DIFFER.found().text)
     ours, theirs = npu.stages.get(Stage.END_TO_END), cpu.stages.get(Stage.END_TO_END)
     ratio = times_range(ours, theirs)
     if ours is None or theirs is None or ratio is None:
-        return Speedup(low=None, high=None, reason="a run has no end-to-end time")
+        return Speedup(low=None, high=None, reason=findings.NO_END_TO_END.found().text)
     if ours.unit != theirs.unit or ours.evidence is not theirs.evidence:
-        return Speedup(low=None, high=None, reason="the runs differ in unit or evidence")
+        return Speedup(low=None, high=None, reason=findings.KINDS_DIFFER.found().text)
     return Speedup(low=ratio[0], high=ratio[1])
 
 

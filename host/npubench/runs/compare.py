@@ -8,6 +8,8 @@ from typing import Any
 
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
+from npubench.core.finding import Found
+from npubench.runs import findings
 from npubench.runs.compare_energy import RATES_PER_SECOND, EnergyComparison, compare_energy
 from npubench.runs.reader import StoredRun
 from npubench.runs.samples import read_samples
@@ -131,37 +133,27 @@ def compare_runs(
 
 
 def _refuse(a: RunRecord, b: RunRecord, *, allow_mixed: bool) -> None:
-    for what, left, right in (
-        (
-            "networks",
-            f"{a.model.name} {a.model.network_sha256[:12]}",
-            f"{b.model.name} {b.model.network_sha256[:12]}",
-        ),
-        ("stage contracts", str(a.stage_contract), str(b.stage_contract)),
-        ("schemas", str(a.schema_version), str(b.schema_version)),
-    ):
-        same = (
-            a.model.network_sha256 == b.model.network_sha256
-            if what == "networks"
-            else left == right
-        )
-        if not same:
-            raise ResultError(
-                f"the runs cannot be compared: their {what} differ ({left}, {right})",
-                hint="compare runs of one network, made with the same stage contract",
-            )
+    found = _against(a, b, allow_mixed=allow_mixed)
+    if found is not None:
+        raise found.error(ResultError)
+
+
+def _against(a: RunRecord, b: RunRecord, *, allow_mixed: bool) -> Found | None:
+    """What forbids to set b against a."""
+    if a.model.network_sha256 != b.model.network_sha256:
+        left, right = (f"{run.model.name} {run.model.network_sha256[:12]}" for run in (a, b))
+        return findings.NETWORKS_DIFFER.found(a=left, b=right)
+    if a.stage_contract != b.stage_contract:
+        return findings.CONTRACTS_DIFFER.found(a=a.stage_contract, b=b.stage_contract)
     for record in (a, b):
         if record.status in ("failed", "refused"):
             why = "" if record.error is None else f": {record.error.message.splitlines()[0]}"
-            raise ResultError(
-                f"run {record.run_id} is {record.status}{why}",
-                hint="a run that failed has no speed; run it again",
+            return findings.RUN_WITHOUT_SPEED.found(
+                run=record.run_id, status=record.status, why=why
             )
     if a.evidence is not b.evidence and not allow_mixed:
-        raise ResultError(
-            f"the runs are of different evidence: {a.evidence} and {b.evidence}",
-            hint="--mix-evidence compares them all the same",
-        )
+        return findings.EVIDENCE_DIFFERS.found(a=str(a.evidence), b=str(b.evidence))
+    return None
 
 
 def _compare_stage(
@@ -188,13 +180,13 @@ def _compare_stage(
     if left is None or right is None or left.median is None or right.median is None:
         return replace(blank, reason=_absence(left, right))
     if left.unit != right.unit:
-        return replace(blank, reason="different units are never set against each other")
+        return replace(blank, reason=findings.UNITS_DIFFER.found().text)
     if left.evidence is not right.evidence:
         return replace(
             blank,
             ratio=_ratio(left, right),
             verdict=Verdict.UNDECIDED,
-            reason="different evidence: no claim is made",
+            reason=findings.STAGE_EVIDENCE_DIFFERS.found().text,
         )
     if left.low is not None or right.low is not None:
         return replace(blank, ratio=_ratio(left, right), **_judge_ranges(left, right))
@@ -237,7 +229,7 @@ def _judge_ranges(left: StageRecord, right: StageRecord) -> dict[str, Any]:
             "verdict": Verdict.MODELLED,
             "reason": "the modelled ranges do not overlap; nothing was observed",
         }
-    return {"verdict": Verdict.UNDECIDED, "reason": "the modelled ranges overlap"}
+    return {"verdict": Verdict.UNDECIDED, "reason": findings.RANGES_OVERLAP.found().text}
 
 
 def _range(stage: StageRecord) -> tuple[Number, Number]:

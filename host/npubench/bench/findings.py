@@ -1,0 +1,66 @@
+"""What a run may be found to be worth."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from npubench.core.finding import Finding, Severity, Spoils
+
+GOLDEN_MISMATCH: Final = Finding(
+    id="bench.golden-mismatch",
+    severity=Severity.REFUSAL,
+    meaning="the outputs are not the golden ones",
+    remedy="a kernel or the compiler is wrong; --verify-layers names the first wrong tensor",
+    spoils=Spoils.ANSWER,
+    text="{message}",
+    values={"message": str},
+    aliases=("GoldenMismatch",),
+)
+INPUT_MISMATCH: Final = Finding(
+    id="bench.input-mismatch",
+    severity=Severity.REFUSAL,
+    meaning="board and host did not make the same input, so that outputs were not compared",
+    remedy="see that the firmware is of this version",
+    spoils=Spoils.ANSWER,
+    text="{message}",
+    values={"message": str},
+    aliases=("InputMismatch",),
+)
+RECORDS_LOST: Final = Finding(
+    id="bench.records-lost",
+    severity=Severity.WARNING,
+    meaning="records were lost on the line: the run is partial",
+    remedy="lower the speed, check the cable; what arrived is kept in the run",
+    spoils=Spoils.RUN,
+    text="{message}",
+    values={"message": str},
+    aliases=("RecordLost",),
+)
+CAPTURE_REFUSED: Final = Finding(
+    id="bench.capture-refused",
+    severity=Severity.REFUSAL,
+    meaning="the power capture of a run is refused; its time and memory stay valid",
+    remedy="see the findings of power beside it",
+    spoils=Spoils.ENERGY,
+    text="{message}",
+    values={"message": str},
+    aliases=("CaptureRefused",),
+)
+NO_REFERENCE: Final = Finding(
+    id="bench.no-reference",
+    severity=Severity.WARNING,
+    meaning="no golden answer could be had: the outputs were not compared",
+    remedy="install the reference, or run on a machine that has it",
+    spoils=Spoils.ANSWER,
+    text="the outputs were not compared: {reason}",
+    values={"reason": str},
+)
+NOTE: Final = Finding(
+    id="bench.note",
+    severity=Severity.REMARK,
+    meaning="what the reader of a run should know",
+    remedy="none",
+    spoils=Spoils.NOTHING,
+    text="{note}",
+    values={"note": str},
+)

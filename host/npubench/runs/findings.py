@@ -1,0 +1,68 @@
+"""What keeps runs from being set against each other, whole or in a stage."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from npubench.core.finding import Finding, Severity, Spoils
+
+NETWORKS_DIFFER: Final = Finding(
+    id="runs.networks-differ",
+    severity=Severity.REFUSAL,
+    meaning="two runs are of different networks",
+    remedy="compare runs of one network, made with the same stage contract",
+    spoils=Spoils.COMPARISON,
+    text="the runs cannot be compared: their networks differ ({a}, {b})",
+    values={"a": str, "b": str},
+)
+CONTRACTS_DIFFER: Final = Finding(
+    id="runs.contracts-differ",
+    severity=Severity.REFUSAL,
+    meaning="two runs were made with different boundaries of the stages",
+    remedy="compare runs of one network, made with the same stage contract",
+    spoils=Spoils.COMPARISON,
+    text="the runs cannot be compared: their stage contracts differ ({a}, {b})",
+    values={"a": int, "b": int},
+)
+RUN_WITHOUT_SPEED: Final = Finding(
+    id="runs.without-speed",
+    severity=Severity.REFUSAL,
+    meaning="a run that failed, or whose capture was refused, takes part in no comparison",
+    remedy="a run that failed has no speed; run it again",
+    spoils=Spoils.COMPARISON,
+    text="run {run} is {status}{why}",
+    values={"run": str, "status": str, "why": str},
+)
+EVIDENCE_DIFFERS: Final = Finding(
+    id="runs.evidence-differs",
+    severity=Severity.REFUSAL,
+    meaning="one run was measured, counted or modelled otherwise than the other",
+    remedy="--mix-evidence compares them all the same",
+    spoils=Spoils.COMPARISON,
+    text="the runs are of different evidence: {a} and {b}",
+    values={"a": str, "b": str},
+)
+UNITS_DIFFER: Final = Finding(
+    id="runs.units-differ",
+    severity=Severity.REFUSAL,
+    meaning="a stage has one unit in one run and another in the other",
+    remedy="compare runs of boards of one kind",
+    spoils=Spoils.COMPARISON,
+    text="different units are never set against each other",
+)
+STAGE_EVIDENCE_DIFFERS: Final = Finding(
+    id="runs.stage-evidence-differs",
+    severity=Severity.WARNING,
+    meaning="a stage was measured, counted or modelled otherwise in the other run",
+    remedy="none: the ratio is shown, nothing is claimed",
+    spoils=Spoils.COMPARISON,
+    text="different evidence: no claim is made",
+)
+RANGES_OVERLAP: Final = Finding(
+    id="runs.ranges-overlap",
+    severity=Severity.WARNING,
+    meaning="two modelled values may be equal within their bounds",
+    remedy="measure on a board",
+    spoils=Spoils.COMPARISON,
+    text="the modelled ranges overlap",
+)

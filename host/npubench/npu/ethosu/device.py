@@ -19,7 +19,6 @@ from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.memory_system import MemorySystem
 from npubench.npu.ethosu.registers import (
     EVENT_COUNTERS,
-    PAGE_BYTES,
     REGIONS,
     Channel,
     Command,
@@ -64,6 +63,10 @@ _APPLIED: Final = (
     Register.QBASE, Register.QBASE + 4, Register.QSIZE, Register.QCONFIG, Register.LOCK,
     Register.REGIONCFG,
     *(Register.BASEP + 4 * index for index in range(2 * REGIONS)),
+)  # fmt: skip
+_VISIBLE: Final = (
+    Register.ID, Register.STATUS, Register.CMD, Register.RESET, Register.QREAD, Register.PROT,
+    Register.CONFIG, *_CLEARING, *_SETTING, *_APPLIED,
 )  # fmt: skip
 _CHANNELS: Final = {
     "IFM": Channel.IFM, "IFM2": Channel.IFM, "OFM": Channel.OFM, "weights": Channel.WEIGHTS,
@@ -215,10 +218,9 @@ class Device:
 
     def show(self) -> None:
         """Make the page read as the registers do."""
-        self._seen = {offset: self._shown(offset) for offset in range(0, PAGE_BYTES, 4)}
-        self._page[:PAGE_BYTES] = b"".join(
-            value.to_bytes(4, "little") for value in self._seen.values()
-        )
+        for offset in _VISIBLE:
+            value = self._seen[offset] = self._shown(offset)
+            self.write(offset, value)
 
     def _shown(self, offset: int) -> int:
         if offset in _CLEARING:

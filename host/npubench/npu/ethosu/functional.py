@@ -50,7 +50,7 @@ class FunctionalCore:
 
     def __init__(self, accelerator: Accelerator) -> None:
         self.accelerator = accelerator
-        self._shram = np.zeros(accelerator.shram_kb * 1024, dtype=np.uint8)
+        self._shram = np.zeros(accelerator.core_shram_bytes, dtype=np.uint8)
         self._weights = WeightStore(accelerator)
 
     def run(self, program: Sequence[Operation], regions: Regions) -> None:
@@ -105,8 +105,11 @@ class FunctionalCore:
     def _convolution(self, op: BlockOp, ifm: Values, regions: Regions) -> Values:
         assert op.weights is not None
         assert op.scales is not None
-        stream = read_range(regions, op.weights, "weights", op.offset_bytes).tobytes()
-        weights = self._weights.weights(op, stream)
+        parts = (op.weights,) if op.weights1 is None else (op.weights, op.weights1)
+        streams = tuple(
+            read_range(regions, part, "weights", op.offset_bytes).tobytes() for part in parts
+        )
+        weights = self._weights.weights(op, streams)
         windows = _windows(op, _centred(op.ifm, ifm).astype(weights.dtype))
         height, width, kernel_h, kernel_w, depth = windows.shape
         if op.kind is OpKind.CONV:
@@ -122,8 +125,7 @@ class FunctionalCore:
                 "hwyxc,yxc->hwc", windows, weights[:, :, :, 0].transpose(1, 2, 0), optimize=False
             )
         accumulators = np.rint(sums).astype(np.int64).reshape(op.ofm.shape)
-        data = read_range(regions, op.scales, "scales", op.offset_bytes)
-        bias, multiplier, shift = decode_scales(data, op.ofm.shape[2], op.offset_bytes)
+        bias, multiplier, shift = _channel_scales(op, regions)
         accumulators += bias
         if op.global_scale:
             return scale(accumulators, op.ofm_scale[0], op.ofm_scale[1], op.rounding)
@@ -178,6 +180,20 @@ class FunctionalCore:
             )
         offset = 128 if op.ofm.signed else 0
         return entries[np.clip(values + offset, 0, 255)]
+
+
+def _channel_scales(op: BlockOp, regions: Regions) -> tuple[Values, Values, Values]:
+    """(bias, multiplier, shift) of each output channel; two cores take channels by turns."""
+    assert op.scales is not None
+    depth = op.ofm.shape[2]
+    parts = (op.scales,) if op.scales1 is None else (op.scales, op.scales1)
+    found = [np.zeros(depth, dtype=np.int64) for _ in range(3)]
+    for core, part in enumerate(parts):
+        data = read_range(regions, part, "scales", op.offset_bytes)
+        count = -(-(depth - core) // len(parts))
+        for target, values in zip(found, decode_scales(data, count, op.offset_bytes), strict=True):
+            target[core :: len(parts)] = values
+    return found[0], found[1], found[2]
 
 
 def _check_size(op: BlockOp) -> None:

@@ -44,7 +44,7 @@ def check_hazards(program: Sequence[Operation], accelerator: Accelerator) -> Non
     """Raise StreamError when an operation may run before a DMA, or a DMA before an operation, on
     whose bytes it depends. Block operations among themselves are ordered by BLOCKDEP, copies by the
     one channel that makes them."""
-    tables = accelerator.shram_kb * 1024 - LUT_BYTES
+    tables = accelerator.core_shram_bytes - LUT_BYTES
     kernels: list[tuple[_Access, ...]] = []
     copies: list[tuple[_Access, ...]] = []
     for operation in program:
@@ -80,7 +80,7 @@ def _accesses(operation: BlockOp | DmaOp, tables: int) -> Iterator[_Access]:
     yield from _map(operation.ifm, writes=False)
     if operation.ifm2 is not None:
         yield from _map(operation.ifm2, writes=False)
-    for part in (operation.weights, operation.scales):
+    for part in (operation.weights, operation.scales, operation.weights1, operation.scales1):
         if part is not None:
             yield _range(part, writes=False)
     if operation.lut is not None:

@@ -151,6 +151,10 @@ class Cmd1(IntEnum):
     IFM2_STRIDE_X = 0x084
     IFM2_STRIDE_Y = 0x085
     IFM2_STRIDE_C = 0x086
+    WEIGHT1_BASE = 0x090
+    WEIGHT1_LENGTH = 0x091
+    SCALE1_BASE = 0x092
+    SCALE1_LENGTH = 0x093
 
 
 OPERATIONS = frozenset(code for code in Cmd0 if code < 0x100)

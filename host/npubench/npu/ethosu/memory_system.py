@@ -15,12 +15,10 @@ from typing import Final
 from npubench.core.errors import ConfigError
 from npubench.npu.ethosu.config import Accelerator
 
-AXI_BYTES: Final = 8
-"""Width of an AXI port of the U55: 64 bits."""
 REGION_CONSTANTS: Final = 0
 REGION_SCRATCH: Final = 1
 REGION_FAST: Final = 2
-MODEL_VERSION: Final = 1
+MODEL_VERSION: Final = 2
 """Raised whenever the timing core's formulas change: part of every configuration hash."""
 
 
@@ -40,6 +38,7 @@ class MemorySystem:
     """Memories by AXI port (0 and 1), and the port of each region (constants, scratch, fast)."""
 
     clock_hz: float
+    axi_bytes: int
     ports: tuple[Memory, Memory]
     region_ports: tuple[int, ...]
 
@@ -81,8 +80,11 @@ class MemorySystem:
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def read_memory_system(path: Path, *, system_config: str, memory_mode: str) -> MemorySystem:
-    """Read two sections of a vela.ini. Nothing has a default. Raises ConfigError."""
+def read_memory_system(
+    path: Path, *, system_config: str, memory_mode: str, axi_bytes: int = 8
+) -> MemorySystem:
+    """Read two sections of a vela.ini, for ports of ``axi_bytes``. Nothing in the file has a
+    default. Raises ConfigError."""
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
     try:
         with path.open(encoding="utf-8") as file:
@@ -92,7 +94,8 @@ def read_memory_system(path: Path, *, system_config: str, memory_mode: str) -> M
         names = (system["axi0_port"], system["axi1_port"])
         return MemorySystem(
             clock_hz=float(system["core_clock"]),
-            ports=(_memory(system, names[0]), _memory(system, names[1])),
+            axi_bytes=axi_bytes,
+            ports=(_memory(system, names[0], axi_bytes), _memory(system, names[1], axi_bytes)),
             region_ports=(
                 _port(mode["const_mem_area"]),
                 _port(mode["arena_mem_area"]),
@@ -105,10 +108,10 @@ def read_memory_system(path: Path, *, system_config: str, memory_mode: str) -> M
         raise ConfigError(f"{path}: {error}", hint="compare it with another board's") from error
 
 
-def _memory(system: configparser.SectionProxy, name: str) -> Memory:
+def _memory(system: configparser.SectionProxy, name: str, axi_bytes: int) -> Memory:
     return Memory(
         name=name,
-        bytes_per_cycle=AXI_BYTES * float(system[f"{name}_clock_scale"]),
+        bytes_per_cycle=axi_bytes * float(system[f"{name}_clock_scale"]),
         burst_bytes=int(system[f"{name}_burst_length"]),
         read_latency_cycles=int(system[f"{name}_read_latency"]),
         write_latency_cycles=int(system[f"{name}_write_latency"]),

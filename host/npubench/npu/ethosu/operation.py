@@ -98,7 +98,8 @@ class BlockOp:
     ``kernel``: dilated height and width; ``dilation``, ``stride``: y, x; ``pad``: top, left,
     bottom, right. ``block``: OFM block height, width, depth. ``activation``: function number,
     ``activation_range`` its minimum and maximum; ``lut``: table slot 0..7 or None. Scales are
-    (multiplier, shift).
+    (multiplier, shift). ``weights1``, ``scales1``: what the second core of a U65-512 reads, that of
+    every second channel.
     """
 
     offset_bytes: int
@@ -117,6 +118,8 @@ class BlockOp:
     upscale: int
     weights: Range | None
     scales: Range | None
+    weights1: Range | None
+    scales1: Range | None
     ofm_scale: tuple[int, int]
     opa_scale: tuple[int, int]
     opb_scale: int
@@ -309,6 +312,15 @@ def _scale(registers: Registers, code: Cmd1) -> tuple[int, int]:
     return value & 0xFFFFFFFF, (value >> 32) & 0x3F
 
 
+def _part(registers: Registers, region: Cmd0, base: Cmd1, length: Cmd1) -> Range:
+    """A range of constants by three registers."""
+    return Range(
+        region=registers.get(region) & 7,
+        offset=registers.address(base),
+        length=registers.get(length) & 0xFFFFFFFF,
+    )
+
+
 def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockOp:
     ofm_shape = (
         registers.get(Cmd0.OFM_HEIGHT_M1) + 1,
@@ -374,18 +386,13 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
                 ),
                 offset,
             )
-    weights = scales = None
+    weights = scales = weights1 = scales1 = None
     if kind in (OpKind.CONV, OpKind.DEPTHWISE):
-        weights = Range(
-            region=registers.get(Cmd0.WEIGHT_REGION) & 7,
-            offset=registers.address(Cmd1.WEIGHT_BASE),
-            length=registers.get(Cmd1.WEIGHT_LENGTH) & 0xFFFFFFFF,
-        )
-        scales = Range(
-            region=registers.get(Cmd0.SCALE_REGION) & 7,
-            offset=registers.address(Cmd1.SCALE_BASE),
-            length=registers.get(Cmd1.SCALE_LENGTH) & 0xFFFFFFFF,
-        )
+        weights = _part(registers, Cmd0.WEIGHT_REGION, Cmd1.WEIGHT_BASE, Cmd1.WEIGHT_LENGTH)
+        scales = _part(registers, Cmd0.SCALE_REGION, Cmd1.SCALE_BASE, Cmd1.SCALE_LENGTH)
+        if registers.get(Cmd1.WEIGHT1_LENGTH, 0) and ofm_shape[2] > 1:
+            weights1 = _part(registers, Cmd0.WEIGHT_REGION, Cmd1.WEIGHT1_BASE, Cmd1.WEIGHT1_LENGTH)
+            scales1 = _part(registers, Cmd0.SCALE_REGION, Cmd1.SCALE1_BASE, Cmd1.SCALE1_LENGTH)
     activation = registers.get(Cmd0.ACTIVATION, 0)
     function = activation & 0x1F
     return BlockOp(
@@ -405,6 +412,8 @@ def _block(registers: Registers, kind: OpKind, mode: int, offset: int) -> BlockO
         upscale=upscale,
         weights=weights,
         scales=scales,
+        weights1=weights1,
+        scales1=scales1,
         ofm_scale=_scale(registers, Cmd1.OFM_SCALE),
         opa_scale=_scale(registers, Cmd1.OPA_SCALE),
         opb_scale=registers.get(Cmd1.OPB_SCALE, 0) & 0xFFFFFFFF,

@@ -130,12 +130,14 @@ def _device(configuration: Configuration) -> Callable[[int], None]:
 
     memory = mmap.mmap(configuration.memory_fd, configuration.memory_bytes)
     page = configuration.registers - configuration.memory_base
+    part = accelerator(configuration.accelerator)
     device = Device(
-        accelerator(configuration.accelerator),
+        part,
         read_memory_system(
             Path(configuration.config_file),
             system_config=configuration.system_config,
             memory_mode=configuration.memory_mode,
+            axi_bytes=part.axi_bytes,
         ),
         page=memoryview(memory)[page : page + PAGE_BYTES],
         window=Window(

@@ -20,6 +20,7 @@ class ProgramTime:
     """
 
     cycles: int
+    axi_bytes: int
     operations: tuple[OperationTime, ...]
     spans: tuple[int, ...]
 
@@ -81,6 +82,7 @@ def program_time(
             if last > 0:
                 now = max(now, engine[last - 1])
     return ProgramTime(
+        axi_bytes=system.axi_bytes,
         cycles=max([now, *kernels[-1:], *copies[-1:]]),
         operations=tuple(times),
         spans=tuple(spans),

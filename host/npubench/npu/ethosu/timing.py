@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from npubench.npu.ethosu.config import Accelerator
-from npubench.npu.ethosu.memory_system import AXI_BYTES, Memory, MemorySystem
+from npubench.npu.ethosu.memory_system import Memory, MemorySystem
 from npubench.npu.ethosu.operation import (
     BlockOp,
     DmaOp,
@@ -113,7 +113,7 @@ def operation_time(
         system,
         macs=_macs(op),
         units=units,
-        weight_bytes=sum(part.length for part in (op.weights, op.scales) if part is not None),
+        weight_bytes=sum(part.length for part in _constants(op)),
         bits=op.ifm.bits,
     )
 
@@ -233,6 +233,8 @@ def _mac_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> 
     ifm_depth = _ifm_block(op)[2]
     if op.kind is OpKind.CONV or (op.kind is OpKind.POOL and op.mode == Pooling.REDUCE_SUM):
         per_block *= _divide_up(op.ifm.shape[2], ifm_depth)
+    # Cores take the output channels of a block by turns.
+    per_block = _divide_up(per_block, accelerator.cores)
     # A block that is cut at an edge costs its share, in whole micro-blocks.
     blocks = 1.0
     for size, part, unit in zip(op.ofm.shape, block, ublock, strict=True):
@@ -324,7 +326,7 @@ def _delay(
 
 def _output_cycles(op: BlockOp, accelerator: Accelerator) -> float:
     """Cycles per element that leaves the output unit."""
-    row = _OUTPUT_CYCLES[accelerator.macs]
+    row = _OUTPUT_CYCLES[min(256, accelerator.macs)]
     elementwise = op.kind is OpKind.ELEMENTWISE
     mode = Elementwise(op.mode) if elementwise else None
     if elementwise and op.ifm.bits == 32:
@@ -339,7 +341,7 @@ def _output_cycles(op: BlockOp, accelerator: Accelerator) -> float:
         index = 6
     else:
         index = 7
-    curve = _ACTIVATION_CYCLES[accelerator.macs]
+    curve = _ACTIVATION_CYCLES[min(256, accelerator.macs)]
     if op.lut is not None or op.activation in (3, 4):
         activation = curve[0]
     else:
@@ -432,13 +434,18 @@ def _transfers(op: BlockOp, system: MemorySystem) -> list[_Transfer]:
         blocks = blocks_hw * (1 if per_channel else _divide_up(op.ofm.shape[2], ofm_block[2]))
         fetch = _stored(op.ifm, (block[0], block[1], op.ifm.shape[2]))
         move(op.ifm, block, fetch * len(_sub_kernels(op)) * blocks, is_read=True)
-    for part in (op.weights, op.scales):
-        if isinstance(part, Range):
-            found.append(
-                _Transfer(region=part.region, size_bytes=part.length * blocks_hw, is_read=True)
-            )
+    for part in _constants(op):
+        found.append(
+            _Transfer(region=part.region, size_bytes=part.length * blocks_hw, is_read=True)
+        )
     move(op.ofm, ofm_block, _stored(op.ofm, op.ofm.shape), is_read=False)
     return found
+
+
+def _constants(op: BlockOp) -> tuple[Range, ...]:
+    """All constants that an operation reads."""
+    parts = (op.weights, op.scales, op.weights1, op.scales1)
+    return tuple(part for part in parts if part is not None)
 
 
 def _stored(fmap: FeatureMap, shape: Blocks) -> int:
@@ -447,6 +454,6 @@ def _stored(fmap: FeatureMap, shape: Blocks) -> int:
     return height * width * (_divide_up(depth, BRICK) * BRICK if fmap.brick else depth)
 
 
-def beats(size_bytes: int) -> int:
-    """Data beats of an AXI port for a number of bytes."""
-    return _divide_up(size_bytes, AXI_BYTES)
+def beats(size_bytes: int, axi_bytes: int) -> int:
+    """Data beats of an AXI port of ``axi_bytes`` for a number of bytes."""
+    return _divide_up(size_bytes, axi_bytes)

@@ -114,40 +114,55 @@ class WeightStore:
         self._accelerator = accelerator
         self._weights: dict[tuple[Any, ...], Weights] = {}
 
-    def weights(self, op: BlockOp, stream: bytes) -> Weights:
+    def weights(self, op: BlockOp, streams: tuple[bytes, ...]) -> Weights:
         """Weights as floats in which the convolution is exact, float32 or float64, shape (ofm, kh,
-        kw, ifm); depthwise has ifm = 1.
+        kw, ifm); depthwise has ifm = 1. ``streams``: one per core, which take channels by turns.
 
-        Raises StreamError when the stream does not hold what the operation needs.
+        Raises StreamError when a stream does not hold what the operation needs.
         """
         depthwise = op.kind is OpKind.DEPTHWISE
         kernel_h = (op.kernel[0] - 1) // op.dilation[0] + 1
         kernel_w = (op.kernel[1] - 1) // op.dilation[1] + 1
         shape = (op.ofm.shape[2], kernel_h, kernel_w, 1 if depthwise else op.ifm.shape[2])
-        key = (stream, shape, op.part_kernel, op.block[2], op.ifm.bits, op.dilation, depthwise)
+        key = (streams, shape, op.part_kernel, op.block[2], op.ifm.bits, op.dilation, depthwise)
         found = self._weights.get(key)
         if found is None:
-            order = _order(
-                self._accelerator,
-                shape,
-                depthwise=depthwise,
-                part_kernel=op.part_kernel,
-                block_depth=op.block[2],
-                ifm_bits=op.ifm.bits,
-                dilation=op.dilation,
-            )
-            decoded = decode_stream(stream, op.offset_bytes)
-            if decoded.size < order.size:
-                raise StreamError(
-                    f"{decoded.size} weights decoded, {order.size} needed",
-                    offset_bytes=op.offset_bytes,
-                    fault=StreamFault.WEIGHTS,
+            flat = np.zeros(shape, dtype=np.float64)
+            cores = len(streams)
+            for core, stream in enumerate(streams):
+                flat[core::cores] = self._core(
+                    op,
+                    stream,
+                    (-(-(shape[0] - core) // cores), *shape[1:]),
+                    -(-(op.block[2] - core) // cores),
                 )
-            flat = np.zeros(int(np.prod(shape)), dtype=np.float64)
-            valid = order >= 0
-            flat[order[valid]] = decoded[: order.size][valid]
-            found = self._weights[key] = _narrowed(flat.reshape(shape), op.ifm.bits)
+            found = self._weights[key] = _narrowed(flat, op.ifm.bits)
         return found
+
+    def _core(
+        self, op: BlockOp, stream: bytes, shape: tuple[int, int, int, int], block_depth: int
+    ) -> Weights:
+        """One core's weights, in ``shape``."""
+        order = _order(
+            self._accelerator,
+            shape,
+            depthwise=op.kind is OpKind.DEPTHWISE,
+            part_kernel=op.part_kernel,
+            block_depth=block_depth,
+            ifm_bits=op.ifm.bits,
+            dilation=op.dilation,
+        )
+        decoded = decode_stream(stream, op.offset_bytes)
+        if decoded.size < order.size:
+            raise StreamError(
+                f"{decoded.size} weights decoded, {order.size} needed",
+                offset_bytes=op.offset_bytes,
+                fault=StreamFault.WEIGHTS,
+            )
+        flat = np.zeros(int(np.prod(shape)), dtype=np.float64)
+        valid = order >= 0
+        flat[order[valid]] = decoded[: order.size][valid]
+        return flat.reshape(shape)
 
 
 def _narrowed(weights: Weights, ifm_bits: int) -> Weights:

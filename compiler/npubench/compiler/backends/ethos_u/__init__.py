@@ -308,10 +308,12 @@ def _estimates(
 
 def memory_system_of(settings: VelaSettings) -> MemorySystem:
     """The memories of the modelled system, from the file that Vela reads too."""
+    from npubench.npu.ethosu.config import accelerator
     from npubench.npu.ethosu.memory_system import read_memory_system
 
     return read_memory_system(
         settings.config_file,
+        axi_bytes=accelerator(settings.accelerator).axi_bytes,
         system_config=settings.system_config,
         memory_mode=settings.memory_mode,
     )

@@ -16,7 +16,10 @@ sys.path[:0] = [str(ROOT / "compiler"), str(ROOT / "host"), str(ROOT / "tests")]
 
 from support.vela_in_process import differing  # noqa: E402
 
-ACCELERATORS = ("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256")
+ACCELERATORS = (
+    "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256",
+    "ethos-u65-256", "ethos-u65-512",
+)  # fmt: skip
 MODES = ("Shared_Sram", "Sram_Only", "Dedicated_Sram")
 EXCEPTIONS = {"conv_huge_multiplier"}
 

@@ -1,4 +1,4 @@
-/* driver.c: runs Vela's command streams on an Ethos-U55, from the register description alone. Returns
+/* driver.c: runs Vela's command streams on an Ethos-U55 or U65, from the register description alone. Returns
  * negative NB_ETHOSU_E_... numbers (errors.toml). One job at a time, no interrupt of its own. */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #define ARCH_MASK 0xFFFF0000u /* architecture major and minor of ID and of a payload */
 #define ARCH_SHIFT 16u
 #define PRODUCT_SHIFT 28u
-#define PRODUCT_U55 0u
+#define PRODUCT_U65 1u /* 0 is the U55 */
 #define AXI_LIMIT_DEFAULT 0x0F1F0000u /* 64-byte bursts, 32 reads and 16 writes outstanding */
 
 /* Events of the two sets that a run can count; four counters are all there is. */
@@ -87,7 +87,7 @@ int32_t nb_npu_init(void)
     if (error != 0) {
         return error;
     }
-    if (REG(NB_ETHOSU_CONFIG) >> PRODUCT_SHIFT != PRODUCT_U55) {
+    if (REG(NB_ETHOSU_CONFIG) >> PRODUCT_SHIFT > PRODUCT_U65) {
         return -NB_ETHOSU_E_PRODUCT;
     }
     for (uint32_t i = 0; i < 4; i++) {

@@ -76,3 +76,15 @@ def test_a_board_that_says_too_little_of_its_npu_is_refused(key: str) -> None:
 def test_a_board_without_an_npu_cannot_compile_for_one() -> None:
     with pytest.raises(ConfigError, match="has no Ethos-U"):
         settings_of(load_board("qemu-m4"))
+
+
+@pytest.mark.parametrize("macs", [256, 512])
+def test_a_u65_has_wide_ports_and_dram(macs: int) -> None:
+    board = load_board(f"qemu-m55-u65-{macs}")
+    settings = settings_of(board)
+    part = accelerator(settings.accelerator)
+    system = memory_system_of(settings)
+    assert (part.macs, part.product, part.cores) == (macs, 1, macs // 256)
+    assert (system.axi_bytes, system.ports[1].name) == (16, "Dram")
+    assert system.region_port(1) != system.region_port(2)
+    assert configuration_of(board, memory_fd=3).accelerator == f"ethos-u65-{macs}"

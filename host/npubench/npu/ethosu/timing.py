@@ -11,6 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from npubench.npu.ethosu.blocks import (
+    BRICK,
+    Blocks,
+    constants_of,
+    divide_up,
+    elements_of,
+    ifm_block_of,
+    kernel_of,
+    ofm_block_of,
+    stored_elements,
+    sub_kernels_of,
+)
 from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.memory_system import Memory, MemorySystem
 from npubench.npu.ethosu.operation import (
@@ -20,12 +32,9 @@ from npubench.npu.ethosu.operation import (
     FeatureMap,
     OpKind,
     Pooling,
-    Range,
 )
 
-SUB_KERNEL: Final = 8
 ACC_40: Final = 1
-BRICK: Final = 16
 
 # Cycles per output element: 32-bit unary and binary elementwise, MUL to 32 bits, MUL or 40-bit
 # accumulators, simple ADD/SUB, ADD/SUB with scaling, maximum pooling, all else.
@@ -42,8 +51,6 @@ _ACTIVATION_CYCLES: Final = {
     128: (1.0, 0.5, 0.0),
     256: (1.0, 0.25, 0.0),
 }
-
-Blocks = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +120,7 @@ def operation_time(
         system,
         macs=_macs(op),
         units=units,
-        weight_bytes=sum(part.length for part in _constants(op)),
+        weight_bytes=sum(part.length for part in constants_of(op)),
         bits=op.ifm.bits,
     )
 
@@ -173,74 +180,43 @@ def _macs(op: BlockOp) -> int:
     """Multiply-accumulates that the operation asks for, padding included."""
     if op.kind is OpKind.ELEMENTWISE:
         return 0
-    height, width = _kernel(op)
+    height, width = kernel_of(op)
     height_out, width_out, depth_out = op.ofm.shape
     macs = height * width * height_out * width_out * depth_out
     reduces = op.kind is OpKind.POOL and op.mode == Pooling.REDUCE_SUM
     return macs * op.ifm.shape[2] if op.kind is OpKind.CONV or reduces else macs
 
 
-def _kernel(op: BlockOp) -> tuple[int, int]:
-    """Kernel height and width in elements."""
-    return ((op.kernel[0] - 1) // op.dilation[0] + 1, (op.kernel[1] - 1) // op.dilation[1] + 1)
-
-
-def _divide_up(value: int, by: int) -> int:
-    return -(-value // by)
-
-
-def _elements(shape: Blocks) -> int:
-    return shape[0] * shape[1] * shape[2]
-
-
-def _ifm_block(op: BlockOp) -> Blocks:
-    """The input block that an output block needs, cut to the input."""
-    limit = 8 if op.part_kernel and op.ifm.shape[2] <= 8 else 16
-    if not op.part_kernel:
-        limit = max(BRICK, 8 * 32 // op.ifm.bits)
-    height = min((op.block[0] - 1) * op.stride[0] + min(op.kernel[0], SUB_KERNEL), op.ifm.shape[0])
-    width = min((op.block[1] - 1) * op.stride[1] + min(op.kernel[1], SUB_KERNEL), op.ifm.shape[1])
-    return height, width, min(limit, op.ifm.shape[2])
-
-
-def _ofm_block(op: BlockOp) -> Blocks:
-    return (
-        min(op.block[0], op.ofm.shape[0]),
-        min(op.block[1], op.ofm.shape[1]),
-        min(op.block[2], op.ofm.shape[2]),
-    )
-
-
 def _mac_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> _Units:
     """Convolution, depthwise and pooling."""
-    block = _ofm_block(op)
+    block = ofm_block_of(op)
     ublock = accelerator.ublock
     if (
         ublock[0] == 2
         and op.kind is OpKind.CONV
         and op.ofm.shape[0] == 1
         and op.ofm.shape[1] % 2 == 0
-        and _kernel(op)[0] == 1
+        and kernel_of(op)[0] == 1
     ):
         ublock = (1, 4, ublock[2])
         block = (1, block[1], block[2])
-    ublocks_hw = _divide_up(block[0], ublock[0]) * _divide_up(block[1], ublock[1])
-    ublocks_z = _divide_up(block[2], ublock[2])
+    ublocks_hw = divide_up(block[0], ublock[0]) * divide_up(block[1], ublock[1])
+    ublocks_z = divide_up(block[2], ublock[2])
     per_block = sum(
         _sub_kernel_cycles(op, accelerator, elements, ublock[2], ublocks_hw, ublocks_z, block)
-        for elements in _sub_kernels(op)
+        for elements in sub_kernels_of(op)
     )
-    ifm_depth = _ifm_block(op)[2]
+    ifm_depth = ifm_block_of(op)[2]
     if op.kind is OpKind.CONV or (op.kind is OpKind.POOL and op.mode == Pooling.REDUCE_SUM):
-        per_block *= _divide_up(op.ifm.shape[2], ifm_depth)
+        per_block *= divide_up(op.ifm.shape[2], ifm_depth)
     # Cores take the output channels of a block by turns.
-    per_block = _divide_up(per_block, accelerator.cores)
+    per_block = divide_up(per_block, accelerator.cores)
     # A block that is cut at an edge costs its share, in whole micro-blocks.
     blocks = 1.0
     for size, part, unit in zip(op.ofm.shape, block, ublock, strict=True):
-        blocks *= _divide_up(size, unit) / _divide_up(part, unit)
+        blocks *= divide_up(size, unit) / divide_up(part, unit)
     element = _output_cycles(op, accelerator)
-    output_block = int(element * _elements(block))
+    output_block = int(element * elements_of(block))
     written = output_block
     if op.scales is not None:
         latency = system.memory(op.scales.region).read_latency_cycles
@@ -256,16 +232,6 @@ def _mac_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> 
         issue=int(issue_block * blocks),
         total=int(longer * blocks) + shorter,
     )
-
-
-def _sub_kernels(op: BlockOp) -> list[int]:
-    """Elements of each piece of at most 8x8 that the kernel is cut into."""
-    height, width = _kernel(op)
-    return [
-        min(SUB_KERNEL, height - y) * min(SUB_KERNEL, width - x)
-        for x in range(0, width, SUB_KERNEL)
-        for y in range(0, height, SUB_KERNEL)
-    ]
 
 
 def _sub_kernel_cycles(
@@ -287,11 +253,11 @@ def _sub_kernel_cycles(
         if accelerator.macs != 32:
             cycles *= bits // 2
     elif op.kind is OpKind.DEPTHWISE:
-        steps = _divide_up(elements, 4)
+        steps = divide_up(elements, 4)
         cycles = max(weights_floor, 4 * ublocks_hw * (bits // 8)) * steps * ublocks_z
     elif op.kind is OpKind.CONV and op.part_kernel:
-        steps = _divide_up(elements, 2 if bits == 16 else 4)
-        depth_steps = _divide_up(_ifm_block(op)[2], 8)
+        steps = divide_up(elements, 2 if bits == 16 else 4)
+        depth_steps = divide_up(ifm_block_of(op)[2], 8)
         cycles = max(weights_floor, 4 * ublocks_hw) * steps * ublocks_z * depth_steps
     else:
         steps = elements
@@ -326,7 +292,7 @@ def _delay(
 
 def _output_cycles(op: BlockOp, accelerator: Accelerator) -> float:
     """Cycles per element that leaves the output unit."""
-    row = _OUTPUT_CYCLES[min(256, accelerator.macs)]
+    row = _OUTPUT_CYCLES[accelerator.macs // accelerator.cores]
     elementwise = op.kind is OpKind.ELEMENTWISE
     mode = Elementwise(op.mode) if elementwise else None
     if elementwise and op.ifm.bits == 32:
@@ -341,23 +307,23 @@ def _output_cycles(op: BlockOp, accelerator: Accelerator) -> float:
         index = 6
     else:
         index = 7
-    curve = _ACTIVATION_CYCLES[min(256, accelerator.macs)]
+    curve = _ACTIVATION_CYCLES[accelerator.macs // accelerator.cores]
     if op.lut is not None or op.activation in (3, 4):
         activation = curve[0]
     else:
         low, high = op.activation_range
         full = (-(1 << (op.ofm.bits - 1)), (1 << (op.ofm.bits - 1)) - 1)
         activation = curve[2] if op.ofm.bits == 32 or (low, high) == full else curve[1]
-    return max(row[index], activation)
+    return max(row[index], activation) / accelerator.cores
 
 
 def _elementwise_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySystem) -> _Units:
     height, width, depth = op.ofm.shape
     if op.ofm.brick:
-        depth = _divide_up(depth, BRICK) * BRICK
+        depth = divide_up(depth, BRICK) * BRICK
     count = height * width * depth
     element = _output_cycles(op, accelerator)
-    issue = (_first_and_last(op, system) / _elements(op.block) + element) / 4
+    issue = (_first_and_last(op, system) / elements_of(op.block) + element) / 4
     return _Units(
         output=int(element * count),
         issue=int(issue * count),
@@ -368,7 +334,7 @@ def _elementwise_cycles(op: BlockOp, accelerator: Accelerator, system: MemorySys
 def _first_and_last(op: BlockOp, system: MemorySystem) -> int:
     """Cycles to fetch one input block and to store one output block."""
     fetched = 0
-    block = _ifm_block(op) if op.kind is not OpKind.ELEMENTWISE else _ofm_block(op)
+    block = ifm_block_of(op) if op.kind is not OpKind.ELEMENTWISE else ofm_block_of(op)
     for fmap in (op.ifm, op.ifm2):
         if fmap is not None:
             present = (
@@ -378,12 +344,12 @@ def _first_and_last(op: BlockOp, system: MemorySystem) -> int:
             )
             memory = system.memory(fmap.region)
             moved = _burst(
-                fmap, block, _elements(present) * fmap.element_bytes, memory, is_read=True
+                fmap, block, elements_of(present) * fmap.element_bytes, memory, is_read=True
             )
             fetched = max(fetched, memory.read_latency_cycles + int(moved / memory.bytes_per_cycle))
     memory = system.memory(op.ofm.region)
-    block = _ofm_block(op)
-    moved = _burst(op.ofm, block, _elements(block) * op.ofm.element_bytes, memory, is_read=False)
+    block = ofm_block_of(op)
+    moved = _burst(op.ofm, block, elements_of(block) * op.ofm.element_bytes, memory, is_read=False)
     return fetched + memory.write_latency_cycles + int(moved / memory.bytes_per_cycle)
 
 
@@ -407,10 +373,8 @@ def _burst(fmap: FeatureMap, block: Blocks, moved: int, memory: Memory, *, is_re
 def _transfers(op: BlockOp, system: MemorySystem) -> list[_Transfer]:
     """Everything that crosses the AXI ports, in bytes of bandwidth."""
     found: list[_Transfer] = []
-    ofm_block = _ofm_block(op)
-    blocks_hw = _divide_up(op.ofm.shape[0], ofm_block[0]) * _divide_up(
-        op.ofm.shape[1], ofm_block[1]
-    )
+    ofm_block = ofm_block_of(op)
+    blocks_hw = divide_up(op.ofm.shape[0], ofm_block[0]) * divide_up(op.ofm.shape[1], ofm_block[1])
 
     def move(fmap: FeatureMap, block: Blocks, elements: int, *, is_read: bool) -> None:
         moved = _burst(
@@ -425,35 +389,23 @@ def _transfers(op: BlockOp, system: MemorySystem) -> list[_Transfer]:
     if op.kind is OpKind.ELEMENTWISE:
         for fmap in (op.ifm, op.ifm2):
             if fmap is not None:
-                move(fmap, ofm_block, _stored(fmap, fmap.shape), is_read=True)
+                move(fmap, ofm_block, stored_elements(fmap, fmap.shape), is_read=True)
     else:
-        block = _ifm_block(op)
+        block = ifm_block_of(op)
         per_channel = op.kind is OpKind.DEPTHWISE or (
             op.kind is OpKind.POOL and op.mode != Pooling.REDUCE_SUM
         )
-        blocks = blocks_hw * (1 if per_channel else _divide_up(op.ofm.shape[2], ofm_block[2]))
-        fetch = _stored(op.ifm, (block[0], block[1], op.ifm.shape[2]))
-        move(op.ifm, block, fetch * len(_sub_kernels(op)) * blocks, is_read=True)
-    for part in _constants(op):
+        blocks = blocks_hw * (1 if per_channel else divide_up(op.ofm.shape[2], ofm_block[2]))
+        fetch = stored_elements(op.ifm, (block[0], block[1], op.ifm.shape[2]))
+        move(op.ifm, block, fetch * len(sub_kernels_of(op)) * blocks, is_read=True)
+    for part in constants_of(op):
         found.append(
             _Transfer(region=part.region, size_bytes=part.length * blocks_hw, is_read=True)
         )
-    move(op.ofm, ofm_block, _stored(op.ofm, op.ofm.shape), is_read=False)
+    move(op.ofm, ofm_block, stored_elements(op.ofm, op.ofm.shape), is_read=False)
     return found
-
-
-def _constants(op: BlockOp) -> tuple[Range, ...]:
-    """All constants that an operation reads."""
-    parts = (op.weights, op.scales, op.weights1, op.scales1)
-    return tuple(part for part in parts if part is not None)
-
-
-def _stored(fmap: FeatureMap, shape: Blocks) -> int:
-    """Elements of ``shape`` as the map's format stores them."""
-    height, width, depth = shape
-    return height * width * (_divide_up(depth, BRICK) * BRICK if fmap.brick else depth)
 
 
 def beats(size_bytes: int, axi_bytes: int) -> int:
     """Data beats of an AXI port of ``axi_bytes`` for a number of bytes."""
-    return _divide_up(size_bytes, axi_bytes)
+    return divide_up(size_bytes, axi_bytes)

@@ -50,8 +50,7 @@ static int32_t leading_number(const char *text)
     }
     int32_t sum = 0;
     for (; *text >= '0' && *text <= '9'; text++) {
-        const int32_t digit = *text - '0';
-        sum = sum > (INT32_MAX - digit) / 10 ? INT32_MAX : 10 * sum + digit;
+        sum = sum > INT32_MAX / 10 - 1 ? INT32_MAX : 10 * sum + (*text - '0');
     }
     return negative ? -sum : sum;
 }

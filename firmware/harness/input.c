@@ -62,7 +62,10 @@ int32_t nb_hex_digit(char c)
 
 int32_t nb_input_hex(const char *hex, uint8_t *data, uint32_t limit)
 {
-    const uint32_t digits = (uint32_t)strlen(hex);
+    uint32_t digits = 0; /* the C library's strlen would cost 220 bytes */
+    while (hex[digits] != '\0') {
+        digits++;
+    }
     if (digits % 2 != 0) {
         nb_put_error("Insufficent number of hex digits");
         return -1;

@@ -87,7 +87,9 @@ def test_zoo_network_matches_tflm_on_every_emulated_core(bench: Bench, tmp_path:
         assert infer["unit"] == "instructions"
         assert isinstance(infer["median"], int)
         assert infer["min"] == infer["max"]
-        assert infer["median"] > run["model"]["macs"]
+        # SMLAD does two MACs, an instruction of Helium sixteen at most
+        most_macs = 16 if run["board"] == "qemu-m55" else 2
+        assert infer["median"] > run["model"]["macs"] / most_macs
         assert run["clock"]["selftest_counted"] == run["clock"]["selftest_expected"]
         assert run["clock"]["window_cost"] <= 30
         assert Path(run["run_dir"]).parent == tmp_path / "runs"

@@ -16,12 +16,16 @@
  * even taps of channels 0 and 1 as a + 256 b, of channels 2 and 3, the odd taps likewise. quant:
  * per four output channels their four starting sums (of the odd ones: even one's + 256 own), then
  * four times multiplier, rounding with the output's zero point, right shift. `exact` 0: the
- * output's lowest code is its zero point and -128, its highest 127. column: 16 * words bytes, and
- * in nb_dsp_conv2d_s8 2 * run more. nb_dsp_conv1x1_s8 works in place where out_c <= in_c. */
+ * output's lowest code is its zero point and -128, its highest 127. column: 16 * words bytes. In
+ * nb_dsp_conv2d_s8 a ring of rows follows it, ring_rows * pitch bytes, in which a row of the input
+ * stands with its padding, `width` pixels of it from the input; with an odd out_w the ring has
+ * stride_h rows more than a window. Both write outputs from first to last: nb_dsp_conv1x1_s8 when
+ * the input up to there is in the column, nb_dsp_conv2d_s8 when the rows up to the window's last
+ * are in the ring. */
 typedef struct {
     int32_t batches, in_h, in_w, in_c, out_h, out_w, out_c;
     int32_t kernel_h, runs_w, run, words, stride_h, stride_w, dilation_h, dilation_w;
-    int32_t pad_top, pad_left, reach_h, reach_w;
+    int32_t pad_top, pad_left, reach_h, ring_rows, pitch, width;
     int32_t input_zero, exact, low, high;
 } nb_dsp_conv2d_s8_params;
 void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,

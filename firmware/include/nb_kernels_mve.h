@@ -13,11 +13,16 @@
 
 /* Convolution; `blocks` are the sixteens of taps of a window. weights: per four output channels,
  * per block, sixteen taps of each. quant: per four output channels their biases, multipliers,
- * shifts. columns: 32 * blocks bytes. nb_mve_conv1x1_s8 works in place where out_c <= in_c. */
+ * shifts. columns: 32 * blocks bytes. In
+ * nb_mve_conv2d_s8 they are 16 bytes longer each, and a ring of rows follows, ring_rows * pitch + 16
+ * bytes, in which a row of the input stands with its padding, `width` pixels of it from the input;
+ * windows are read in runs of `run` bytes, runs_w per kernel row. Both write outputs from first to
+ * last: nb_mve_conv1x1_s8 when the input up to there is in the columns, nb_mve_conv2d_s8 when the
+ * rows up to the window's last are in the ring. */
 typedef struct {
     int32_t batches, in_h, in_w, in_c, out_h, out_w, out_c;
-    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
-    int32_t pad_top, pad_left, blocks;
+    int32_t kernel_h, runs_w, run, blocks, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left, reach_h, ring_rows, pitch, width;
     int32_t input_zero, output_zero, exact, low, high;
 } nb_mve_conv2d_s8_params;
 void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,

@@ -191,94 +191,83 @@ void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
     }
 }
 
-/* A window's place: the input's row and column of its top left corner. */
+/* Rows of one image with their padding, the last `rows` of those that were brought. */
 typedef struct {
     const int8_t *image;
-    int32_t y, x;
-} place;
+    int8_t *slots;
+    int32_t have; /* the next row of the image to bring, from -pad_top */
+} ring;
 
-/* The run at (y, x) of a window, or `padded` filled with what it holds where it leaves the input. */
-static const int8_t *run_at(const nb_dsp_conv2d_s8_params *p, const place *at, int32_t dy,
-                            int32_t dx, int8_t *padded) {
-    const int32_t y = at->y + dy;
-    const int32_t x = at->x + dx;
-    const int32_t width = p->run / p->in_c;
-    if (y >= 0 && y < p->in_h && x >= 0 && x + width <= p->in_w) {
-        return at->image + (y * p->in_w + x) * p->in_c;
-    }
-    memset(padded, p->input_zero, (size_t)p->run);
-    if (y >= 0 && y < p->in_h) {
-        const int32_t first = x < 0 ? 0 : x;
-        const int32_t stop = x + width < p->in_w ? x + width : p->in_w;
-        if (first < stop) {
-            memcpy(padded + (first - x) * p->in_c, at->image + (y * p->in_w + first) * p->in_c,
-                   (size_t)((stop - first) * p->in_c));
+/* Bring the rows above `stop`. */
+static void bring(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t first, int32_t stop) {
+    r->have = r->have < first ? first : r->have;
+    for (; r->have < stop; r->have++) {
+        int8_t *slot = r->slots + (r->have + p->pad_top) % p->ring_rows * p->pitch;
+        if (r->have >= 0 && r->have < p->in_h) {
+            memcpy(slot + p->pad_left * p->in_c, r->image + r->have * p->in_w * p->in_c,
+                   (size_t)(p->width * p->in_c));
+        } else {
+            memset(slot, p->input_zero, (size_t)p->pitch);
         }
     }
-    return padded;
 }
 
-static inline int is_inside(const nb_dsp_conv2d_s8_params *p, const place *at) {
-    return at->y >= 0 && at->x >= 0 && at->y + p->reach_h <= p->in_h &&
-           at->x + p->reach_w <= p->in_w;
+/* Two windows, given by the ring's slot of their first row and the offset in a row. */
+static void fill_columns(const nb_dsp_conv2d_s8_params *p, const int8_t *slots, int32_t slot0,
+                         int32_t offset0, int32_t slot1, int32_t offset1, uint32_t *column) {
+    for (int32_t i = p->kernel_h; i > 0; i--) {
+        const int8_t *p0 = slots + slot0 * p->pitch + offset0;
+        const int8_t *p1 = slots + slot1 * p->pitch + offset1;
+        column = nb_widen_run(p0, p1, p->run, column);
+        for (int32_t j = p->runs_w - 1; j > 0; j--) {
+            p0 += p->dilation_w * p->in_c;
+            p1 += p->dilation_w * p->in_c;
+            column = nb_widen_run(p0, p1, p->run, column);
+        }
+        slot0 += p->dilation_h;
+        slot0 -= slot0 >= p->ring_rows ? p->ring_rows : 0;
+        slot1 += p->dilation_h;
+        slot1 -= slot1 >= p->ring_rows ? p->ring_rows : 0;
+    }
 }
 
-static void fill_columns(const nb_dsp_conv2d_s8_params *p, const place *at0, const place *at1,
-                         uint32_t *column, int8_t *padded) {
-    const int32_t run = p->run;
-    const int32_t step_x = p->dilation_w;
-    if (is_inside(p, at0) && is_inside(p, at1)) {
-        const int32_t row = p->dilation_h * p->in_w * p->in_c;
-        const int8_t *p0 = at0->image + (at0->y * p->in_w + at0->x) * p->in_c;
-        const int8_t *p1 = at1->image + (at1->y * p->in_w + at1->x) * p->in_c;
-        for (int32_t i = p->kernel_h; i > 0; i--) {
-            int32_t skip = 0;
-            for (int32_t j = p->runs_w; j > 0; j--) {
-                column = nb_widen_run(p0 + skip, p1 + skip, run, column);
-                skip += step_x * p->in_c;
-            }
-            p0 += row;
-            p1 += row;
-        }
-        return;
-    }
-    for (int32_t i = 0; i < p->kernel_h; i++) {
-        for (int32_t j = 0; j < p->runs_w; j++) {
-            const int32_t dy = i * p->dilation_h;
-            const int8_t *p0 = run_at(p, at0, dy, j * step_x, padded);
-            const int8_t *p1 = run_at(p, at1, dy, j * step_x, padded + run);
-            column = nb_widen_run(p0, p1, run, column);
-        }
+/* One output to the right, or to the start of the next row, whose rows are brought. */
+static void next_pixel(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t *y, int32_t *slot,
+                       int32_t *offset) {
+    const int32_t step = p->stride_w * p->in_c;
+    *offset += step;
+    if (*offset == p->out_w * step) {
+        *offset = 0;
+        *y += p->stride_h;
+        *slot = (*y + p->pad_top) % p->ring_rows;
+        bring(p, r, *y, *y + p->reach_h);
     }
 }
 
 void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
                       const int32_t *quant, uint32_t *column, int8_t *output) {
     nb_dsp_pass pass = start(p, column);
-    int8_t *padded = (int8_t *)(column + p->words * 4);
     const int32_t out_c = p->out_c;
-    const int32_t end_x = p->out_w * p->stride_w - p->pad_left;
     for (int32_t b = 0; b < p->batches; b++) {
-        place at = {input, -p->pad_top, -p->pad_left};
+        ring r = {input, (int8_t *)(column + p->words * 4), -p->pad_top};
+        memset(r.slots, p->input_zero, (size_t)(p->ring_rows * p->pitch));
+        int32_t y = -p->pad_top;
+        int32_t slot = 0;
+        int32_t offset = 0;
+        bring(p, &r, y, y + p->reach_h);
         for (int32_t left = p->out_h * p->out_w; left > 0; left -= 2) {
-            place next = at;
+            const int32_t slot0 = slot;
+            const int32_t offset0 = offset;
             int8_t *output1 = output;
             if (left > 1) {
-                next.x += p->stride_w;
-                if (next.x == end_x) {
-                    next.x = -p->pad_left;
-                    next.y += p->stride_h;
-                }
+                next_pixel(p, &r, &y, &slot, &offset);
                 output1 += out_c;
             }
-            fill_columns(p, &at, &next, column, padded);
+            fill_columns(p, r.slots, slot0, offset0, slot, offset, column);
             run_pass(p, &pass, weights, quant, output, output1);
             output = output1 + out_c;
-            at = next;
-            at.x += p->stride_w;
-            if (at.x == end_x) {
-                at.x = -p->pad_left;
-                at.y += p->stride_h;
+            if (left > 2) {
+                next_pixel(p, &r, &y, &slot, &offset);
             }
         }
         input += p->in_h * p->in_w * p->in_c;

@@ -140,77 +140,78 @@ void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input,
     }
 }
 
-/* The window whose top left corner is (y, x) of one image, as a column. */
-static void fill_column(const nb_mve_conv2d_s8_params *p, const int8_t *image, int32_t y, int32_t x,
-                        int8_t *column) {
-    const int32_t run = p->kernel_w * p->in_c;
-    const int8_t *from = image + (y * p->in_w + x) * p->in_c;
-    const int32_t row = p->dilation_h * p->in_w * p->in_c;
-    if (p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w) {
-        for (int32_t i = p->kernel_h; i > 0; i--) {
-            if (y >= 0 && y < p->in_h) {
-                nb_mve_copy(column, from, run);
-            } else {
-                nb_mve_fill(column, p->input_zero, run);
-            }
-            column += run;
-            from += row;
-            y += p->dilation_h;
+/* Rows of one image with their padding, the last ring_rows of those that were brought. */
+typedef struct {
+    const int8_t *image;
+    int8_t *slots;
+    int32_t have; /* the next row of the image to bring, from -pad_top */
+    int32_t y, slot, offset;
+} ring;
+
+/* Bring the rows of the window at r->y. */
+static void bring(const nb_mve_conv2d_s8_params *p, ring *r) {
+    r->have = r->have < r->y ? r->y : r->have;
+    r->slot = (r->y + p->pad_top) % p->ring_rows;
+    for (; r->have < r->y + p->reach_h; r->have++) {
+        int8_t *slot = r->slots + (r->have + p->pad_top) % p->ring_rows * p->pitch;
+        if (r->have >= 0 && r->have < p->in_h) {
+            nb_mve_copy(slot + p->pad_left * p->in_c, r->image + r->have * p->in_w * p->in_c,
+                        p->width * p->in_c);
+        } else {
+            nb_mve_fill(slot, p->input_zero, p->pitch);
         }
-        return;
     }
-    const int32_t step = p->dilation_w;
+}
+
+/* The ring's window as a column; moves on to the next output's window. Whole sixteens are copied:
+ * what they bring beyond a run is overwritten by the next run or meets weights of zero. */
+static void take_column(const nb_mve_conv2d_s8_params *p, ring *r, int8_t *column) {
+    const int32_t step = p->stride_w * p->in_c;
+    const int32_t blocks = (p->run + 15) >> 4;
+    if (r->offset == p->out_w * step) {
+        r->offset = 0;
+        r->y += p->stride_h;
+        bring(p, r);
+    }
+    int32_t slot = r->slot;
     for (int32_t i = p->kernel_h; i > 0; i--) {
-        nb_mve_fill(column, p->input_zero, run);
-        if (y >= 0 && y < p->in_h) {
-            if (step == 1) {
-                const int32_t first = x < 0 ? -x : 0;
-                const int32_t stop = x + p->kernel_w < p->in_w ? p->kernel_w : p->in_w - x;
-                if (first < stop) {
-                    nb_mve_copy(column + first * p->in_c, from + first * p->in_c,
-                                (stop - first) * p->in_c);
-                }
-            } else {
-                for (int32_t j = 0; j < p->kernel_w; j++) {
-                    const int32_t at = x + j * step;
-                    if (at >= 0 && at < p->in_w) {
-                        nb_mve_copy(column + j * p->in_c, from + j * step * p->in_c, p->in_c);
-                    }
-                }
+        const int8_t *from = r->slots + slot * p->pitch + r->offset;
+        for (int32_t j = p->runs_w; j > 0; j--) {
+            int8_t *to = column;
+            const int8_t *at = from;
+            for (int32_t k = blocks; k > 0; k--) {
+                vstrbq_s8(to, vldrbq_s8(at));
+                to += 16;
+                at += 16;
             }
+            column += p->run;
+            from += p->dilation_w * p->in_c;
         }
-        column += run;
-        from += row;
-        y += p->dilation_h;
+        slot += p->dilation_h;
+        slot -= slot >= p->ring_rows ? p->ring_rows : 0;
     }
+    r->offset += step;
 }
 
 void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
                       const int32_t *quant, int8_t *columns, int8_t *output) {
     nb_mve_pass pass = start(p, columns);
     const int32_t out_c = p->out_c;
-    const int32_t end_x = p->out_w * p->stride_w - p->pad_left;
+    int8_t *const column0 = columns;
+    int8_t *const column1 = columns + 16 * p->blocks + 16;
     for (int32_t b = 0; b < p->batches; b++) {
-        int32_t y = -p->pad_top;
-        int32_t x = -p->pad_left;
+        ring r = {input, column1 + 16 * p->blocks + 16, -p->pad_top, -p->pad_top, 0, 0};
+        nb_mve_fill(r.slots, p->input_zero, p->ring_rows * p->pitch);
+        bring(p, &r);
         for (int32_t left = p->out_h * p->out_w; left > 0; left -= 2) {
-            fill_column(p, input, y, x, columns);
-            x += p->stride_w;
-            if (x == end_x) {
-                x = -p->pad_left;
-                y += p->stride_h;
-            }
             int8_t *output1 = output;
+            take_column(p, &r, column0);
+            pass.x1 = column0;
             if (left > 1) {
+                take_column(p, &r, column1);
+                pass.x1 = column1;
                 output1 += out_c;
-                fill_column(p, input, y, x, columns + 16 * p->blocks);
-                x += p->stride_w;
-                if (x == end_x) {
-                    x = -p->pad_left;
-                    y += p->stride_h;
-                }
             }
-            pass.x1 = left > 1 ? columns + 16 * p->blocks : columns;
             run_pass(p, &pass, weights, quant, output, output1);
             output = output1 + out_c;
         }

@@ -11,7 +11,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.lower.layer import LARGEST_SHIFT, Addend, Layer, Rescale, Total, rescale
+from npubench.compiler.lower.layer import (
+    LARGEST_SHIFT,
+    Addend,
+    Layer,
+    Rescale,
+    Total,
+    rescale,
+    ring_of,
+)
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
 
@@ -25,10 +33,9 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     if isinstance(scaling, str):
         return scaling
     window = layer.window
-    channels, kernel_h, kernel_w, in_c = layer.weights.shape
-    joined = window.dilation[1] == 1
-    runs_w, run = (1, kernel_w * in_c) if joined else (kernel_w, in_c)
-    taps = run_words(layer.weights.reshape(channels, kernel_h * runs_w, run))
+    channels, kernel_h, _, in_c = layer.weights.shape
+    ring = ring_of(layer)
+    taps = run_words(layer.weights.reshape(channels, kernel_h * ring.runs, ring.run))
     words = taps.shape[1]
     packed = paired(layer, _fours(taps), 4)
     if isinstance(packed, str):
@@ -43,8 +50,8 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
         "out_w": layer.target.shape[2],
         "out_c": channels,
         "kernel_h": kernel_h,
-        "runs_w": runs_w,
-        "run": run,
+        "runs_w": ring.runs,
+        "run": ring.run,
         "words": words,
         "stride_h": window.stride[0],
         "stride_w": window.stride[1],
@@ -52,8 +59,10 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
         "dilation_w": window.dilation[1],
         "pad_top": window.pad[0],
         "pad_left": window.pad[1],
-        "reach_h": (kernel_h - 1) * window.dilation[0] + 1,
-        "reach_w": (kernel_w - 1) * window.dilation[1] + 1,
+        "reach_h": ring.reach_h,
+        "ring_rows": ring.rows,
+        "pitch": ring.pitch,
+        "width": ring.width,
         "input_zero": layer.input_zero,
         "exact": int(scaling.exact),
         "low": layer.low,
@@ -66,7 +75,7 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     cost = passes * (
         groups * (words * 24.75 + (72 if scaling.exact else 56) + 22)
         + words * 8
-        + (60 if plain else 60 + 25 * kernel_h * runs_w)
+        + (60 if plain else 90 + 30 * kernel_h * ring.runs)
     )
     kernel = "nb_dsp_conv1x1_s8" if plain else "nb_dsp_conv2d_s8"
     call = KernelCall(
@@ -83,7 +92,7 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             ScratchArg(ctype="uint32_t"),
             write(layer.target),
         ),
-        scratch_bytes=16 * words + (0 if plain else 2 * run),
+        scratch_bytes=16 * words + (0 if plain else ring.size_bytes),
         choice=Choice(
             reason="two windows by four channels, 32 multiply-adds in 24 instructions",
             instructions=round(cost),

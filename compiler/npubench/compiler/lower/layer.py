@@ -74,6 +74,44 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """How a convolution reads its input: the rows of a window with their padding in a ring of
+    ``rows`` slots of ``pitch`` bytes, ``width`` pixels of each from the input; a window in
+    ``runs`` (per kernel row) of ``run`` neighbouring bytes."""
+
+    rows: int
+    pitch: int
+    width: int
+    reach_h: int
+    runs: int
+    run: int
+
+    @property
+    def size_bytes(self) -> int:
+        return self.rows * self.pitch
+
+
+def ring_of(layer: Layer) -> Ring:
+    """The ring of a convolution. Two windows are taken at once: where a row of outputs is odd, the
+    second may lie one row of windows further, so that the ring holds the rows of both."""
+    _, kernel_h, kernel_w, in_c = layer.weights.shape
+    window = layer.window
+    reach_h = (kernel_h - 1) * window.dilation[0] + 1
+    reach_w = (kernel_w - 1) * window.dilation[1] + 1
+    out_w = layer.target.shape[2]
+    columns = (out_w - 1) * window.stride[1] + reach_w
+    joined = window.dilation[1] == 1
+    return Ring(
+        rows=reach_h + (window.stride[0] if out_w % 2 else 0),
+        pitch=columns * in_c,
+        width=min(layer.source.shape[2], columns - window.pad[1]),
+        reach_h=reach_h,
+        runs=1 if joined else kernel_w,
+        run=kernel_w * in_c if joined else in_c,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Addend:
     """An input of an addition and how it is scaled, as the reference forms it."""
 

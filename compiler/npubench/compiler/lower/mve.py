@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.lower.layer import Addend, Layer, Total
+from npubench.compiler.lower.layer import Addend, Layer, Total, ring_of
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
 
@@ -22,7 +22,8 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     if (refusal := _refusal(layer)) is not None:
         return refusal
     window = layer.window
-    channels, kernel_h, kernel_w, in_c = layer.weights.shape
+    channels, kernel_h, _, in_c = layer.weights.shape
+    ring = ring_of(layer)
     packed, blocks = _blocks(layer, 4)
     exact = not layer.opens_at_zero
     plain = window.kernel == (1, 1) and window.stride == (1, 1)
@@ -35,14 +36,19 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
         "out_w": layer.target.shape[2],
         "out_c": channels,
         "kernel_h": kernel_h,
-        "kernel_w": kernel_w,
+        "runs_w": ring.runs,
+        "run": ring.run,
+        "blocks": blocks,
         "stride_h": window.stride[0],
         "stride_w": window.stride[1],
         "dilation_h": window.dilation[0],
         "dilation_w": window.dilation[1],
         "pad_top": window.pad[0],
         "pad_left": window.pad[1],
-        "blocks": blocks,
+        "reach_h": ring.reach_h,
+        "ring_rows": ring.rows,
+        "pitch": ring.pitch,
+        "width": ring.width,
         "input_zero": layer.input_zero,
         "output_zero": layer.output_zero,
         "exact": int(exact),
@@ -53,7 +59,9 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     quant = site.constant("quant", "int32_t", _table(layer))
     groups = -(-channels // 4)
     each = groups * (blocks * 15 + (40 if exact else 34)) + 60
-    copying = 2 * (blocks * 3 + 12) if plain else 2 * (20 + kernel_h * (20 + kernel_w * in_c / 8))
+    copying = (
+        2 * (blocks * 3 + 12) if plain else 2 * (20 + kernel_h * ring.runs * (14 + ring.run / 5))
+    )
     call = KernelCall(
         op_index=site.op.index,
         kernel="nb_mve_conv1x1_s8" if plain else "nb_mve_conv2d_s8",
@@ -68,7 +76,7 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             ScratchArg(ctype="int8_t"),
             write(layer.target),
         ),
-        scratch_bytes=2 * _TAPS * blocks,
+        scratch_bytes=2 * _TAPS * blocks + (0 if plain else ring.size_bytes + 3 * _TAPS),
         choice=Choice(
             reason="two windows by four channels, 128 multiply-adds in 14 instructions",
             instructions=round(-(-layer.pixels // 2) * (each + copying)),

@@ -173,22 +173,36 @@ static void take_column(const nb_mve_conv2d_s8_params *p, ring *r, int8_t *colum
         r->y += p->stride_h;
         bring(p, r);
     }
-    int32_t slot = r->slot;
+    /* Locals: the stores below could be to *p as far as the compiler knows. */
+    const int32_t run = p->run;
+    const int32_t pitch = p->pitch;
+    const int32_t down = p->dilation_h * pitch;
+    const int32_t across = p->dilation_w * p->in_c;
+    const int32_t size = p->ring_rows * pitch;
+    const int32_t runs_w = p->runs_w;
+    const int8_t *from = r->slots + r->slot * pitch + r->offset;
+    const int8_t *const wrap = r->slots + size + r->offset;
     for (int32_t i = p->kernel_h; i > 0; i--) {
-        const int8_t *from = r->slots + slot * p->pitch + r->offset;
-        for (int32_t j = p->runs_w; j > 0; j--) {
-            int8_t *to = column;
-            const int8_t *at = from;
-            for (int32_t k = blocks; k > 0; k--) {
-                vstrbq_s8(to, vldrbq_s8(at));
-                to += 16;
-                at += 16;
+        const int8_t *at = from;
+        for (int32_t j = runs_w; j > 0; j--) {
+            if (blocks == 1) {
+                vstrbq_s8(column, vldrbq_s8(at));
+            } else {
+                int8_t *to = column;
+                const int8_t *x = at;
+                for (int32_t k = blocks; k > 0; k--) {
+                    vstrbq_s8(to, vldrbq_s8(x));
+                    to += 16;
+                    x += 16;
+                }
             }
-            column += p->run;
-            from += p->dilation_w * p->in_c;
+            column += run;
+            at += across;
         }
-        slot += p->dilation_h;
-        slot -= slot >= p->ring_rows ? p->ring_rows : 0;
+        from += down;
+        if (from >= wrap) {
+            from -= size;
+        }
     }
     r->offset += step;
 }

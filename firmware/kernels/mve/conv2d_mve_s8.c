@@ -163,53 +163,65 @@ static void bring(const nb_mve_conv2d_s8_params *p, ring *r) {
     }
 }
 
-/* The ring's window as a column; moves on to the next output's window. Whole sixteens are copied:
- * what they bring beyond a run is overwritten by the next run or meets weights of zero. */
-static void take_column(const nb_mve_conv2d_s8_params *p, ring *r, int8_t *column) {
-    const int32_t step = p->stride_w * p->in_c;
-    const int32_t blocks = (p->run + 15) >> 4;
-    if (r->offset == p->out_w * step) {
+/* One run of a window into the column: whole sixteens are copied, what they bring beyond the run is
+ * overwritten by the next run or meets weights of zero. */
+static inline void copy_run(int8_t *to, const int8_t *from, int32_t blocks) {
+    if (blocks == 1) {
+        vstrbq_s8(to, vldrbq_s8(from));
+        return;
+    }
+    for (int32_t k = blocks; k > 0; k--) {
+        vstrbq_s8(to, vldrbq_s8(from));
+        to += 16;
+        from += 16;
+    }
+}
+
+/* The ring's window as a column; moves on to the next output's window. */
+static inline __attribute__((always_inline)) void
+take_column(const nb_mve_conv2d_s8_params *p, ring *r, int32_t step, int32_t end, int8_t *column) {
+    if (r->offset == end) {
         r->offset = 0;
         r->y += p->stride_h;
         bring(p, r);
     }
-    /* Locals: the stores below could be to *p as far as the compiler knows. */
     const int32_t run = p->run;
-    const int32_t pitch = p->pitch;
-    const int32_t down = p->dilation_h * pitch;
-    const int32_t across = p->dilation_w * p->in_c;
-    const int32_t size = p->ring_rows * pitch;
-    const int32_t runs_w = p->runs_w;
-    const int8_t *from = r->slots + r->slot * pitch + r->offset;
+    const int32_t blocks = (run + 15) >> 4;
+    const int32_t down = p->dilation_h * p->pitch;
+    const int32_t size = p->ring_rows * p->pitch;
+    const int8_t *from = r->slots + r->slot * p->pitch + r->offset;
     const int8_t *const wrap = r->slots + size + r->offset;
+    r->offset += step;
+    if (p->runs_w == 1) {
+        for (int32_t i = p->kernel_h; i > 0; i--) {
+            copy_run(column, from, blocks);
+            column += run;
+            from += down;
+            from -= from >= wrap ? size : 0;
+        }
+        return;
+    }
     for (int32_t i = p->kernel_h; i > 0; i--) {
         const int8_t *at = from;
-        for (int32_t j = runs_w; j > 0; j--) {
-            if (blocks == 1) {
-                vstrbq_s8(column, vldrbq_s8(at));
-            } else {
-                int8_t *to = column;
-                const int8_t *x = at;
-                for (int32_t k = blocks; k > 0; k--) {
-                    vstrbq_s8(to, vldrbq_s8(x));
-                    to += 16;
-                    x += 16;
-                }
-            }
+        for (int32_t j = p->runs_w; j > 0; j--) {
+            copy_run(column, at, blocks);
             column += run;
-            at += across;
+            at += p->dilation_w * p->in_c;
         }
         from += down;
-        if (from >= wrap) {
-            from -= size;
-        }
+        from -= from >= wrap ? size : 0;
     }
-    r->offset += step;
 }
 
-void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                      const int32_t *quant, int8_t *columns, int8_t *output) {
+void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *params, const int8_t *input,
+                      const int8_t *weights, const int32_t *quant, int8_t *columns,
+                      int8_t *output) {
+    /* A copy of its own: the stores into the columns could be to *params otherwise. */
+    const nb_mve_conv2d_s8_params local = *params;
+    const nb_mve_conv2d_s8_params *const p = &local;
     nb_mve_pass pass = start(p, columns);
+    const int32_t step = p->stride_w * p->in_c;
+    const int32_t end = p->out_w * step;
     const int32_t out_c = p->out_c;
     int8_t *const column0 = columns;
     int8_t *const column1 = columns + 16 * p->blocks + 16;
@@ -219,10 +231,10 @@ void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, con
         bring(p, &r);
         for (int32_t left = p->out_h * p->out_w; left > 0; left -= 2) {
             int8_t *output1 = output;
-            take_column(p, &r, column0);
+            take_column(p, &r, step, end, column0);
             pass.x1 = column0;
             if (left > 1) {
-                take_column(p, &r, column1);
+                take_column(p, &r, step, end, column1);
                 pass.x1 = column1;
                 output1 += out_c;
             }

@@ -63,4 +63,7 @@ typedef struct {
 void nb_mve_add_s8(const nb_mve_add_s8_params *p, const int8_t *input1, const int8_t *input2,
                    int8_t *output);
 
+/* Average pooling over at most 255 places, channels a multiple of eight. */
+void nb_mve_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output);
+
 #endif

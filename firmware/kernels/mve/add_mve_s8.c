@@ -14,26 +14,37 @@ static inline int32x4_t shifted(int32x4_t x, int32x4_t shifts) {
     return vrshlq_s32(vqaddq_s32(x, fix), shifts);
 }
 
+static inline int32x4_t scaled(int32x4_t x, int32_t zero, int32_t left, int32_t multiplier,
+                               int32_t shift) {
+    const int32x4_t y = vqrdmulhq_n_s32(vshlq_r_s32(vsubq_n_s32(x, zero), left), multiplier);
+    return shift == 0 ? y : shifted(y, vdupq_n_s32(shift));
+}
+
+static inline int32x4_t sum(const nb_mve_add_s8_params *p, int32x4_t x1, int32x4_t x2) {
+    const int32x4_t a = scaled(x1, p->zero1, p->left_shift, p->multiplier1, p->shift1);
+    const int32x4_t b = scaled(x2, p->zero2, p->left_shift, p->multiplier2, p->shift2);
+    int32x4_t y = vqrdmulhq_n_s32(vaddq_s32(a, b), p->multiplier);
+    if (p->low == p->output_zero) {
+        y = vrshlq_n_s32(y, p->shift); /* negative ones are cut off, however they are rounded */
+    } else {
+        y = shifted(y, vdupq_n_s32(p->shift));
+    }
+    y = vaddq_n_s32(y, p->output_zero);
+    return vminq_s32(vmaxq_s32(y, vdupq_n_s32(p->low)), vdupq_n_s32(p->high));
+}
+
 void nb_mve_add_s8(const nb_mve_add_s8_params *p, const int8_t *input1, const int8_t *input2,
                    int8_t *output) {
     const nb_mve_add_s8_params local = *p;
-    const int32x4_t shift1 = vdupq_n_s32(local.shift1);
-    const int32x4_t shift2 = vdupq_n_s32(local.shift2);
-    const int32x4_t shift = vdupq_n_s32(local.shift);
-    const int32x4_t low = vdupq_n_s32(local.low);
-    const int32x4_t high = vdupq_n_s32(local.high);
-    for (int32_t left = local.count; left > 0; left -= 4) {
-        const mve_pred16_t some = vctp32q((uint32_t)left);
-        int32x4_t a = vsubq_n_s32(vldrbq_z_s32(input1, some), local.zero1);
-        int32x4_t b = vsubq_n_s32(vldrbq_z_s32(input2, some), local.zero2);
-        a = vqrdmulhq_n_s32(vshlq_r_s32(a, local.left_shift), local.multiplier1);
-        b = vqrdmulhq_n_s32(vshlq_r_s32(b, local.left_shift), local.multiplier2);
-        const int32x4_t sum = vaddq_s32(shifted(a, shift1), shifted(b, shift2));
-        int32x4_t y = shifted(vqrdmulhq_n_s32(sum, local.multiplier), shift);
-        y = vaddq_n_s32(y, local.output_zero);
-        vstrbq_p_s32(output, vminq_s32(vmaxq_s32(y, low), high), some);
+    for (int32_t fours = local.count >> 2; fours > 0; fours--) {
+        vstrbq_s32(output, sum(&local, vldrbq_s32(input1), vldrbq_s32(input2)));
         input1 += 4;
         input2 += 4;
         output += 4;
+    }
+    if (local.count & 3) {
+        const mve_pred16_t some = vctp32q((uint32_t)local.count & 3u);
+        const int32x4_t x1 = vldrbq_z_s32(input1, some);
+        vstrbq_p_s32(output, sum(&local, x1, vldrbq_z_s32(input2, some)), some);
     }
 }

@@ -15,21 +15,23 @@
 #include "nb_mve.h"
 
 /* clang-format off */
-#define STEP \
+#define SIXTEEN(op) \
     "vldrb.8 q0, [r3], #16\n\t" \
     "vldrb.8 q1, [r5], #16\n\t" \
     "vldrb.8 q2, [r1], #16\n\t" \
-    "vmladava.s8 r0, q0, q2\n\t" \
-    "vmladava.s8 r8, q1, q2\n\t" \
+    op " r0, q0, q2\n\t" \
+    op " r8, q1, q2\n\t" \
     "vldrb.8 q3, [r1], #16\n\t" \
-    "vmladava.s8 r2, q0, q3\n\t" \
-    "vmladava.s8 r10, q1, q3\n\t" \
+    op " r2, q0, q3\n\t" \
+    op " r10, q1, q3\n\t" \
     "vldrb.8 q2, [r1], #16\n\t" \
-    "vmladava.s8 r4, q0, q2\n\t" \
-    "vmladava.s8 r12, q1, q2\n\t" \
+    op " r4, q0, q2\n\t" \
+    op " r12, q1, q2\n\t" \
     "vldrb.8 q3, [r1], #16\n\t" \
-    "vmladava.s8 r6, q0, q3\n\t" \
-    "vmladava.s8 lr, q1, q3\n\t"
+    op " r6, q0, q3\n\t" \
+    op " lr, q1, q3\n\t"
+#define FIRST SIXTEEN("vmladav.s8")
+#define STEP SIXTEEN("vmladava.s8")
 
 __attribute__((naked, noinline)) static void run_4x2(nb_mve_pass *pass __attribute__((unused))) {
     __asm volatile(
@@ -44,12 +46,7 @@ __attribute__((naked, noinline)) static void run_4x2(nb_mve_pass *pass __attribu
         "1:\n\t" /* four channels */
         "ldrd r3, r5, [r11, #4]\n\t"
         "ldr r7, [r11, #12]\n\t"
-        "ldrd r0, r2, [r9], #8\n\t"
-        "ldrd r4, r6, [r9], #8\n\t"
-        "mov r8, r0\n\t"
-        "mov r10, r2\n\t"
-        "mov r12, r4\n\t"
-        "mov lr, r6\n\t"
+        FIRST
         "lsrs r7, r7, #1\n\t"
         "bcc 2f\n\t"
         STEP
@@ -62,6 +59,9 @@ __attribute__((naked, noinline)) static void run_4x2(nb_mve_pass *pass __attribu
         "4:\n\t"
         NB_MVE_GATHER("q0", "r0", "r2", "r4", "r6")
         NB_MVE_GATHER("q1", "r8", "r10", "r12", "lr")
+        "vldrw.32 q2, [r9], #16\n\t"
+        "vadd.i32 q0, q0, q2\n\t"
+        "vadd.i32 q1, q1, q2\n\t"
         "vldrw.32 q2, [r9], #16\n\t"
         "vldrw.32 q3, [r9], #16\n\t"
         "vqrdmulh.s32 q0, q0, q2\n\t"
@@ -76,36 +76,36 @@ __attribute__((naked, noinline)) static void run_4x2(nb_mve_pass *pass __attribu
         "vadd.i32 q0, q0, r3\n\t"
         "vadd.i32 q1, q1, r3\n\t"
         "ldrd r3, r5, [r11, #20]\n\t"
-        "ldr r7, [r11, #28]\n\t"
+        "ldr r7, [r11, #48]\n\t"
         "vmax.s32 q0, q0, q4\n\t"
         "vmax.s32 q1, q1, q4\n\t"
         "vmin.s32 q0, q0, q5\n\t"
         "vmin.s32 q1, q1, q5\n\t"
-        "subs r7, #4\n\t"
-        "blt 6f\n\t"
+        "cmp r9, r7\n\t"
+        "beq 6f\n\t"
         "vstrb.32 q0, [r3], #4\n\t"
         "vstrb.32 q1, [r5], #4\n\t"
         "strd r3, r5, [r11, #20]\n\t"
-        "str r7, [r11, #28]\n\t"
-        "bne 1b\n\t"
-        "b 7f\n"
-        "6:\n\t" /* fewer than four channels are left */
-        "adds r7, #4\n\t"
+        "b 1b\n"
+        "6:\n\t" /* the last one to four channels */
+        "ldr r7, [r11, #28]\n\t"
         "vctp.32 r7\n\t"
         "vpstt\n\t"
         "vstrbt.32 q0, [r3]\n\t"
-        "vstrbt.32 q1, [r5]\n"
-        "7:\n\t"
+        "vstrbt.32 q1, [r5]\n\t"
         "vpop {d8-d11}\n\t"
         "pop {r4-r11, pc}");
 }
 /* clang-format on */
 
-static inline nb_mve_pass start(const nb_mve_conv2d_s8_params *p, const int8_t *columns) {
+static inline nb_mve_pass start(const nb_mve_conv2d_s8_params *p, const int8_t *columns,
+                                const int32_t *quant) {
     nb_mve_pass pass = {0};
     pass.x0 = columns;
     pass.x1 = columns + 16 * p->blocks;
-    pass.blocks = p->blocks;
+    pass.blocks = p->blocks - 1;
+    pass.channels = ((p->out_c - 1) & 3) + 1;
+    pass.quant_end = quant + 12 * ((p->out_c + 3) >> 2);
     pass.exact = p->exact;
     pass.zero = p->output_zero;
     pass.low = p->low;
@@ -113,28 +113,47 @@ static inline nb_mve_pass start(const nb_mve_conv2d_s8_params *p, const int8_t *
     return pass;
 }
 
-static inline void run_pass(const nb_mve_conv2d_s8_params *p, nb_mve_pass *pass,
-                            const int8_t *weights, const int32_t *quant, int8_t *out0,
-                            int8_t *out1) {
+static inline void run_pass(nb_mve_pass *pass, const int8_t *weights, const int32_t *quant,
+                            int8_t *out0, int8_t *out1) {
     pass->weights = weights;
     pass->quant = quant;
     pass->out0 = out0;
     pass->out1 = out1;
-    pass->channels = p->out_c;
     run_4x2(pass);
+}
+
+/* One run of a window into the column: whole sixteens are copied, what they bring beyond the run is
+ * overwritten by the next run or meets weights of zero. */
+static inline void copy_run(int8_t *to, const int8_t *from, int32_t blocks) {
+    if (blocks == 1) {
+        vstrbq_s8(to, vldrbq_s8(from));
+        return;
+    }
+    for (int32_t k = blocks; k > 0; k--) {
+        vstrbq_s8(to, vldrbq_s8(from));
+        to += 16;
+        from += 16;
+    }
 }
 
 void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input,
                        const int8_t *weights, const int32_t *quant, int8_t *columns,
                        int8_t *output) {
-    nb_mve_pass pass = start(p, columns);
+    nb_mve_pass pass = start(p, columns, quant);
     const int32_t in_c = p->in_c;
     const int32_t out_c = p->out_c;
+    const int32_t blocks = p->blocks;
+    const int whole = (in_c & 15) == 0;
     for (int32_t left = p->batches * p->out_h * p->out_w; left > 0; left -= 2) {
         const int32_t next = left > 1 ? 1 : 0;
-        nb_mve_copy(columns, input, in_c);
-        nb_mve_copy(columns + 16 * p->blocks, input + next * in_c, in_c);
-        run_pass(p, &pass, weights, quant, output, output + next * out_c);
+        if (whole) {
+            copy_run(columns, input, blocks);
+            copy_run(columns + in_c, input + next * in_c, blocks);
+        } else {
+            nb_mve_copy(columns, input, in_c);
+            nb_mve_copy(columns + 16 * blocks, input + next * in_c, in_c);
+        }
+        run_pass(&pass, weights, quant, output, output + next * out_c);
         input += 2 * in_c;
         output += 2 * out_c;
     }
@@ -160,20 +179,6 @@ static void bring(const nb_mve_conv2d_s8_params *p, ring *r) {
         } else {
             nb_mve_fill(slot, p->input_zero, p->pitch);
         }
-    }
-}
-
-/* One run of a window into the column: whole sixteens are copied, what they bring beyond the run is
- * overwritten by the next run or meets weights of zero. */
-static inline void copy_run(int8_t *to, const int8_t *from, int32_t blocks) {
-    if (blocks == 1) {
-        vstrbq_s8(to, vldrbq_s8(from));
-        return;
-    }
-    for (int32_t k = blocks; k > 0; k--) {
-        vstrbq_s8(to, vldrbq_s8(from));
-        to += 16;
-        from += 16;
     }
 }
 
@@ -219,7 +224,7 @@ void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *params, const int8_t *input
     /* A copy of its own: the stores into the columns could be to *params otherwise. */
     const nb_mve_conv2d_s8_params local = *params;
     const nb_mve_conv2d_s8_params *const p = &local;
-    nb_mve_pass pass = start(p, columns);
+    nb_mve_pass pass = start(p, columns, quant);
     const int32_t step = p->stride_w * p->in_c;
     const int32_t end = p->out_w * step;
     const int32_t out_c = p->out_c;
@@ -238,7 +243,7 @@ void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *params, const int8_t *input
                 pass.x1 = column1;
                 output1 += out_c;
             }
-            run_pass(p, &pass, weights, quant, output, output1);
+            run_pass(&pass, weights, quant, output, output1);
             output = output1 + out_c;
         }
         input += p->in_h * p->in_w * p->in_c;

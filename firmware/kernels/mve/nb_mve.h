@@ -41,15 +41,18 @@ static inline void nb_mve_fill(int8_t *to, int32_t value, int32_t bytes) {
 typedef struct {
     const int8_t *weights;    /*  0 */
     const int8_t *x0, *x1;    /*  4, 8 */
-    int32_t blocks;           /* 12: of sixteen taps */
+    int32_t blocks;           /* 12: of sixteen taps (a convolution's: less one) */
     const int32_t *quant;     /* 16 */
     int8_t *out0, *out1;      /* 20, 24 */
-    int32_t channels;         /* 28 */
+    int32_t channels;         /* 28 (a convolution's: of the last four) */
     int32_t exact;            /* 32 */
     int32_t zero;             /* 36 */
     int32_t low, high;        /* 40, 44 */
-    int32_t multiplier;       /* 48 */
-    int32_t shift;            /* 52: negative, to the right */
+    union {
+        const int32_t *quant_end; /* 48, where every channel has a scale */
+        int32_t multiplier;       /* 48, where one serves all */
+    };
+    int32_t shift; /* 52: negative, to the right */
 } nb_mve_pass;
 _Static_assert(sizeof(nb_mve_pass) == 56, "the pass's assembly counts on its layout");
 

@@ -6,8 +6,6 @@ that the kernels' files state.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -361,30 +359,3 @@ def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowerin
         ),
     )
     return call, ()
-
-
-def average_pool(site: Site, portable: KernelCall) -> Lowering | str:
-    """AVERAGE_POOL_2D four channels at a time, or why not."""
-    values = dict(portable.params)
-    channels, places = site.output().shape[3], _product(values["window_h"], values["window_w"])
-    if channels % 4:
-        return "channels are no multiple of four"
-    if places > 255:
-        return "a window of more than 255 places"
-    call = replace(
-        portable,
-        kernel="nb_dsp_average_pool_s8",
-        source="pool_dsp_s8.c",
-        flavour=FLAVOUR,
-        choice=Choice(
-            reason="four channels of a word at a time",
-            instructions=site.output().count * round(1.3 * places + 14),
-        ),
-    )
-    return call, ()
-
-
-def _product(first: ParamValue, second: ParamValue) -> int:
-    assert isinstance(first, int)
-    assert isinstance(second, int)
-    return first * second

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from npubench.compiler.lower import dsp
 from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.average import DSP, MVE, average_pool
 from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.requant import INT32_MAX, quantize_multiplier, single
 from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
@@ -52,7 +52,11 @@ def _average_pool(site: Site) -> Lowering:
     portable = _pool(site, "nb_average_pool_s8")
     call, _ = portable
     assert isinstance(call, KernelCall)
-    return fastest(site, {dsp.FLAVOUR: partial(dsp.average_pool, site, call)}, portable)
+    window = (site.integer("filter_height", 1), site.integer("filter_width", 1))
+    offers = {
+        kernel.flavour: partial(average_pool, site, call, kernel, window) for kernel in (MVE, DSP)
+    }
+    return fastest(site, offers, portable)
 
 
 def _max_pool(site: Site) -> Lowering:

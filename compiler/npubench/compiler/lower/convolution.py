@@ -47,7 +47,8 @@ def _window_params(window: Window) -> dict[str, ParamValue]:
     }
 
 
-def _convolution(site: Site) -> Lowering:
+def convolution_layer(site: Site) -> Layer:
+    """CONV_2D in numbers. Raises UnsupportedOp for a form that no kernel serves."""
     site.arity(inputs=(2, 3))
     source, filters, target = site.activation(0), site.input(1), site.output()
     given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
@@ -66,9 +67,8 @@ def _convolution(site: Site) -> Lowering:
     scales = weight_scales(site, filters, axis=0)
     bias = fold_offset(site, flat, bias_array(site, 2, channels), given.zero_point)
     pairs = channel_multipliers(site, given, scales, wanted)
-    table = quant_table(bias, pairs)
     low, high = fused_range(site, wanted)
-    layer = Layer(
+    return Layer(
         source=source,
         target=target,
         weights=weights,
@@ -81,7 +81,11 @@ def _convolution(site: Site) -> Lowering:
         low=low,
         high=high,
     )
-    portable = _portable(site, layer, table)
+
+
+def _convolution(site: Site) -> Lowering:
+    layer = convolution_layer(site)
+    portable = _portable(site, layer, quant_table(layer.bias, list(layer.pairs)))
     settled = settle(layer)
     offers = {
         mve.FLAVOUR: partial(mve.convolution, site, settled),
@@ -126,7 +130,8 @@ def _portable(site: Site, layer: Layer, table: bytes) -> Lowering:
     )
 
 
-def _depthwise(site: Site) -> Lowering:
+def depthwise_layer(site: Site) -> Layer:
+    """DEPTHWISE_CONV_2D in numbers. Raises UnsupportedOp for a form that no kernel serves."""
     site.arity(inputs=(2, 3))
     source, filters, target = site.activation(0), site.input(1), site.output()
     given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
@@ -147,7 +152,7 @@ def _depthwise(site: Site) -> Lowering:
     bias = fold_offset(site, flat, bias_array(site, 2, channels), given.zero_point)
     pairs = channel_multipliers(site, given, scales, wanted)
     low, high = fused_range(site, wanted)
-    layer = Layer(
+    return Layer(
         source=source,
         target=target,
         weights=weights[0],
@@ -160,7 +165,11 @@ def _depthwise(site: Site) -> Lowering:
         low=low,
         high=high,
     )
-    portable = _portable_depthwise(site, layer, quant_table(bias, pairs))
+
+
+def _depthwise(site: Site) -> Lowering:
+    layer = depthwise_layer(site)
+    portable = _portable_depthwise(site, layer, quant_table(layer.bias, list(layer.pairs)))
     settled = settle(layer)
     offers = {
         mve.FLAVOUR: partial(mve.depthwise, site, settled),

@@ -4,6 +4,9 @@ time shares bytes.
 The problem is dynamic storage allocation, which is NP-hard. Blocks are placed one after another
 into the smallest gap that their lifetime leaves them (best fit); several orders are tried, largest
 first among them, and the smallest result wins, which for networks is mostly the lower bound.
+
+An output may lie over an input that dies with its operator, as far as the kernel allows it
+(``Overlap``): such a place is tried before any gap.
 """
 
 from __future__ import annotations
@@ -55,10 +58,11 @@ def plan_arena(
     fixed = fixed or {}
     base = _aligned(reserved_bytes)
     blocks = lifetimes(graph, steps)
+    over = _allowed(steps, blocks)
     given = tuple(block for block in blocks if any(tensor in fixed for tensor in block.tensors))
     blocks = tuple(block for block in blocks if block not in given)
-    best = _best_placement(blocks)
-    _check(blocks, best)
+    best = _best_placement(blocks, over)
+    _check(blocks, best, over)
     best = tuple(base + offset for offset in best)
     blocks += given
     best += tuple(
@@ -151,12 +155,50 @@ _ORDERS: Final[tuple[Callable[[Block], tuple[int, ...]], ...]] = (
 )
 
 
-def _best_placement(blocks: tuple[Block, ...]) -> tuple[int, ...]:
+Over = Mapping[tuple[Block, Block], int | None]
+
+
+def _allowed(steps: Sequence[Step], blocks: tuple[Block, ...]) -> Over:
+    """(input's block, output's block) that may share bytes, and by what lead: the input dies with
+    the step that makes the output."""
+    home = {tensor: block for block in blocks for tensor in block.tensors}
+    over: dict[tuple[Block, Block], int | None] = {}
+    for position, step in enumerate(steps):
+        if not isinstance(step, KernelCall):
+            continue
+        for overlap in step.overlaps:
+            dying = home.get(overlap.tensor)
+            made = home.get(_output(step))
+            if (
+                dying is not None
+                and made is not None
+                and dying is not made
+                and dying.last == position
+                and made.first == position
+            ):
+                over[dying, made] = overlap.lead_bytes
+    return over
+
+
+def _output(step: KernelCall) -> int:
+    return next(arg.tensor for arg in step.args if isinstance(arg, TensorArg) and not arg.const)
+
+
+def _may_share(first: Block, start: int, second: Block, other: int, over: Over) -> bool:
+    """Whether ``first`` at ``start`` and ``second`` at ``other`` may overlap."""
+    for dying, at, made, to in ((first, start, second, other), (second, other, first, start)):
+        if (dying, made) in over:
+            lead = over[dying, made]
+            return at == to if lead is None else to <= at - lead
+    return False
+
+
+def _best_placement(blocks: tuple[Block, ...], over: Over) -> tuple[int, ...]:
     """Offsets of the first order that reaches the lower bound, else of the best one."""
-    bound = lower_bound_bytes(blocks)
+    bound = 0 if over else lower_bound_bytes(blocks)
     best: tuple[int, ...] = ()
     for key in _ORDERS:
-        offsets = _place(blocks, key)
+        offsets = _place(blocks, key, over)
         if not best or _end(blocks, offsets) < _end(blocks, best):
             best = offsets
         if _aligned(_end(blocks, best)) <= bound:
@@ -173,25 +215,50 @@ def lower_bound_bytes(blocks: tuple[Block, ...]) -> int:
     return max(accumulate(change[step] for step in sorted(change)), default=0)
 
 
-def _place(blocks: tuple[Block, ...], key: Callable[[Block], tuple[int, ...]]) -> tuple[int, ...]:
+def _place(
+    blocks: tuple[Block, ...], key: Callable[[Block], tuple[int, ...]], over: Over
+) -> tuple[int, ...]:
     """An offset for each block, placed in the order of ``key``."""
     offsets = [0] * len(blocks)
-    placed: list[tuple[int, int, int, int]] = []  # (start, end, first, last), sorted
+    placed: list[tuple[int, int, int]] = []  # (start, end, number), sorted
     for number in sorted(range(len(blocks)), key=lambda item: key(blocks[item])):
-        first, last, size_bytes = (
-            blocks[number].first,
-            blocks[number].last,
-            blocks[number].size_bytes,
-        )
+        block = blocks[number]
         taken = [
-            (start, end)
-            for start, end, other_first, other_last in placed
-            if other_first <= last and first <= other_last
+            (start, end, blocks[other])
+            for start, end, other in placed
+            if blocks[other].first <= block.last and block.first <= blocks[other].last
         ]
-        start = _best_fit(size_bytes, taken)
+        fitting = [
+            start for start in _shared(block, taken, over) if _is_free(block, start, taken, over)
+        ]
+        start = (
+            min(fitting)
+            if fitting
+            else _best_fit(block.size_bytes, [(start, end) for start, end, _ in taken])
+        )
         offsets[number] = start
-        insort(placed, (start, start + size_bytes, first, last))
+        insort(placed, (start, start + block.size_bytes, number))
     return tuple(offsets)
+
+
+def _shared(block: Block, taken: list[tuple[int, int, Block]], over: Over) -> list[int]:
+    """Places over blocks that may share bytes with ``block``."""
+    starts = []
+    for start, _, other in taken:
+        if (block, other) in over:  # the input is placed after its output
+            starts.append(_aligned(start + (over[block, other] or 0)))
+        if (other, block) in over:
+            lead = over[other, block] or 0
+            if start >= lead:
+                starts.append((start - lead) // ALIGNMENT_BYTES * ALIGNMENT_BYTES)
+    return starts
+
+
+def _is_free(block: Block, start: int, taken: list[tuple[int, int, Block]], over: Over) -> bool:
+    return all(
+        start + block.size_bytes <= at or end <= start or _may_share(block, start, other, at, over)
+        for at, end, other in taken
+    )
 
 
 def _best_fit(size_bytes: int, taken: list[tuple[int, int]]) -> int:
@@ -218,14 +285,21 @@ def _end(blocks: tuple[Block, ...], offsets: tuple[int, ...]) -> int:
     )
 
 
-def _check(blocks: tuple[Block, ...], offsets: tuple[int, ...]) -> None:
-    """No two blocks that live at the same step overlap. A violation is our own bug."""
-    end: dict[int, int] = {}
-    for offset, block in sorted(zip(offsets, blocks, strict=True), key=lambda item: item[0]):
-        for step in range(block.first, block.last + 1):
-            if end.get(step, 0) > offset:
+def _check(blocks: tuple[Block, ...], offsets: tuple[int, ...], over: Over) -> None:
+    """No two blocks that live at the same step overlap, but where a kernel allows it. A violation
+    is our own bug."""
+    placed = sorted(zip(offsets, blocks, strict=True), key=lambda item: item[0])
+    for number, (offset, block) in enumerate(placed):
+        for other_offset, other in placed[number + 1 :]:
+            if other_offset >= offset + block.size_bytes:
+                break
+            if (
+                other.first <= block.last
+                and block.first <= other.last
+                and not _may_share(block, offset, other, other_offset, over)
+            ):
                 raise NpubenchError(
-                    f"the arena planner let memory overlap at step {step}, offset {offset}",
+                    "the arena planner let memory overlap at step "
+                    f"{max(block.first, other.first)}, offset {other_offset}",
                     hint="this is a bug of npubench; please report it with the model",
                 )
-            end[step] = offset + block.size_bytes

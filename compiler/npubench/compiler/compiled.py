@@ -52,6 +52,11 @@ class Compiled:
     plan: Plan
     project: Project
 
+    @property
+    def executed_macs(self) -> int | None:
+        """MACs that are done where the plan leaves dead channels out, else None."""
+        return None if self.plan.graph is None else analyze(self.plan.graph).macs
+
 
 def read_network(resolved: ResolvedModel) -> Network:
     """Parse and analyse a model file. Raises ModelFormatError with what is wrong and where."""
@@ -109,7 +114,7 @@ def compile_network(
             if WAY_OUT in error.hint
             else f"{error.hint}; or run it on the CPU: {WAY_OUT}",
         ) from error
-    project = render_project(network.graph, plan, board, identity)
+    project = render_project(plan.graph or network.graph, plan, board, identity)
     return Compiled(network=network, board=board, plan=plan, project=project)
 
 

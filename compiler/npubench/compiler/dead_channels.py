@@ -20,6 +20,7 @@ from npubench.compiler.lower.convolution import convolution_layer, depthwise_lay
 from npubench.compiler.lower.layer import Layer
 from npubench.compiler.lower.requant import requantize
 from npubench.compiler.lower.site import Site
+from npubench.compiler.plan import Kept
 from npubench.core.errors import UnsupportedOp
 
 STEP = 4  # kept channels are a multiple of it, as kernels and NPUs like them
@@ -27,16 +28,6 @@ STEP = 4  # kept channels are a multiple of it, as kernels and NPUs like them
 _TIED = frozenset({"DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D", "RESHAPE"})
 _MIXING = frozenset({"CONV_2D", "FULLY_CONNECTED"})
 Codes = tuple[NDArray[np.int64], NDArray[np.int64]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What is left of an operator's output: ``channels`` of its ``total``. ``constants``: the codes
-    of those taken out that have one code; the others have no reader."""
-
-    channels: tuple[int, ...]
-    total: int
-    constants: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +153,11 @@ class _Network:
             weights = layer.weights
             kept = sorted(set(range(layer.channels)) - removed.get(op.outputs[0], set()))
             used = np.any(weights[kept] != 0, axis=(0, 1, 2))
-            inside = not layer.window.leaves_input
+            inside = not layer.window.leaves_input and _has_bias(op)
             zero = layer.input_zero
         elif op.kind == "FULLY_CONNECTED" and (matrix := self._dense(op)) is not None:
             used = np.any(matrix != 0, axis=0)
-            inside = True
+            inside = _has_bias(op)
             zero = _zero(self._graph.tensor(tensor))
         else:
             return set()
@@ -261,9 +252,9 @@ class _Network:
     def _bias(
         self, op: Op, weights: NDArray[np.int8], taken: list[int] | None
     ) -> tuple[int, NDArray[np.int64]] | None:
-        """The bias with what removed constants contributed; none where the model has none, which
-        then must not need one."""
-        if len(op.inputs) < 3 or op.inputs[2] < 0:
+        """The bias with what removed constants contributed; None where the model has none: it is
+        then spared only constants of the zero point, which contribute nothing."""
+        if not _has_bias(op):
             return None
         data = self._graph.tensor(op.inputs[2]).data
         assert data is not None
@@ -314,6 +305,10 @@ def _chosen(quantization: Quantization | None, channels: list[int] | None) -> Qu
         scales=tuple(quantization.scales[c] for c in channels),
         zero_points=tuple(zeros[c] for c in channels) if len(zeros) > 1 else zeros,
     )
+
+
+def _has_bias(op: Op) -> bool:
+    return len(op.inputs) > 2 and op.inputs[2] >= 0
 
 
 def _zero(tensor: Tensor) -> int:

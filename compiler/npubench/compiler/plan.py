@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from npubench.compiler.graph import Graph
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
@@ -61,6 +63,15 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Where a kernel's output may lie over an input that nobody needs afterwards: from
+    ``lead_bytes`` or more before the input's start; with None exactly on it."""
+
+    tensor: int
+    lead_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KernelCall:
     """One call of a kernel: ``kernel(&params, arg0, arg1, ...)``.
 
@@ -78,6 +89,7 @@ class KernelCall:
     scratch_bytes: int = 0
     flavour: str | None = None
     choice: Choice | None = None
+    overlaps: tuple[Overlap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +190,16 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is left of an operator's output: ``channels`` of its ``total``. ``constants``: the codes
+    of those taken out that have one code; the others have no reader."""
+
+    channels: tuple[int, ...]
+    total: int
+    constants: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that a backend decides about a network on a board.
 
@@ -186,6 +208,8 @@ class Plan:
     in the emitted project to text of the backend's own (NPU tables). ``defines`` are C macros of
     the build. ``npu`` is what the record says of the NPU (JSON values only), or empty.
     ``known_answer`` takes the place of the golden reference where the artifact's scheme differs.
+    ``graph``: what runs, where it is a narrower network than the one brought (same operators and
+    tensors by number); ``kept`` then tells of each operator what its output still holds.
     ``npu_load``: the driver brings the input into the NPU's own memory, within the stage ``load``.
     """
 
@@ -203,6 +227,8 @@ class Plan:
     npu: dict[str, object] = field(default_factory=dict)
     known_answer: KnownAnswer | None = None
     npu_load: bool = False
+    graph: Graph | None = None
+    kept: dict[int, Kept] = field(default_factory=dict)
 
     @property
     def turns(self) -> dict[int, int]:

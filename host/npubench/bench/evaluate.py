@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from npubench.bench.counts import Scale
 from npubench.bench.session import Session
 from npubench.boards import Board
+from npubench.compiler.analyze import macs
 from npubench.compiler.compiled import Compiled
 from npubench.compiler.plan import Alias, KernelCall, NpuJob
 from npubench.core.errors import DeviceError
@@ -162,6 +163,13 @@ def layer_records(
         for op in session.layers.counts:
             counts.setdefault(op.op, []).append(scale.net(op.count))
     kernels = kernels_of(compiled)
+    choices = {
+        step.op_index: step.choice
+        for step in compiled.plan.steps
+        if isinstance(step, KernelCall) and step.choice is not None
+    }
+    runs = compiled.plan.graph
+    executed = {} if runs is None else {op.index: macs(runs, op) for op in runs.ops}
     records = []
     for layer in compiled.network.analysis.layers:
         engine, kernel = kernels.get(layer.index, ("cpu", ""))
@@ -174,6 +182,11 @@ def layer_records(
                     "name": layer.name,
                     "engine": engine,
                     "kernel": kernel,
+                    "choice": choices[layer.index].reason if layer.index in choices else None,
+                    "predicted": choices[layer.index].instructions
+                    if layer.index in choices
+                    else None,
+                    "executed_macs": executed.get(layer.index),
                     "macs": layer.macs,
                     "weight_bytes": layer.weight_bytes,
                     "input_bytes": layer.input_bytes,

@@ -156,12 +156,15 @@ def target_fields(job: Job) -> dict[str, object]:
     }
 
 
-def _model_record(network: Network, artifact_sha256: str) -> ModelRecord:
+def _model_record(
+    network: Network, artifact_sha256: str, executed_macs: int | None = None
+) -> ModelRecord:
     return ModelRecord(
         name=network.resolved.id,
         network_sha256=network.graph.sha256,
         artifact_sha256=artifact_sha256,
         macs=network.analysis.macs,
+        executed_macs=executed_macs,
         parameters=network.analysis.parameters,
         ops=len(network.graph.ops),
         source=network.resolved.path.name,
@@ -230,7 +233,9 @@ def make_record(
             "error": findings.error,
             "evidence": weakest(timing),
             **target_fields(job),
-            "model": _model_record(compiled.network, compiled.plan.artifact_sha256),
+            "model": _model_record(
+                compiled.network, compiled.plan.artifact_sha256, compiled.executed_macs
+            ),
             "golden": findings.golden,
             "stages": findings.stages,
             "layers": findings.layers,

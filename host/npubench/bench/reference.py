@@ -7,13 +7,14 @@ equal to TFLM; the record says which of the two it was.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import Literal
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import build_image, compile_job
 from npubench.boards import load_board
 from npubench.compiler.compiled import Network, read_bytes
-from npubench.compiler.plan import KnownAnswer
+from npubench.compiler.plan import Kept, KnownAnswer
 from npubench.connect.board import open_board
 from npubench.core.errors import NpubenchError
 from npubench.core.progress import Reporter, Silent, step
@@ -93,9 +94,11 @@ def reference_answer(
     job: Job,
     reporter: Reporter,
     known: KnownAnswer | None = None,
+    kept: Mapping[int, Kept] | None = None,
 ) -> tuple[Golden | None, str | None]:
     """The golden answer, or None and the reason why there is none. ``known``: the vendor's own
-    answer, where what runs is not the network as brought."""
+    answer, where what runs is not the network as brought. ``kept``: what is left of operators'
+    outputs where the network runs without its dead channels."""
     if known is not None:
         return _vendor_answer(network, known, None if input_bytes else settings.seed)
     try:
@@ -104,11 +107,20 @@ def reference_answer(
                 network.data,
                 settings.seed if input_bytes is None else input_bytes,
                 all_tensors=settings.verify_layers,
+                kept=_told(kept) if settings.verify_layers else None,
                 stand_in=PortableReference(network.resolved),
             )
     except ReferenceUnavailable as error:
         return None, error.message
     return golden, None
+
+
+def _told(kept: Mapping[int, Kept] | None) -> dict[int, dict[str, object]]:
+    """JSON values for the reference's process."""
+    return {
+        op: {"channels": list(part.channels), "constants": part.constants}
+        for op, part in (kept or {}).items()
+    }
 
 
 def _vendor_answer(

@@ -206,6 +206,7 @@ def judge(
         job=job,
         reporter=reporter,
         known=compiled.plan.known_answer,
+        kept=compiled.plan.kept,
     )
     findings.golden = golden_record(
         golden,

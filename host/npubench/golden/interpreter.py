@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from npubench.core.seeded import seeded_input
 
+NO_CRC = -1  # equals no CRC-32
 ARENA_FLOOR_BYTES = 1 << 20
 ARENA_LIMIT_BYTES = 1 << 30
 
 Array = np.ndarray[Any, Any]
 
 
-def answer_of(model: bytes, *, seed: int | None, raw: bytes | None) -> dict[str, object]:
-    """Run a network on a generated (``seed``) or a given (``raw``) input; JSON values."""
+def answer_of(
+    model: bytes,
+    *,
+    seed: int | None,
+    raw: bytes | None,
+    kept: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, object]:
+    """Run a network on a generated (``seed``) or a given (``raw``) input; JSON values.
+
+    ``kept``: by operator, what another form of the network keeps of its output (``channels``) and
+    which others it takes for ``constants``; the operator's CRC is then that of the kept channels,
+    or none where a constant is none.
+    """
     from tflite_micro.python.tflite_micro import runtime
 
     graph = runtime.schema_fb.Model.GetRootAsModel(model, 0).Subgraphs(0)
@@ -29,7 +42,8 @@ def answer_of(model: bytes, *, seed: int | None, raw: bytes | None) -> dict[str,
         op = graph.Operators(index)
         if op.OutputsLength():
             tensor = interpreter.GetTensor(op.Outputs(0), 0)["tensor_data"]
-            op_crcs[index] = zlib.crc32(tensor.tobytes())
+            found = _crc(np.asarray(tensor), (kept or {}).get(str(index)))
+            op_crcs[index] = NO_CRC if found is None else found
     return {
         "input_crc": crc,
         "output_bytes": b"".join(output.tobytes() for output in outputs).hex(),
@@ -37,6 +51,17 @@ def answer_of(model: bytes, *, seed: int | None, raw: bytes | None) -> dict[str,
         "output_count": len(outputs),
         "op_crcs": op_crcs,
     }
+
+
+def _crc(tensor: Array, kept: Mapping[str, Any] | None) -> int | None:
+    """The CRC-32 of a tensor or of what is kept of it; None where a constant channel varies."""
+    if kept is None:
+        return zlib.crc32(tensor.tobytes())
+    if any(
+        np.any(tensor[..., int(channel)] != code) for channel, code in kept["constants"].items()
+    ):
+        return None
+    return zlib.crc32(np.ascontiguousarray(tensor[..., kept["channels"]]).tobytes())
 
 
 def run_tflm(model: bytes, inputs: list[Array], outputs: int) -> list[Array]:

@@ -1,7 +1,8 @@
 """The process in which foreign interpreters run: ``python -m npubench.golden.worker VERB FOLDER``.
 
 ``tflm FOLDER SEED`` runs ``model.tflite`` through TensorFlow Lite Micro, with the input of ``SEED``
-or, where that is ``-``, ``input.bin``. ``walk FOLDER`` asks TFLM, LiteRT and the float truth about
+or, where that is ``-``, ``input.bin``; ``kept.json``, where it is there, says which channels of an
+operator's output count. ``walk FOLDER`` asks TFLM, LiteRT and the float truth about
 every operator, on ``input.bin`` and what ``board.json`` says of the board's answers. ``cut FOLDER
 FIRST LAST`` writes a stretch of operators as ``cut.tflite`` (FIRST ``-``: from the network's inputs
 to LAST's first output). The answer is ``answer.json`` in the folder.
@@ -19,9 +20,12 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
     if verb == "tflm":
         from npubench.golden.interpreter import answer_of
 
+        kept_file = folder / "kept.json"
+        kept = json.loads(kept_file.read_bytes()) if kept_file.is_file() else None
         if words[0] == "-":
-            return answer_of(model, seed=None, raw=(folder / "input.bin").read_bytes())
-        return answer_of(model, seed=int(words[0]), raw=None)
+            raw = (folder / "input.bin").read_bytes()
+            return answer_of(model, seed=None, raw=raw, kept=kept)
+        return answer_of(model, seed=int(words[0]), raw=None, kept=kept)
     if verb == "walk":
         from npubench.golden.walk import walk
 

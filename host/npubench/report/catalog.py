@@ -271,6 +271,8 @@ def analysis_view(document: Mapping[str, Any]) -> RenderableType:
     ]
     if document.get("npu"):
         parts += _engines_view(document)
+    if document.get("costs"):
+        parts += _kernels_view(document)
     fallbacks = document.get("fallbacks", ())
     if fallbacks:
         parts.append(heading("On the CPU, not on the NPU"))
@@ -279,6 +281,42 @@ def analysis_view(document: Mapping[str, Any]) -> RenderableType:
             for item in fallbacks
         ]
     return Group(*parts)
+
+
+def _kernels_view(document: Mapping[str, Any]) -> list[RenderableType]:
+    """The kernel of each operator on the CPU, why it, and what other choices would cost."""
+    operators = {layer["index"]: layer["op"] for layer in document["layers"]}
+    table = new_table()
+    table.add_column("#", justify="right")
+    table.add_column("Operator", overflow="fold")
+    table.add_column("Kernel", overflow="fold")
+    table.add_column("Instructions", justify="right", no_wrap=True)
+    table.add_column("Why", overflow="fold")
+    for row in document["engines"]:
+        count = row["instructions"]
+        table.add_row(
+            number(str(row["index"])),
+            name(str(operators.get(row["index"], ""))),
+            cell(row["kernel"] or fmt.NONE),
+            number(fmt.NONE if count is None else fmt.count(count)),
+            Text(printable(row["choice"] or fmt.NONE, 200)),
+        )
+    costs = new_table()
+    costs.add_column("optimise")
+    for title in ("Instructions", "Constants", "Arena"):
+        costs.add_column(title, justify="right", no_wrap=True)
+    for row in document["costs"]:
+        costs.add_row(
+            cell(row["optimise"]),
+            number(fmt.count(row["instructions"])),
+            number(fmt.size(row["constant_bytes"])),
+            number(fmt.size(row["arena_bytes"])),
+        )
+    parts: list[RenderableType] = [heading("Kernels"), table, costs]
+    executed = document.get("executed_macs")
+    if executed is not None:
+        parts.append(Text(f"Without dead channels {fmt.count(executed)} MACs are done."))
+    return parts
 
 
 def _engines_view(document: Mapping[str, Any]) -> list[RenderableType]:

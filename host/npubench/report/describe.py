@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from npubench.compiler.backends import configured_backend
 from npubench.compiler.compiled import Compiled, Network, read_network
-from npubench.compiler.plan import NpuJob
+from npubench.compiler.plan import KernelCall, NpuJob, Step
 from npubench.core.evidence import Evidence
 from npubench.zoo import resolve_model, zoo_ids
 
@@ -57,7 +58,32 @@ def analysis_document(network: Network, compiled: Compiled | None) -> dict[str, 
         document["fallbacks"] = [asdict(fallback) for fallback in plan.fallbacks]
         document["npu"] = plan.npu
         document["engines"] = _engines(compiled)
+        document["executed_macs"] = compiled.executed_macs
+        document["costs"] = _costs(compiled)
     return document
+
+
+def _costs(compiled: Compiled) -> list[dict[str, Any]]:
+    """What each way of choosing kernels costs on the CPU: instructions by the kernels' own figures,
+    bytes of constants and of the arena. Empty where an NPU runs."""
+    if compiled.plan.backend != "cpu":
+        return []
+    rows = []
+    for goal in ("speed", "size", "ram"):
+        backend = configured_backend("cpu", (("optimise", goal),))
+        plan = backend.compile(compiled.network.graph, compiled.network.data, compiled.board)
+        choices = [step.choice for step in plan.steps if isinstance(step, KernelCall)]
+        rows.append(
+            {
+                "optimise": goal,
+                "instructions": sum(
+                    choice.instructions or 0 for choice in choices if choice is not None
+                ),
+                "constant_bytes": sum(len(constant.data) for constant in plan.constants),
+                "arena_bytes": plan.arena.size_bytes,
+            }
+        )
+    return rows
 
 
 def _engines(compiled: Compiled) -> list[dict[str, Any]]:
@@ -76,6 +102,7 @@ def _engines(compiled: Compiled) -> list[dict[str, Any]]:
                 "engine": engine,
                 "job": step.job if isinstance(step, NpuJob) else None,
                 "reason": reasons.get(index),
+                **_kernel(step),
                 "npu_cycles": None if estimate is None else estimate.cycles,
                 "port_bytes": None if estimate is None else list(estimate.port_bytes),
                 "bound_by": None
@@ -85,6 +112,18 @@ def _engines(compiled: Compiled) -> list[dict[str, Any]]:
                 else "arithmetic",
             }
     return [rows[index] for index in sorted(rows)]
+
+
+def _kernel(step: Step) -> dict[str, Any]:
+    """The kernel of an operator, why it was chosen and what it is expected to take."""
+    if not isinstance(step, KernelCall):
+        return {"kernel": None, "choice": None, "instructions": None}
+    choice = step.choice
+    return {
+        "kernel": step.kernel,
+        "choice": None if choice is None else choice.reason,
+        "instructions": None if choice is None else choice.instructions,
+    }
 
 
 def _tensor(network: Network, index: int) -> dict[str, Any]:

@@ -94,12 +94,15 @@ class ErrorRecord(_Record):
 
 class ModelRecord(_Record):
     """The network. ``network_sha256``: as brought; ``artifact_sha256``: what runs. ``macs``,
-    ``parameters`` and ``ops`` are None where the file cannot be read as a network."""
+    ``parameters`` and ``ops`` are None where the file cannot be read as a network. ``macs`` are
+    those of the network as brought, ``executed_macs`` those done where dead channels are left out.
+    """
 
     name: str
     network_sha256: Sha256
     artifact_sha256: Sha256
     macs: int | None = None
+    executed_macs: int | None = None
     parameters: int | None = None
     ops: int | None = None
     source: str
@@ -177,7 +180,8 @@ class LayerRecord(_Record):
     """One operator of the network. ``unit`` as in stages; ``value`` is the median of its counts.
 
     ``low`` and ``high`` bound a modelled value; ``npu_cycles`` are those of the operator itself,
-    also where only its job's time can be told.
+    also where only its job's time can be told. ``choice``: why this kernel; ``predicted``: the
+    instructions that its file's figures give; ``executed_macs`` as in the model's.
     """
 
     index: int
@@ -185,7 +189,10 @@ class LayerRecord(_Record):
     name: str
     engine: Literal["cpu", "npu", "none"] = "cpu"
     kernel: str = ""
+    choice: str | None = None
+    predicted: int | None = None
     macs: int
+    executed_macs: int | None = None
     weight_bytes: int
     input_bytes: int
     output_bytes: int

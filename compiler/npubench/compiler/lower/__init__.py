@@ -19,7 +19,7 @@ from npubench.compiler.lower import (
     table,
 )
 from npubench.compiler.lower.absent import absent
-from npubench.compiler.lower.site import PORTABLE, LoweringFunction, Site
+from npubench.compiler.lower.site import PORTABLE, Goal, LoweringFunction, Site
 from npubench.compiler.plan import Constant, Lowered
 from npubench.core.errors import UnsupportedOp
 
@@ -42,11 +42,12 @@ SUPPORTED = frozenset(_LOWERINGS)
 
 
 def lower_op(
-    graph: Graph, op: Op, *, flavours: tuple[str, ...] = (PORTABLE,)
+    graph: Graph, op: Op, *, flavours: tuple[str, ...] = (PORTABLE,), goal: Goal = "speed"
 ) -> tuple[Lowered, tuple[Constant, ...]]:
     """The kernel call (or alias) that computes ``op``, and the constants that it reads.
 
-    ``flavours``: which folders of firmware/kernels the core can run, best first.
+    ``flavours``: which folders of firmware/kernels the core can run, best first;
+    ``goal``: what a kernel is chosen for.
     Raises UnsupportedOp with the reason when no kernel serves the operator in this form.
     """
     function = _LOWERINGS.get(op.kind)
@@ -54,7 +55,7 @@ def lower_op(
         name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind
         reason, hint = absent(graph, op)
         raise UnsupportedOp(op=name, index=op.index, reason=reason, hint=hint)
-    return function(Site(graph=graph, op=op, flavours=flavours))
+    return function(Site(graph=graph, op=op, flavours=flavours, goal=goal))
 
 
 __all__ = ["SUPPORTED", "lower_op"]

@@ -1,4 +1,8 @@
-"""Which kernel serves a layer: by its own prediction the cheapest of those that serve exactly."""
+"""Which kernel serves a layer: of those that serve exactly the best for the goal.
+
+``speed``: the fewest instructions by the kernels' own predictions. ``size``: the fewest bytes of
+constants. ``ram``: the least scratch memory, and what can work in place first.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,12 @@ Offer = Callable[[], Lowering | str]
 
 
 def fastest(site: Site, offers: Mapping[str, Offer], portable: Lowering) -> Lowering:
-    """The lowering with the fewest predicted instructions among those flavours that the core can
-    run; ``portable`` where none serves, with the reasons that the offers give instead."""
-    best: Lowering | None = None
+    """The best lowering for the site's goal among those flavours that the core can run.
+
+    ``portable`` is taken where none serves, with the reasons that the offers give instead, and
+    where it is the best by size or memory.
+    """
+    made: list[Lowering] = []
     refusals = []
     for flavour in site.flavours:
         if flavour not in offers:
@@ -22,21 +29,42 @@ def fastest(site: Site, offers: Mapping[str, Offer], portable: Lowering) -> Lowe
         offer = offers[flavour]()
         if isinstance(offer, str):
             refusals.append(f"{flavour}: {offer}")
-        elif best is None or _cost(offer) < _cost(best):
-            best = offer
-    return best if best is not None else _explained(portable, refusals)
+        else:
+            made.append(offer)
+    if not made:
+        return _explained(portable, "; ".join(refusals) or "no other kernel for this core")
+    if site.goal == "speed":
+        return min(made, key=_instructions)
+    key = _size if site.goal == "size" else _memory
+    best = min((*made, portable), key=lambda lowering: (key(lowering), _instructions(lowering)))
+    if best is portable:
+        return _explained(portable, f"chosen for {site.goal}")
+    return best
 
 
-def _cost(lowering: Lowering) -> int:
+def _choice(lowering: Lowering) -> Choice:
     call, _ = lowering
     assert isinstance(call, KernelCall)
     assert call.choice is not None
-    return call.choice.instructions or 0
+    return call.choice
 
 
-def _explained(portable: Lowering, refusals: list[str]) -> Lowering:
+def _instructions(lowering: Lowering) -> int:
+    return _choice(lowering).instructions or 0
+
+
+def _size(lowering: Lowering) -> int:
+    return sum(len(constant.data) for constant in lowering[1])
+
+
+def _memory(lowering: Lowering) -> int:
+    call, _ = lowering
+    assert isinstance(call, KernelCall)
+    return call.scratch_bytes
+
+
+def _explained(portable: Lowering, reason: str) -> Lowering:
     call, constants = portable
     assert isinstance(call, KernelCall)
     given = call.choice or Choice(reason="")
-    reason = "; ".join(refusals) or "no other kernel for this core"
     return replace(call, choice=replace(given, reason=reason)), constants

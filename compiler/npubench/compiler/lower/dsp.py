@@ -15,11 +15,13 @@ from npubench.compiler.lower.layer import (
     Layer,
     Rescale,
     Total,
+    point_overlap,
     rescale,
     ring_of,
+    row_overlap,
 )
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
-from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
+from npubench.compiler.plan import ConstantArg, KernelCall, Overlap, ParamValue, ScratchArg
 
 FLAVOUR = "dsp"
 _PAIR_LIMIT = 1 << 23
@@ -91,6 +93,7 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             write(layer.target),
         ),
         scratch_bytes=16 * words + (0 if plain else ring.size_bytes),
+        overlaps=point_overlap(layer) if plain else row_overlap(layer, ring.reach_h),
         choice=Choice(
             reason="two windows by four channels, 32 multiply-adds in 24 instructions",
             instructions=round(cost),
@@ -232,6 +235,7 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
             write(layer.target),
         ),
         scratch_bytes=4 * plane_rows * pitch + 4,
+        overlaps=_plane_overlap(layer, strip_rows),
         choice=Choice(
             reason=f"planes of one channel in strips of {strip_rows} rows, nine weights held",
             instructions=_depthwise_cost(layer, strip_rows, scaling.exact),
@@ -255,6 +259,14 @@ def _depthwise_cost(layer: Layer, strip_rows: int, exact: bool) -> int:
     rows = strips * ((strip_rows - 1) * stride_h + 3)
     read_in = rows * (1.85 * layer.source.shape[2] + 4) + strips * 90
     return round(batches * channels * (out_h * out_w * each + out_h * 14 + read_in))
+
+
+def _plane_overlap(layer: Layer, strip_rows: int) -> tuple[Overlap, ...]:
+    """In place where all of a group's input is in the planes before its output is written."""
+    whole = layer.source.shape == layer.target.shape and layer.source.shape[0] == 1
+    if not whole or strip_rows < layer.target.shape[1] or layer.channels % 4:
+        return ()
+    return (Overlap(tensor=layer.source.index, lead_bytes=None),)
 
 
 def dense(site: Site, layer: Layer) -> Lowering | str:
@@ -353,6 +365,10 @@ def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowerin
         params_type="nb_dsp_add_s8_params",
         params=tuple(params.items()),
         args=(read(first.tensor), read(second.tensor), write(total.tensor)),
+        overlaps=(
+            Overlap(tensor=first.tensor.index, lead_bytes=None),
+            Overlap(tensor=second.tensor.index, lead_bytes=None),
+        ),
         choice=Choice(
             reason="four elements of a word at a time",
             instructions=total.tensor.count * (19 if plain else 35),

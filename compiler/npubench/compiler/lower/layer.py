@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from npubench.compiler.graph import Tensor
 from npubench.compiler.lower.requant import requantize
 from npubench.compiler.lower.window import Window
+from npubench.compiler.plan import Overlap
 
 SUM_LIMIT = 1 << 30
 
@@ -109,6 +110,29 @@ def ring_of(layer: Layer) -> Ring:
         runs=1 if joined else kernel_w,
         run=kernel_w * in_c if joined else in_c,
     )
+
+
+def point_overlap(layer: Layer) -> tuple[Overlap, ...]:
+    """Of a 1x1 convolution that takes two pixels in before it writes their outputs."""
+    out_c, in_c = layer.channels, layer.source.shape[3]
+    pairs = -(-layer.pixels // 2)
+    lead = max(0, 2 * (pairs - 1) * (out_c - in_c))
+    return (Overlap(tensor=layer.source.index, lead_bytes=lead),)
+
+
+def row_overlap(layer: Layer, reach_h: int) -> tuple[Overlap, ...]:
+    """Of a convolution that brings the rows of a window into a ring before it writes a row of
+    outputs."""
+    batches, in_h, in_w, in_c = layer.source.shape
+    if batches != 1:
+        return ()
+    _, out_h, out_w, out_c = layer.target.shape
+    lead = 0
+    for row in range(out_h):
+        unread = row * layer.window.stride[0] - layer.window.pad[0] + reach_h
+        if unread < in_h:
+            lead = max(lead, (row + 1) * out_w * out_c - max(unread, 0) * in_w * in_c)
+    return (Overlap(tensor=layer.source.index, lead_bytes=lead),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

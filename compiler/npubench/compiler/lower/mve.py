@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.lower.layer import Addend, Layer, Total, ring_of
+from npubench.compiler.lower.layer import Addend, Layer, Total, point_overlap, ring_of, row_overlap
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
-from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg
+from npubench.compiler.plan import ConstantArg, KernelCall, Overlap, ParamValue, ScratchArg
 
 FLAVOUR = "mve"
 _TAPS = 16
@@ -77,6 +77,7 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             write(layer.target),
         ),
         scratch_bytes=2 * _TAPS * blocks + (0 if plain else ring.size_bytes + 3 * _TAPS),
+        overlaps=point_overlap(layer) if plain else row_overlap(layer, ring.reach_h),
         choice=Choice(
             reason="two windows by four channels, 128 multiply-adds in 14 instructions",
             instructions=round(-(-layer.pixels // 2) * (each + copying)),
@@ -139,6 +140,7 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
             write(layer.target),
         ),
         scratch_bytes=3 * columns * channels,
+        overlaps=row_overlap(layer, 3),
         choice=Choice(
             reason="four channels side by side, rows in a ring of three",
             instructions=round(layer.target.count * each + layer.source.count * 0.2),
@@ -231,6 +233,10 @@ def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowerin
         params_type="nb_mve_add_s8_params",
         params=tuple(params.items()),
         args=(read(first.tensor), read(second.tensor), write(total.tensor)),
+        overlaps=(
+            Overlap(tensor=first.tensor.index, lead_bytes=None),
+            Overlap(tensor=second.tensor.index, lead_bytes=None),
+        ),
         choice=Choice(
             reason="four elements side by side", instructions=round(7.5 * total.tensor.count)
         ),

@@ -24,7 +24,7 @@ from npubench.compiler.lower.requant import (
 )
 from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.weights import checked_multiplier
-from npubench.compiler.plan import ConstantArg, KernelCall
+from npubench.compiler.plan import ConstantArg, KernelCall, Overlap
 
 _INTEGER_BITS = 4
 
@@ -44,6 +44,7 @@ def table_call(
         params_type="nb_lut_s8_params",
         params=(("count", source.count),),
         args=(read(source), ConstantArg(constant=constant.name), write(target)),
+        overlaps=(Overlap(tensor=source.index, lead_bytes=None),),
     )
     return call, (constant,)
 

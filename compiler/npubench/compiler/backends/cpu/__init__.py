@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
 
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena, touched
+from npubench.compiler.backends import Option
+from npubench.compiler.dead_channels import Narrowed, narrowed
 from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
+from npubench.compiler.lower.site import Goal
 from npubench.compiler.plan import Constant, Plan, Step
 from npubench.core.errors import DoesNotFit
+
+_OPTIONS = (
+    Option(
+        name="optimise",
+        help="what kernels are chosen for: fewest instructions, fewest bytes of constants, least "
+        "scratch memory",
+        default="speed",
+        choices=("speed", "size", "ram"),
+    ),
+    Option(
+        name="dead-channels",
+        help="whether channels that cannot reach the output are computed",
+        default="keep",
+        choices=("keep", "drop"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +39,21 @@ class CpuBackend:
     """Runs a network operator by operator, in the file's order, on the board's kernels."""
 
     name: str = "cpu"
+    goal: Goal = "speed"
+    drops_dead_channels: bool = False
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """What may be set."""
+        return _OPTIONS
+
+    def configured(self, values: Mapping[str, str]) -> CpuBackend:
+        """This backend with options from text, which are checked already."""
+        return replace(
+            self,
+            goal=cast(Goal, values.get("optimise", self.goal)),
+            drops_dead_channels=values.get("dead-channels", "keep") == "drop",
+        )
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Lower every operator, plan the arena, check the board's memory.
@@ -25,21 +61,24 @@ class CpuBackend:
         The artifact is the model itself. Raises UnsupportedOp for the first operator without a
         kernel, DoesNotFit when weights or arena exceed their region.
         """
+        runs = narrowed(graph) if self.drops_dead_channels else Narrowed(graph=graph)
         steps: list[Step] = []
         constants: list[Constant] = []
-        for op in graph.ops:
-            step, needed = lower_op(graph, op, flavours=board.cpu.kernels)
+        for op in runs.graph.ops:
+            step, needed = lower_op(runs.graph, op, flavours=board.cpu.kernels, goal=self.goal)
             steps.append(step)
             constants.extend(needed)
         plan = Plan(
             backend=self.name,
             steps=tuple(steps),
             constants=tuple(constants),
-            arena=plan_arena(graph, steps),
+            arena=plan_arena(runs.graph, steps),
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
+            graph=runs.graph if runs.kept else None,
+            kept=runs.kept,
         )
-        check_memory(graph, plan, board)
+        check_memory(runs.graph, plan, board)
         return plan
 
 

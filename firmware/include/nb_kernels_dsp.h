@@ -50,14 +50,13 @@ void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8
 
 /* Dense layer with one scale for all outputs. weights as for nb_dsp_conv2d_s8, but per eight output
  * channels; what a row has beyond whole words is filled with zeros behind. sums: per eight channels
- * their starting sums. column: 8 bytes per word of four taps. */
+ * their starting sums. */
 typedef struct {
     int32_t batches, in_c, out_c;
     int32_t multiplier, rounding, shift, exact, low, high;
 } nb_dsp_fully_connected_s8_params;
 void nb_dsp_fully_connected_s8(const nb_dsp_fully_connected_s8_params *p, const int8_t *input,
-                               const int8_t *weights, const int32_t *sums, uint32_t *column,
-                               int8_t *output);
+                               const int8_t *weights, const int32_t *sums, int8_t *output);
 
 /* Sum of two tensors of `count` elements. zero1 and zero2 are the inputs' zero points times 2^21;
  * masks are 0 where the shift is 0, else -1. `plain`: multiplier1 is 2^30 with no shift, shift2 is

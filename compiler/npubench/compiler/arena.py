@@ -197,8 +197,8 @@ def _best_placement(blocks: tuple[Block, ...], over: Over) -> tuple[int, ...]:
     """Offsets of the first order that reaches the lower bound, else of the best one."""
     bound = 0 if over else lower_bound_bytes(blocks)
     best: tuple[int, ...] = ()
-    for key in _ORDERS:
-        offsets = _place(blocks, key, over)
+    for sequence in _sequences(blocks, over):
+        offsets = _place(blocks, sequence, over)
         if not best or _end(blocks, offsets) < _end(blocks, best):
             best = offsets
         if _aligned(_end(blocks, best)) <= bound:
@@ -215,13 +215,34 @@ def lower_bound_bytes(blocks: tuple[Block, ...]) -> int:
     return max(accumulate(change[step] for step in sorted(change)), default=0)
 
 
-def _place(
-    blocks: tuple[Block, ...], key: Callable[[Block], tuple[int, ...]], over: Over
-) -> tuple[int, ...]:
-    """An offset for each block, placed in the order of ``key``."""
+def _sequences(blocks: tuple[Block, ...], over: Over) -> Iterator[list[int]]:
+    """Orders in which to place blocks; where outputs may lie over inputs also one that follows
+    them: from the largest block to those that may share bytes with one placed before."""
+    for key in _ORDERS:
+        yield sorted(range(len(blocks)), key=lambda item: key(blocks[item]))
+    if not over:
+        return
+    near: dict[Block, list[Block]] = {}
+    for dying, made in over:
+        near.setdefault(dying, []).append(made)
+        near.setdefault(made, []).append(dying)
+    numbers = {block: number for number, block in enumerate(blocks)}
+    left = sorted(range(len(blocks)), key=lambda item: _ORDERS[0](blocks[item]))
+    sequence: list[int] = []
+    reached: set[int] = set()
+    while left:
+        number = next((item for item in left if item in reached), left[0])
+        left.remove(number)
+        sequence.append(number)
+        reached |= {numbers[block] for block in near.get(blocks[number], ()) if block in numbers}
+    yield sequence
+
+
+def _place(blocks: tuple[Block, ...], sequence: Sequence[int], over: Over) -> tuple[int, ...]:
+    """An offset for each block, placed in this order."""
     offsets = [0] * len(blocks)
     placed: list[tuple[int, int, int]] = []  # (start, end, number), sorted
-    for number in sorted(range(len(blocks)), key=lambda item: key(blocks[item])):
+    for number in sequence:
         block = blocks[number]
         taken = [
             (start, end, blocks[other])

@@ -4,20 +4,21 @@
  * roundings included. One input meets eight output channels at a time (see nb_dsp.h for the packing
  * of the weights).
  *
- * Where the instructions go: per four taps and eight channels, 32 multiply-adds, one LDRD of
- * activations, four of weights, eight SXTB16 and sixteen SMLAD: 29, with the loop over sixteen taps
- * 29.75, so 0.93 per multiply-add; 6 per output after a ReLU that opens at the lowest code, else
- * 9.5; widening the input 1.5 per value. The limit are the sixteen SMLAD. Assembly for the reason
- * that conv2d_dsp_s8.c gives.
+ * Where the instructions go: per four taps and eight channels, 32 multiply-adds, one load of
+ * activations and two SXTB16, four LDRD of weights, eight SXTB16 and sixteen SMLAD: 31, with the
+ * loop over sixteen taps 31.75, so 0.99 per multiply-add; 6 per output after a ReLU that opens at
+ * the lowest code, else 9.5. The limit are the sixteen SMLAD. Widening the input once instead would
+ * save two of the 31 and cost twice the input's size in memory. Assembly for the reason that
+ * conv2d_dsp_s8.c gives.
  */
 #include "nb_dsp.h"
 #include "nb_kernels_dsp.h"
 
 typedef struct {
     const int8_t *weights;   /*  0 */
-    const uint32_t *column;  /*  4 */
-    const uint32_t *quarter; /*  8: end of the whole groups of sixteen taps */
-    const uint32_t *end;     /* 12 */
+    const int8_t *input;     /*  4 */
+    const int8_t *quarter;   /*  8: end of the whole groups of sixteen taps */
+    const int8_t *end;       /* 12: end of the whole words */
     const int32_t *sums;     /* 16 */
     int8_t *output;          /* 20 */
     int32_t channels;        /* 24 */
@@ -26,8 +27,10 @@ typedef struct {
     int32_t multiplier;      /* 40 */
     int32_t rounding;        /* 44 */
     int32_t shift;           /* 48 */
+    int32_t rest;            /* 52: taps beyond whole words */
+    uint32_t last;           /* 56: these, zeros behind */
 } rows;
-_Static_assert(sizeof(rows) == 52, "the assembly counts on its layout");
+_Static_assert(sizeof(rows) == 60, "the assembly counts on its layout");
 
 /* clang-format off */
 #define PAIR_OF_WORDS(x, a, b, c, d) \
@@ -39,7 +42,11 @@ _Static_assert(sizeof(rows) == 52, "the assembly counts on its layout");
     "sxtb16 lr, lr\n\t" \
     "smlad " c ", lr, " x ", " c "\n\t"
 #define STEP \
-    "ldrd r2, r3, [r1], #8\n\t" \
+    "ldr r3, [r1], #4\n\t" \
+    REST
+#define REST \
+    "sxtb16 r2, r3\n\t" \
+    "sxtb16 r3, r3, ror #8\n\t" \
     PAIR_OF_WORDS("r2", "r4", "r5", "r6", "r7") \
     PAIR_OF_WORDS("r2", "r8", "r9", "r10", "r11") \
     PAIR_OF_WORDS("r3", "r4", "r5", "r6", "r7") \
@@ -99,7 +106,13 @@ __attribute__((naked, noinline)) static void run_rows(rows *r __attribute__((unu
         "beq 4f\n\t"
         STEP
         "b 3b\n"
-        "4:\n\t"
+        "4:\n\t" /* fewer than four taps: their word is in the state */
+        "ldr lr, [sp]\n\t"
+        "ldr r3, [lr, #52]\n\t"
+        "cbz r3, 10f\n\t"
+        "ldr r3, [lr, #56]\n\t"
+        REST
+        "10:\n\t"
         SUM("r4", "r5") SUM("r6", "r7") SUM("r8", "r9") SUM("r10", "r11")
         "ldr lr, [sp]\n\t"
         "ldr r1, [lr, #28]\n\t"
@@ -142,39 +155,24 @@ __attribute__((naked, noinline)) static void run_rows(rows *r __attribute__((unu
 }
 /* clang-format on */
 
-static uint32_t *widen(const int8_t *input, int32_t bytes, uint32_t *column) {
-#pragma GCC unroll 2
-    for (int32_t words = bytes >> 2; words > 0; words--) {
-        const uint32_t x = nb_load4(input);
-        input += 4;
-        *column++ = nb_even(x);
-        *column++ = nb_odd(x);
-    }
-    if (bytes & 3) {
-        uint32_t x = 0;
-        for (int32_t i = (bytes & 3) - 1; i >= 0; i--) {
-            x = x << 8 | (uint8_t)input[i];
-        }
-        *column++ = nb_even(x);
-        *column++ = nb_odd(x);
-    }
-    return column;
-}
-
 void nb_dsp_fully_connected_s8(const nb_dsp_fully_connected_s8_params *p, const int8_t *input,
-                               const int8_t *weights, const int32_t *sums, uint32_t *column,
-                               int8_t *output) {
+                               const int8_t *weights, const int32_t *sums, int8_t *output) {
     rows r = {0};
-    r.column = column;
     r.exact = p->exact;
     r.low4 = (uint32_t)(p->low & 0xff) * 0x01010101u;
     r.high4 = (uint32_t)(p->high & 0xff) * 0x01010101u;
     r.multiplier = p->multiplier;
     r.rounding = p->rounding;
     r.shift = p->shift;
+    r.rest = p->in_c & 3;
     for (int32_t b = p->batches; b > 0; b--) {
-        r.end = widen(input, p->in_c, column);
-        r.quarter = column + ((r.end - column) & ~7);
+        r.input = input;
+        r.quarter = input + (p->in_c & ~15);
+        r.end = input + (p->in_c & ~3);
+        r.last = 0;
+        for (int32_t i = r.rest - 1; i >= 0; i--) {
+            r.last = r.last << 8 | (uint8_t)r.end[i];
+        }
         r.weights = weights;
         r.sums = sums;
         r.output = output;

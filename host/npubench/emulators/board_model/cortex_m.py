@@ -14,7 +14,7 @@ DWT = 0xE0001000
 PAGE = 0x1000
 NMI, HARD_FAULT, MEM_FAULT, BUS_FAULT, USAGE_FAULT, SVC, PENDSV, SYSTICK = 2, 3, 4, 5, 6, 11, 14, 15
 FIRST_IRQ = 16
-CPUID = {"cortex-m4": 0x410FC241, "cortex-m7": 0x411FC272, "cortex-m33": 0x410FD214}
+CPUID = {"cortex-m0plus": 0x410CC601, "cortex-m4": 0x410FC241, "cortex-m7": 0x411FC272, "cortex-m33": 0x410FD214}
 CCSIDR = {"cortex-m7": 0xF00FE019}
 RESET_KEY, RESET_REQUEST = 0x05FA, 1 << 2
 LAR_KEY = 0xC5ACCE55
@@ -226,6 +226,13 @@ class SystemControl:
         ready = [n for n in self.pending if n < FIRST_IRQ or n in self.enabled]
         best = min(ready, key=lambda n: (self.priority(n), n), default=None)
         return best if best is not None and self.priority(best) < level else None
+
+    def is_masked(self) -> bool:
+        """Whether something is pending that only PRIMASK, BASEPRI or FAULTMASK hold back, which
+        firmware may clear at any moment; what an active exception holds back waits for its end."""
+        if not self.pending:
+            return False
+        return self.next_exception(primask=False, basepri=0) is not None
 
     def wakes(self) -> bool:
         """Whether something is pending that ends WFI, whatever PRIMASK says."""

@@ -6,8 +6,15 @@
  * such).
  * read_counter is the trace unit as the core reads it. Firmware that does nothing but ask it, more
  * than WAITING times with at most NEAR instructions between, waits: then the counter runs ahead by
- * LEAP with each read, so that two seconds of waiting take no two hundred million instructions. */
+ * LEAP with each read, so that two seconds of waiting take no two hundred million instructions.
+ *
+ * With a tally (tally_start) the same hooks also count what kind of instruction it was and which
+ * addresses it touched; between two reads of CYCCNT more than NEAR instructions apart the tally is
+ * written to a file: the firmware's own windows, in its own order. */
 #include <stdint.h>
+#include <stdio.h>
+
+#include "tally.h"
 
 #define NEAR 32u
 #define WAITING 10000u
@@ -30,12 +37,126 @@ typedef struct {
     uint64_t thumb;     /* not 0: Thumb code, where count_code misses instructions */
     int (*emu_stop)(void *engine);
     int (*mem_read)(void *engine, uint64_t address, void *bytes, uint64_t size);
+    int (*reg_read)(void *engine, int number, void *value);
+    int (*reg_write)(void *engine, int number, const void *value);
+    uint64_t xpsr; /* Unicorn's number of that register */
+    struct nb_tallying *tallying; /* NULL: instructions are counted, and no more */
 } nb_counting;
+
+#define KNOWN (1u << 18)
+#define IT_BITS 0x0600FC00u
+#define MEM_WRITE 17 /* UC_MEM_WRITE */
+
+struct nb_tallying {
+    nb_tally tally;
+    uint32_t tags[KNOWN]; /* address + 1 of the instruction that is known at that place */
+    nb_instruction known[KNOWN];
+    uint32_t it_left; /* instructions of an IT block to come */
+    uint32_t in_it;   /* whether this one is inside */
+    uint64_t window_count;
+    uint64_t window[NB_TALLY_COUNT];
+    FILE *windows;
+};
+
+static const nb_instruction *known(nb_counting *state, void *engine, uint32_t address)
+{
+    struct nb_tallying *const t = state->tallying;
+    const uint32_t at = address >> 1 & (KNOWN - 1u);
+    if (t->tags[at] != address + 1u) {
+        uint16_t code[2] = {0, 0};
+        state->mem_read(engine, address, code, 2);
+        if (code[0] >= 0xE800u) {
+            state->mem_read(engine, address + 2u, code + 1, 2);
+        }
+        nb_decode(code[0], code[1], &t->known[at]);
+        t->tags[at] = address + 1u;
+    }
+    return &t->known[at];
+}
+
+static void tally_one(nb_counting *state, void *engine, uint32_t address)
+{
+    struct nb_tallying *const t = state->tallying;
+    const nb_instruction *const d = known(state, engine, address);
+    nb_tally_run(&t->tally, d, address);
+    t->in_it = t->it_left != 0;
+    t->it_left -= t->in_it;
+    if (d->kind == NB_IT) {
+        uint16_t code = 0;
+        state->mem_read(engine, address, &code, 2);
+        t->it_left = 4u - (uint32_t)__builtin_ctz(code & 15u);
+    }
+}
+
+/* Unicorn's memory hooks leave stale IT bits in the core, which would spoil the next block. */
+void tally_access(void *engine, int kind, uint64_t address, int size, int64_t value, void *user)
+{
+    nb_counting *const state = user;
+    struct nb_tallying *const t = state->tallying;
+    (void)value;
+    nb_tally_data(&t->tally, (uint32_t)address, (unsigned)size, kind == MEM_WRITE);
+    if (t->in_it != 0) {
+        uint32_t xpsr = 0;
+        state->reg_read(engine, (int)state->xpsr, &xpsr);
+        xpsr &= ~IT_BITS;
+        state->reg_write(engine, (int)state->xpsr, &xpsr);
+    }
+}
+
+int tally_start(nb_counting *state, uint32_t flash, uint32_t bytes, uint32_t alias,
+                const char *windows)
+{
+    struct nb_tallying *const t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        return -1;
+    }
+    nb_tally_init(&t->tally, flash, bytes, alias);
+    if (windows != NULL && (t->windows = fopen(windows, "wb")) == NULL) {
+        return -1;
+    }
+    state->tallying = t;
+    return 0;
+}
+
+int tally_count(void)
+{
+    return NB_TALLY_COUNT;
+}
+
+const char *tally_names(void)
+{
+    return nb_tally_names;
+}
+
+const uint64_t *tally_counts(const nb_counting *state)
+{
+    return state->tallying->tally.counts;
+}
+
+static void end_window(nb_counting *state)
+{
+    struct nb_tallying *const t = state->tallying;
+    if (t->windows != NULL && state->count - t->window_count > NEAR) {
+        uint64_t record[NB_TALLY_COUNT + 1];
+        record[0] = state->count - t->window_count;
+        for (unsigned i = 0; i < NB_TALLY_COUNT; i++) {
+            record[i + 1] = t->tally.counts[i] - t->window[i];
+        }
+        fwrite(record, sizeof record, 1, t->windows);
+        fflush(t->windows);
+    }
+    t->window_count = state->count;
+    memcpy(t->window, t->tally.counts, sizeof t->window);
+}
 
 static void count_gap(nb_counting *state, void *engine, uint64_t from, uint64_t to)
 {
     uint16_t half;
     while (from < to && state->mem_read(engine, from, &half, sizeof half) == 0) {
+        if (state->tallying != NULL) {
+            tally_one(state, engine, (uint32_t)from);
+            state->tallying->tally.counts[NB_FAILED]++;
+        }
         from += half >= 0xE800u ? 4u : 2u;
         state->count++;
     }
@@ -47,6 +168,9 @@ uint64_t read_counter(void *engine, uint64_t offset, unsigned size, void *user)
     (void)engine;
     (void)size;
     if (offset == 4) {
+        if (state->tallying != NULL) {
+            end_window(state);
+        }
         state->polls = state->count - state->polled <= NEAR ? state->polls + 1 : 0;
         state->polled = state->count;
         if (state->polls > WAITING && state->counting != 0) {
@@ -63,8 +187,12 @@ void count_block(void *engine, uint64_t address, uint32_t size, void *user)
     if (state->thumb != 0 && state->next != 0 && state->next < state->block_end) {
         count_gap(state, engine, state->next, state->block_end);
     }
+    const int follows = address == state->block_end; /* a stop here might cut an IT block */
     state->next = address;
     state->block_end = address + size;
+    if (follows) {
+        return;
+    }
     if (state->stop != 0 || state->count >= state->limit) {
         state->next = 0;
         state->block_end = 0;
@@ -78,6 +206,9 @@ void count_code(void *engine, uint64_t address, uint32_t size, void *user)
     nb_counting *const state = user;
     if (state->thumb != 0 && state->next != 0 && address > state->next) {
         count_gap(state, engine, state->next, address);
+    }
+    if (state->tallying != NULL) {
+        tally_one(state, engine, (uint32_t)address);
     }
     state->count++;
     state->last = address;

@@ -7,8 +7,10 @@ import ctypes
 import hashlib
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ from npubench.core.tool import run_tool
 
 FOREVER = (1 << 64) - 1
 _SOURCE = Path(__file__).with_name("counting.c")
+_HEADERS = (_SOURCE.with_name("decode.h"), _SOURCE.with_name("tally.h"))
 _WRITE = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
 )
 _HOOK_CODE = 1 << 2
 _HOOK_BLOCK = 1 << 3
+_HOOK_MEMORY = 1 << 10 | 1 << 11
 
 
 class _State(ctypes.Structure):
@@ -43,7 +47,49 @@ class _State(ctypes.Structure):
         ("thumb", ctypes.c_uint64),
         ("emu_stop", ctypes.c_void_p),
         ("mem_read", ctypes.c_void_p),
+        ("reg_read", ctypes.c_void_p),
+        ("reg_write", ctypes.c_void_p),
+        ("xpsr", ctypes.c_uint64),
+        ("tallying", ctypes.c_void_p),
     )
+
+
+class Tally:
+    """Counts by name, packed: many are taken, few are looked into."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __sub__(self, other: Tally) -> dict[str, int]:
+        """What was executed between two tallies; names in lower case, see tally.h."""
+        size = len(self._packed) // 8
+        ours = struct.unpack(f"<{size}Q", self._packed)
+        theirs = struct.unpack(f"<{size}Q", other._packed)
+        return {
+            name: a - b for name, a, b in zip(tally_names(), ours, theirs, strict=True)
+        }
+
+
+@cache
+def tally_names() -> tuple[str, ...]:
+    """The names of a tally's counts, classes first; see tally.h."""
+    library = ctypes.CDLL(os.fspath(_library()))
+    library.tally_names.restype = ctypes.c_char_p
+    return tuple(library.tally_names().decode("ascii").lower().split())
+
+
+def read_windows(path: Path) -> list[tuple[int, dict[str, int]]]:
+    """The windows that start_tally wrote: instructions, and counts by name, in order."""
+    names = tally_names()
+    size = 8 * (len(names) + 1)
+    data = path.read_bytes()
+    found = []
+    for start in range(0, len(data) - size + 1, size):
+        total, *counts = struct.unpack_from(f"<{len(names) + 1}Q", data, start)
+        found.append((total, dict(zip(names, counts, strict=True))))
+    return found
 
 
 class Counting:
@@ -57,23 +103,57 @@ class Counting:
 
         library = ctypes.CDLL(os.fspath(_library()))
         self._engine, self._lib, self._library = engine, uclib, library
+        self._tally_size = 0
         self._write: Any = None
         self._state = _State(limit=FOREVER, thumb=thumb)
         self._state.emu_stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._state.mem_read = ctypes.cast(uclib.uc_mem_read, ctypes.c_void_p).value
         for kind, name in ((_HOOK_BLOCK, "count_block"), (_HOOK_CODE, "count_code")):
-            handle = ctypes.c_size_t()
-            failed = uclib.uc_hook_add(
-                engine._uch,
-                ctypes.byref(handle),
-                kind,
-                ctypes.cast(getattr(library, name), ctypes.c_void_p),
-                ctypes.byref(self._state),
-                ctypes.c_uint64(1),
-                ctypes.c_uint64(0),
-            )
-            if failed:
-                raise RuntimeError(f"Unicorn refuses a hook: error {failed}")
+            self._hook(kind, name)
+
+    def _hook(self, kind: int, name: str) -> None:
+        handle = ctypes.c_size_t()
+        failed = self._lib.uc_hook_add(
+            self._engine._uch,
+            ctypes.byref(handle),
+            kind,
+            ctypes.cast(getattr(self._library, name), ctypes.c_void_p),
+            ctypes.byref(self._state),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+        )
+        if failed:
+            raise RuntimeError(f"Unicorn refuses a hook: error {failed}")
+
+    def start_tally(
+        self, *, flash: int, flash_bytes: int, alias: int | None = None, windows: Path | None = None
+    ) -> None:
+        """Count from now on by kind too (Thumb code only); ``flash`` is the code region, ``alias``
+        where it is seen again. ``windows``: a file for the tally between any two reads of CYCCNT.
+        """
+        from unicorn import arm_const
+
+        library, state = self._library, self._state
+        state.reg_read = ctypes.cast(self._lib.uc_reg_read, ctypes.c_void_p).value
+        state.reg_write = ctypes.cast(self._lib.uc_reg_write, ctypes.c_void_p).value
+        state.xpsr = arm_const.UC_ARM_REG_XPSR
+        library.tally_counts.restype = ctypes.POINTER(ctypes.c_uint64)
+        failed = library.tally_start(
+            ctypes.byref(state),
+            ctypes.c_uint32(flash),
+            ctypes.c_uint32(flash_bytes),
+            ctypes.c_uint32(flash if alias is None else alias),
+            None if windows is None else os.fsencode(windows),
+        )
+        if failed:
+            raise RuntimeError("the tally cannot start: no memory, or no file for its windows")
+        self._tally_size = ctypes.sizeof(ctypes.c_uint64) * library.tally_count()
+        self._hook(_HOOK_MEMORY, "tally_access")
+
+    def tally(self) -> Tally:
+        """What was executed since the tally started, as of now."""
+        counts = self._library.tally_counts(ctypes.byref(self._state))
+        return Tally(ctypes.string_at(counts, self._tally_size))
 
     @property
     def count(self) -> int:
@@ -131,7 +211,7 @@ class Counting:
 
 
 def _library() -> Path:
-    source = _SOURCE.read_bytes()
+    source = b"".join(path.read_bytes() for path in (_SOURCE, *_HEADERS))
     folder = cache_root() / "board-model"
     library = folder / f"counting-{hashlib.sha256(source).hexdigest()[:16]}.so"
     if library.is_file():
@@ -144,6 +224,6 @@ def _library() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / library.name
-        run_tool([compiler, "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", made, _SOURCE])
+        run_tool([compiler, "-O2", "-std=gnu11", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", made, _SOURCE])
         made.replace(library)
     return library

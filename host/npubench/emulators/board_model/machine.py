@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, ClassVar
 
 from npubench.emulators.board_model.cortex_m import (
@@ -25,12 +26,15 @@ THREAD = 1 << 3
 PROCESS_STACK = 1 << 2
 XPSR_ALIGNED = 1 << 9
 FPCA = 1 << 2
+CALLER_SAVED = ("R0", "R1", "R2", "R3", "R12", "LR")
+FP_CALLER_SAVED = tuple(f"S{index}" for index in range(16))
 
 
 class BoardModel(PoweredBoard):
     """A board with a Cortex-M core; ``control`` is what Unicorn lacks of it."""
 
     CPU_MODELS: ClassVar[dict[str, str]] = {
+        "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",
         "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
         "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
         "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
@@ -41,10 +45,7 @@ class BoardModel(PoweredBoard):
         from unicorn import arm_const
 
         self._r = arm_const
-        start, given = self._board.region("code").base, self._registers.vectors
-        self.control = SystemControl(
-            core=self._board.cpu.core, vectors=start if given is None else given
-        )
+        self.control = SystemControl(core=self._board.cpu.core, vectors=self._vectors())
         self._skipped = 0
         self._events: list[tuple[str, int, int]] = []
         engine = self._u.Uc(self._u.UC_ARCH_ARM, self._u.UC_MODE_THUMB)
@@ -52,6 +53,11 @@ class BoardModel(PoweredBoard):
         engine.hook_add(self._u.UC_HOOK_INTR, self._on_interrupt)
         engine.hook_add(self._u.UC_HOOK_MEM_INVALID, self._on_bad_access)
         return engine
+
+    def _vectors(self) -> int:
+        """Where the core finds its vector table after reset."""
+        given = self._registers.vectors
+        return self._board.region("code").base if given is None else given
 
     def _map_control(self) -> None:
         control, counting = self.control, self._counting
@@ -110,8 +116,8 @@ class BoardModel(PoweredBoard):
         control = self.control
         due = control.systick.due()
         limit = end if due is None else min(end, due - self._skipped)
-        if control.wakes():  # masked: firmware may unmask it at any moment
-            limit = 0
+        if control.is_masked():
+            limit = 0  # firmware may unmask it at any moment
         self._counting.run_until(max(limit, self._counting.count + 1))
         self._events.clear()
         failure = None
@@ -211,14 +217,18 @@ class BoardModel(PoweredBoard):
             basepri=self._uc.reg_read(r.UC_ARM_REG_BASEPRI),
         )
 
-    def _take_pending(self) -> None:
+    def _next_pending(self) -> int | None:
+        """The pending exception that is taken now, or None."""
         if not self.control.pending:
-            return
+            return None
         r = self._r
-        number = self.control.next_exception(
+        return self.control.next_exception(
             primask=bool(self._uc.reg_read(r.UC_ARM_REG_PRIMASK) & 1),
             basepri=self._uc.reg_read(r.UC_ARM_REG_BASEPRI),
         )
+
+    def _take_pending(self) -> None:
+        number = self._next_pending()
         if number is not None:
             self.control.pending.discard(number)
             self._enter(number, self._pc)
@@ -228,65 +238,78 @@ class BoardModel(PoweredBoard):
     def _enter(self, number: int, return_to: int) -> None:
         """Stack the frame, extended when the FPU was in use, and go to the handler."""
         uc, r, control = self._uc, self._r, self.control
-        mode = uc.reg_read(r.UC_ARM_REG_CONTROL)
+        *frame, mode, sp, xpsr = self._registers_of(*CALLER_SAVED, "CONTROL", "SP", "XPSR")
         thread = not control.active
         extended = bool(mode & FPCA)
-        sp = uc.reg_read(r.UC_ARM_REG_SP)
-        xpsr = uc.reg_read(r.UC_ARM_REG_XPSR) & ~(XPSR_ALIGNED | 0x1FF) | 1 << 24
+        xpsr = xpsr & ~(XPSR_ALIGNED | 0x1FF) | 1 << 24
         xpsr |= control.active[-1] if control.active else 0
-        frame = [
-            uc.reg_read(getattr(r, f"UC_ARM_REG_{name}"))
-            for name in ("R0", "R1", "R2", "R3", "R12", "LR")
-        ] + [return_to, xpsr]
+        frame += [return_to, xpsr]
         if extended:
-            frame += [uc.reg_read(r.UC_ARM_REG_S0 + index) for index in range(16)]
-            frame += [uc.reg_read(r.UC_ARM_REG_FPSCR), 0]
+            frame += self._registers_of(*FP_CALLER_SAVED, "FPSCR")
+            frame.append(0)
         place = sp - 4 * len(frame)
         if place & 4:
             place -= 4
             frame[7] |= XPSR_ALIGNED
         try:
-            uc.mem_write(place, b"".join(word.to_bytes(4, "little") for word in frame))
+            uc.mem_write(place, struct.pack(f"<{len(frame)}I", *frame))
         except self._u.UcError as error:
             raise ModelStopped(f"lockup: no memory for a stack frame at {place:#010x}") from error
         on_process = thread and bool(mode & 2)
         uc.reg_write(r.UC_ARM_REG_SP, place)
-        uc.reg_write(r.UC_ARM_REG_CONTROL, mode & ~(2 | FPCA))
-        uc.reg_write(
-            r.UC_ARM_REG_LR,
+        if mode & (2 | FPCA):
+            uc.reg_write(r.UC_ARM_REG_CONTROL, mode & ~(2 | FPCA))
+        self._handle(
+            number,
             0xFFFFFFE1
             | (0 if extended else NO_FP_FRAME)
             | (THREAD if thread else 0)
             | (PROCESS_STACK if on_process else 0),
         )
-        control.active.append(number)
-        uc.reg_write(r.UC_ARM_REG_IPSR, number)
-        self._pc = self._word(control.vtor + 4 * number) & ~1
+
+    def _handle(self, number: int, code: int) -> None:
+        """Go to the handler of ``number``, to return by EXC_RETURN ``code``."""
+        r = self._r
+        self._uc.reg_write(r.UC_ARM_REG_LR, code)
+        self.control.active.append(number)
+        self._uc.reg_write(r.UC_ARM_REG_IPSR, number)
+        self._pc = self._word(self.control.vtor + 4 * number) & ~1
 
     def _return(self, code: int) -> None:
-        """Unstack the frame that EXC_RETURN ``code`` speaks of."""
+        """Unstack the frame that EXC_RETURN ``code`` speaks of; or leave it, and go to the next
+        handler (tail-chaining)."""
         uc, r, control = self._uc, self._r, self.control
         if not control.active:
             raise ModelStopped("an exception returned without having been entered")
         control.active.pop()
         uc.reg_write(r.UC_ARM_REG_FAULTMASK, 0)
-        mode = uc.reg_read(r.UC_ARM_REG_CONTROL) & ~(2 | FPCA)
-        if code & THREAD and code & PROCESS_STACK:
-            mode |= 2
+        following = self._next_pending()
+        if following is not None:
+            control.pending.discard(following)
+            self._handle(following, code)
+            return
+        mode, sp = self._registers_of("CONTROL", "SP")
+        after = mode & ~(2 | FPCA) | (2 if code & THREAD and code & PROCESS_STACK else 0)
         uc.reg_write(r.UC_ARM_REG_IPSR, control.active[-1] if control.active else 0)
-        uc.reg_write(r.UC_ARM_REG_CONTROL, mode)
-        sp = uc.reg_read(r.UC_ARM_REG_SP)
+        if after != mode:
+            uc.reg_write(r.UC_ARM_REG_CONTROL, after)
+            sp = uc.reg_read(r.UC_ARM_REG_SP)
         extended = not code & NO_FP_FRAME
-        words = [self._word(sp + 4 * index) for index in range(8)]
-        for name, word in zip(("R0", "R1", "R2", "R3", "R12", "LR"), words[:6], strict=True):
+        size = 32 + (4 * EXTENDED_WORDS if extended else 0)
+        words = struct.unpack(f"<{size // 4}I", uc.mem_read(sp, size))
+        for name, word in zip(CALLER_SAVED, words[:6], strict=True):
             uc.reg_write(getattr(r, f"UC_ARM_REG_{name}"), word)
         if extended:
             for index in range(16):
-                uc.reg_write(r.UC_ARM_REG_S0 + index, self._word(sp + 32 + 4 * index))
-            uc.reg_write(r.UC_ARM_REG_FPSCR, self._word(sp + 96))
-            uc.reg_write(r.UC_ARM_REG_CONTROL, mode | FPCA)
-        size = 32 + (4 * EXTENDED_WORDS if extended else 0)
+                uc.reg_write(r.UC_ARM_REG_S0 + index, words[8 + index])
+            uc.reg_write(r.UC_ARM_REG_FPSCR, words[24])
+            uc.reg_write(r.UC_ARM_REG_CONTROL, after | FPCA)
         size += 4 if words[7] & XPSR_ALIGNED else 0
         uc.reg_write(r.UC_ARM_REG_SP, sp + size)
         uc.reg_write(r.UC_ARM_REG_APSR, words[7] & 0xF80F0000)
         self._pc = words[6] & ~1
+
+    def _registers_of(self, *names: str) -> list[int]:
+        """Registers by name, in one call."""
+        wanted = [getattr(self._r, f"UC_ARM_REG_{name}") for name in names]
+        return [int(value) for value in self._uc.reg_read_batch(wanted)]

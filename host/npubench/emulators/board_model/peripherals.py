@@ -87,7 +87,8 @@ class Peripherals:
     ``received``: bytes on their way to the firmware. ``sent``: bytes that it sent. ``lost``: the
     reasons why bytes were lost. ``undescribed``: addresses that were touched without being in the
     description. ``idle_polls``: how often in a row it was asked in vain for a byte.
-    ``wants_reset``: the firmware asked for a reset through a peripheral.
+    ``wants_reset``: the firmware asked for a reset through a peripheral. ``wants_look``: an
+    interrupt may have become due.
     """
 
     def __init__(self, model: RegisterModel, now: Callable[[], int]) -> None:
@@ -97,7 +98,7 @@ class Peripherals:
         self.undescribed: list[int] = []
         self.edges: list[Edge] = []
         self.idle_polls = 0
-        self.wants_reset = False
+        self.wants_reset = self.wants_look = False
         self._now = now
         self._found: dict[int, tuple[str, int, int] | None] = {}
         self._reset_field = None if model.reset is None else parse_field(model.reset, "")

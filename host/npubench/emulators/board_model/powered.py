@@ -54,11 +54,11 @@ class PoweredBoard(ABC):
                 f"{board.id}: there is no model of the core {board.cpu.core}",
                 hint=f"here: {', '.join(sorted(self.CPU_MODELS))}",
             )
-        self._registers = load_registers(board) if registers is None else registers
         self._board = board
+        self._describe(registers)
         self._uc = self._engine()
         self._counting = Counting(self._uc, thumb=self.THUMB)
-        self.peripherals = Peripherals(self._registers, lambda: self._counting.count)
+        self.peripherals = self._connect()
         self._map_memory(board)
         for base, size in self.peripherals.pages(PAGE):
             self._map_registers(base, size)
@@ -66,6 +66,12 @@ class PoweredBoard(ABC):
         self._load(elf)
         self.resets = 0
         self._reset()
+
+    def _describe(self, registers: RegisterModel | None) -> None:
+        self._registers = load_registers(self._board) if registers is None else registers
+
+    def _connect(self) -> Peripherals:
+        return Peripherals(self._registers, lambda: self._counting.count)
 
     # --- outside ---------------------------------------------------------------------------------
 
@@ -139,13 +145,13 @@ class PoweredBoard(ABC):
     def _map_registers(self, base: int, size: int) -> None:
         def read(_: Any, offset: int, width: int, __: Any) -> int:
             value = self.peripherals.read(base + offset, width)
-            if self.is_idle:
+            if self.is_idle or self.peripherals.wants_look:
                 self._counting.stop()
             return value
 
         def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
             self.peripherals.write(base + offset, width, value)
-            if self.peripherals.wants_reset:
+            if self.peripherals.wants_reset or self.peripherals.wants_look:
                 self._counting.stop()
 
         self._uc.mmio_map(base, size, read, None, write, None)

@@ -1,0 +1,280 @@
+/* tally.h: what was executed, in the terms that cost cycles: instruction classes, pairs that wait
+ * for each other, and the trains of fetch and data addresses, reduced on the fly by small models of
+ * flash lines and caches. Shared by the board models' counter (counting.c) and QEMU's plugin.
+ *
+ * Costs about 10 ns per instruction: one table look-up, a few adds; caches are asked only when the
+ * line changes. */
+#ifndef NB_TALLY_H
+#define NB_TALLY_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+
+/* Besides the classes; these overlap. "flash" is any address in the code region or its aliases.
+ *   LDM_WORDS ... words moved by LDM and POP, by STM and PUSH, by LDRD/STRD, by VLDM/VSTM
+ *   TAKEN         next instruction elsewhere (exceptions too); *_TAKEN: conditional branches of these
+ *   TARGET_SPLIT  a branch to a 32-bit instruction that crosses a word
+ *   LOAD_GROUP    a single load that no single load precedes, or that needs that one's result
+ *   LOAD_USE      the instruction right after a single load needs its result; LOAD_USE2: one later
+ *   MUL_USE       the instruction right after a multiply needs its result, but not to accumulate
+ *   UNALIGNED     accesses that cross their own size
+ *   WIDE          32-bit instructions; FAILED: in an IT block, condition not met
+ *   PAIR_ANY ...  pairs that an in-order core could issue together: two at most one of which
+ *                 touches memory; the same with two loads allowed; two 16-bit ones
+ *   FETCH8 ...    fetches from flash that leave a line of 8, 16, 32 bytes; _JUMP: not to the next
+ *   FETCH_RAM     the same for 8 bytes of code outside flash
+ *   DATA4 ...     reads of data from flash in another word of 4, 8, 16, 32 bytes than the last
+ *   DATA8_JUMP    of DATA8, those not to the next word
+ *   MISS_*        misses of caches: instruction (I), data from flash (F), all data (D), both (U) */
+#define NB_EXTRAS(X)                                                                               \
+    X(LDM_WORDS) X(STM_WORDS) X(DOUBLE_WORDS) X(VLDM_WORDS) X(TAKEN) X(IF_TAKEN) X(TARGET_SPLIT)   \
+    X(LOAD_GROUP) X(LOAD_USE) X(LOAD_USE2) X(MUL_USE) X(UNALIGNED) X(WIDE) X(FAILED) X(PAIR_ANY)   \
+    X(PAIR_LOADS) X(PAIR_NARROW) X(FETCH8) X(FETCH16) X(FETCH32) X(FETCH8_JUMP) X(FETCH16_JUMP)    \
+    X(FETCH_RAM) X(FLASH_READS) X(RAM_READS) X(WRITES) X(DATA4) X(DATA8) X(DATA16) X(DATA32)       \
+    X(DATA8_JUMP) X(MISS_I64) X(MISS_I1K) X(MISS_I4K) X(MISS_I8K) X(MISS_I16K) X(MISS_F256)        \
+    X(MISS_F1K) X(MISS_D4K) X(MISS_D16K) X(MISS_U8K)
+
+#define NB_EXTRA(name) NB_##name,
+enum nb_extra { NB_FIRST_EXTRA = NB_CLASS_COUNT - 1, NB_EXTRAS(NB_EXTRA) NB_TALLY_COUNT };
+#undef NB_EXTRA
+
+#define NB_NAME(name) #name " "
+static const char nb_tally_names[] = NB_CLASSES(NB_NAME) NB_EXTRAS(NB_NAME);
+#undef NB_NAME
+
+#define NB_MAX_WAYS 32
+
+typedef struct {
+    unsigned line_shift, sets, ways, extra;
+    uint32_t last;
+    uint32_t *tags; /* sets x ways, most recent first; line number + 1, 0 = empty */
+} nb_cache;
+
+enum { NB_C_I64, NB_C_I1K, NB_C_I4K, NB_C_I8K, NB_C_I16K, NB_C_F256, NB_C_F1K, NB_C_D4K, NB_C_D16K,
+       NB_C_U8K, NB_CACHES };
+
+typedef struct {
+    uint64_t counts[NB_TALLY_COUNT];
+    const nb_instruction *before;  /* the instruction executed last */
+    const nb_instruction *before2; /* the one before that */
+    uint32_t next;                 /* address after it */
+    uint32_t fetched;              /* its own address */
+    uint32_t data;                 /* the flash read last */
+    uint8_t open_any, open_loads, open_narrow;
+    uint32_t flash, flash_bytes; /* the code region ... */
+    uint32_t alias;              /* ... which is seen here too (same value: it has no alias) */
+    nb_cache caches[NB_CACHES];
+} nb_tally;
+
+static inline void nb_cache_init(nb_cache *c, unsigned bytes, unsigned line_shift, unsigned ways,
+                                 unsigned extra)
+{
+    c->line_shift = line_shift;
+    c->ways = ways;
+    c->sets = bytes >> line_shift;
+    c->sets /= ways;
+    c->extra = extra;
+    c->last = 0;
+    c->tags = calloc((size_t)c->sets * ways, sizeof *c->tags);
+}
+
+static inline void nb_tally_init(nb_tally *t, uint32_t flash, uint32_t flash_bytes, uint32_t alias)
+{
+    memset(t, 0, sizeof *t);
+    t->flash = flash;
+    t->flash_bytes = flash_bytes;
+    t->alias = alias;
+    t->fetched = t->data = 0xFFFFFFFFu;
+    /* STM32G0: two lines; STM32L4: 1 KiB and 256 bytes of 32-byte lines; STM32F7: 4 KiB; PSoC 6:
+     * 8 KiB, 4 ways; STM32H7: 16 KiB; STM32U5: 8 KiB, 2 ways of 16-byte lines, code and constants. */
+    nb_cache_init(&t->caches[NB_C_I64], 64, 5, 2, NB_MISS_I64);
+    nb_cache_init(&t->caches[NB_C_I1K], 1024, 5, 32, NB_MISS_I1K);
+    nb_cache_init(&t->caches[NB_C_I4K], 4096, 5, 2, NB_MISS_I4K);
+    nb_cache_init(&t->caches[NB_C_I8K], 8192, 4, 4, NB_MISS_I8K);
+    nb_cache_init(&t->caches[NB_C_I16K], 16384, 5, 2, NB_MISS_I16K);
+    nb_cache_init(&t->caches[NB_C_F256], 256, 5, 8, NB_MISS_F256);
+    nb_cache_init(&t->caches[NB_C_F1K], 1024, 5, 32, NB_MISS_F1K);
+    nb_cache_init(&t->caches[NB_C_D4K], 4096, 5, 4, NB_MISS_D4K);
+    nb_cache_init(&t->caches[NB_C_D16K], 16384, 5, 4, NB_MISS_D16K);
+    nb_cache_init(&t->caches[NB_C_U8K], 8192, 4, 2, NB_MISS_U8K);
+}
+
+static inline void nb_cache_touch(nb_tally *t, nb_cache *c, uint32_t address)
+{
+    const uint32_t line = (address >> c->line_shift) + 1u;
+    if (line == c->last) {
+        return;
+    }
+    c->last = line;
+    uint32_t *const tags = c->tags + (size_t)(line % c->sets) * c->ways;
+    uint32_t carried = line;
+    for (unsigned way = 0; way < c->ways; way++) {
+        const uint32_t here = tags[way];
+        tags[way] = carried;
+        if (here == line) {
+            return;
+        }
+        carried = here;
+    }
+    t->counts[c->extra]++;
+}
+
+/* Whether an address is flash; through an alias it becomes the flash's own. */
+static inline int nb_in_flash(const nb_tally *t, uint32_t *address)
+{
+    if (*address - t->flash < t->flash_bytes) {
+        return 1;
+    }
+    if (*address - t->alias < t->flash_bytes) {
+        *address = *address - t->alias + t->flash;
+        return 1;
+    }
+    return 0;
+}
+
+static inline void nb_fetch(nb_tally *t, uint32_t address)
+{
+    const uint32_t before = t->fetched;
+    t->fetched = address;
+    if (((address ^ before) >> 3) == 0) {
+        return;
+    }
+    uint32_t real = address;
+    if (!nb_in_flash(t, &real)) {
+        t->counts[NB_FETCH_RAM]++;
+        return;
+    }
+    t->counts[NB_FETCH8]++;
+    t->counts[NB_FETCH8_JUMP] += (address >> 3) != (before >> 3) + 1u;
+    if ((address ^ before) >> 4) {
+        t->counts[NB_FETCH16]++;
+        t->counts[NB_FETCH16_JUMP] += (address >> 4) != (before >> 4) + 1u;
+        nb_cache_touch(t, &t->caches[NB_C_I8K], real);
+        nb_cache_touch(t, &t->caches[NB_C_U8K], real);
+        if ((address ^ before) >> 5) {
+            t->counts[NB_FETCH32]++;
+            nb_cache_touch(t, &t->caches[NB_C_I64], real);
+            nb_cache_touch(t, &t->caches[NB_C_I1K], real);
+            nb_cache_touch(t, &t->caches[NB_C_I4K], real);
+            nb_cache_touch(t, &t->caches[NB_C_I16K], real);
+        }
+    }
+}
+
+static inline int nb_is_multiply(unsigned kind)
+{
+    return kind >= NB_MUL && kind <= NB_MLA_DUAL;
+}
+
+static inline int nb_is_fp(unsigned kind)
+{
+    return kind >= NB_FP_ADD && kind <= NB_FP_MOVE;
+}
+
+/* Whether an in-order core with two issue slots could take both at once. */
+static inline int nb_pairs(const nb_instruction *a, const nb_instruction *b)
+{
+    const uint64_t waits = a->writes & b->reads;
+    if (waits & (b->is_branch ? ~NB_FLAGS_REGISTER : ~0ull)) {
+        return 0;
+    }
+    if (a->kind == NB_DIV || b->kind == NB_DIV || a->is_branch || a->words > 1 || b->words > 1) {
+        return 0;
+    }
+    if (nb_is_multiply(a->kind) && nb_is_multiply(b->kind)) {
+        return 0;
+    }
+    return !(nb_is_fp(a->kind) && nb_is_fp(b->kind));
+}
+
+/* One instruction at ``address`` runs. ``jumped``: it does not follow the one before. */
+static inline void nb_tally_run(nb_tally *t, const nb_instruction *d, uint32_t address)
+{
+    uint64_t *const counts = t->counts;
+    const nb_instruction *const before = t->before;
+    counts[d->kind]++;
+    counts[NB_WIDE] += d->bytes == 4;
+    if (d->words) {
+        const unsigned extra = d->kind == NB_LDM   ? NB_LDM_WORDS
+                               : d->kind == NB_STM ? NB_STM_WORDS
+                               : d->kind == NB_LDRD || d->kind == NB_STRD ? NB_DOUBLE_WORDS
+                                                                          : NB_VLDM_WORDS;
+        counts[extra] += d->words;
+    }
+    nb_fetch(t, address);
+    if (before == 0 || address != t->next) {
+        if (before != 0) {
+            counts[NB_TAKEN]++;
+            counts[NB_IF_TAKEN] += before->kind == NB_BRANCH_IF;
+            counts[NB_TARGET_SPLIT] += d->bytes == 4 && (address & 2u);
+        }
+        counts[NB_LOAD_GROUP] += d->is_load;
+        t->open_any = t->open_loads = t->open_narrow = !d->is_branch;
+    } else {
+        const uint64_t waits = before->writes & d->reads;
+        if (d->is_load && (!before->is_load || waits)) {
+            counts[NB_LOAD_GROUP]++;
+        }
+        if (waits) {
+            counts[NB_LOAD_USE] += before->is_load;
+            counts[NB_MUL_USE] += nb_is_multiply(before->kind) && !nb_is_multiply(d->kind);
+        } else if (t->before2 != 0 && t->before2->is_load && (t->before2->writes & d->reads)) {
+            counts[NB_LOAD_USE2]++;
+        }
+        const int pairs = nb_pairs(before, d), two = before->is_memory && d->is_memory;
+        const int any = t->open_any && pairs && !two;
+        const int loads = t->open_loads && pairs && !(two && !(before->is_load && d->is_load));
+        const int narrow = t->open_narrow && pairs && !two && before->bytes == 2 && d->bytes == 2;
+        counts[NB_PAIR_ANY] += (uint64_t)any;
+        counts[NB_PAIR_LOADS] += (uint64_t)loads;
+        counts[NB_PAIR_NARROW] += (uint64_t)narrow;
+        t->open_any = !any;
+        t->open_loads = !loads;
+        t->open_narrow = !narrow;
+    }
+    t->before2 = before;
+    t->before = d;
+    t->next = address + d->bytes;
+}
+
+/* One access of the core to data. */
+static inline void nb_tally_data(nb_tally *t, uint32_t address, unsigned bytes, int is_write)
+{
+    uint64_t *const counts = t->counts;
+    counts[NB_UNALIGNED] += (address & (bytes - 1u) & 3u) != 0;
+    if (address - 0x40000000u < 0x20000000u || address >= 0xE0000000u) {
+        return; /* registers */
+    }
+    uint32_t real = address;
+    if (nb_in_flash(t, &real)) {
+        if (is_write) {
+            return;
+        }
+        const uint32_t differs = real ^ t->data;
+        counts[NB_FLASH_READS]++;
+        if (differs >> 2) {
+            counts[NB_DATA4]++;
+            if (differs >> 3) {
+                counts[NB_DATA8]++;
+                counts[NB_DATA8_JUMP] += (real >> 3) != (t->data >> 3) + 1u;
+                counts[NB_DATA16] += (differs >> 4) != 0;
+                counts[NB_DATA32] += (differs >> 5) != 0;
+            }
+        }
+        t->data = real;
+        nb_cache_touch(t, &t->caches[NB_C_F256], real);
+        nb_cache_touch(t, &t->caches[NB_C_F1K], real);
+        nb_cache_touch(t, &t->caches[NB_C_U8K], real);
+    } else if (is_write) {
+        counts[NB_WRITES]++;
+    } else {
+        counts[NB_RAM_READS]++;
+    }
+    nb_cache_touch(t, &t->caches[NB_C_D4K], real);
+    nb_cache_touch(t, &t->caches[NB_C_D16K], real);
+}
+
+#endif

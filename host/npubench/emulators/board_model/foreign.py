@@ -85,13 +85,15 @@ class Ports(_Part):
 
 class ForeignPart(_Part):
     """One part. ``identify``: addresses that an image for it holds as words, and few others do.
-    ``flash``: the address of a raw image, where it is not the board's code region. ``reads``:
+    ``flash``: the address of a raw image, where it is not the board's code region; ``vectors``:
+    where its core starts, where that is not the image's begin. ``reads``:
     rules ``FIELD = FIELD`` or ``FIELD = NUMBER``. ``settings``: registers that decide the speed
     (clocks, wait states, caches), told with each image."""
 
     schema_version: Literal[1] = Field(alias="schema")
     identify: tuple[int, ...]
     flash: int | None = None
+    vectors: int | None = None
     memory: tuple[Range, ...] = ()
     uart: tuple[Uart, ...]
     timer: tuple[Timer, ...] = ()

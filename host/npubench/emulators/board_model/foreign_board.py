@@ -17,6 +17,7 @@ from npubench.emulators.board_model.image import read_image
 from npubench.emulators.board_model.machine import BoardModel
 from npubench.emulators.board_model.powered import FIRST_BYTES, ModelStopped
 
+BRANCH_TO_ITSELF = 0xE7FE
 BITBANDS = ("cortex-m3", "cortex-m4")
 
 
@@ -41,6 +42,8 @@ class ForeignBoard(BoardModel):
         del registers
 
     def _vectors(self) -> int:
+        if self._part.vectors is not None:
+            return self._part.vectors
         return self._flash if self._first is None else self._first
 
     @property
@@ -79,8 +82,11 @@ class ForeignBoard(BoardModel):
             (region.base, region.size_bytes, bool({"ram", "arena"} & set(region.roles)), None)
             for region in board.memory
         ]
-        described = {region.base for region in self._part.memory}
-        regions = [region for region in regions if region[0] not in described]
+        regions = [
+            region
+            for region in regions
+            if not any(r.base <= region[0] < r.base + r.size_bytes for r in self._part.memory)
+        ]
         regions += [(r.base, r.size_bytes, r.writable, r.alias) for r in self._part.memory]
         for base, size_bytes, writable, alias in regions:
             size = -(-size_bytes // PAGE) * PAGE
@@ -158,6 +164,12 @@ class ForeignBoard(BoardModel):
             end = min(end, max(due - self._skipped, self._counting.count + 1))
         registers.wants_look = False
         super()._start(end)
+        if self.control.is_masked() and self._word(self._pc) & 0xFFFF == BRANCH_TO_ITSELF:
+            caller = self._uc.reg_read(self._r.UC_ARM_REG_LR) & ~1
+            raise ModelStopped(
+                f"the image gave up: an endless loop at {self._pc:#010x} with interrupts off, "
+                f"last called from {caller:#010x}"
+            )
 
     def _next_pending(self) -> int | None:
         for line in self.peripherals.asking():

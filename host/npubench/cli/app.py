@@ -22,6 +22,7 @@ from npubench.cli import (
     npu,
     power,
     published,
+    referee,
     report,
     reproduce,
     runs,
@@ -69,6 +70,7 @@ coverage.register(app)
 doctor.register(app)
 history.register(app)
 published.register(app)
+referee.register(app)
 report.register(app)
 reproduce.register(app)
 verify.register(app)

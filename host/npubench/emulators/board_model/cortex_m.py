@@ -14,7 +14,12 @@ DWT = 0xE0001000
 PAGE = 0x1000
 NMI, HARD_FAULT, MEM_FAULT, BUS_FAULT, USAGE_FAULT, SVC, PENDSV, SYSTICK = 2, 3, 4, 5, 6, 11, 14, 15
 FIRST_IRQ = 16
-CPUID = {"cortex-m0plus": 0x410CC601, "cortex-m4": 0x410FC241, "cortex-m7": 0x411FC272, "cortex-m33": 0x410FD214}
+CPUID = {
+    "cortex-m0plus": 0x410CC601,
+    "cortex-m4": 0x410FC241,
+    "cortex-m7": 0x411FC272,
+    "cortex-m33": 0x410FD214,
+}
 CCSIDR = {"cortex-m7": 0xF00FE019}
 RESET_KEY, RESET_REQUEST = 0x05FA, 1 << 2
 LAR_KEY = 0xC5ACCE55

@@ -67,9 +67,7 @@ class Tally:
         size = len(self._packed) // 8
         ours = struct.unpack(f"<{size}Q", self._packed)
         theirs = struct.unpack(f"<{size}Q", other._packed)
-        return {
-            name: a - b for name, a, b in zip(tally_names(), ours, theirs, strict=True)
-        }
+        return {name: a - b for name, a, b in zip(tally_names(), ours, theirs, strict=True)}
 
 
 @cache
@@ -224,6 +222,19 @@ def _library() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / library.name
-        run_tool([compiler, "-O2", "-std=gnu11", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", made, _SOURCE])
+        run_tool(
+            [
+                compiler,
+                "-O2",
+                "-std=gnu11",
+                "-Wall",
+                "-Wextra",
+                "-shared",
+                "-fPIC",
+                "-o",
+                made,
+                _SOURCE,
+            ]
+        )
         made.replace(library)
     return library

@@ -83,8 +83,10 @@ class DoublePrecision:
             self._put_raw(vd, raw & ~(1 << 63) if bits == 3 else raw)
         elif which == 1:
             value = self._get(vm)
-            self._put(vd, math.sqrt(value) if bits == 3 and value >= 0 else
-                      math.nan if bits == 3 else -value)
+            self._put(
+                vd,
+                math.sqrt(value) if bits == 3 and value >= 0 else math.nan if bits == 3 else -value,
+            )
         elif which in (4, 5):
             self._compare(self._get(vd), 0.0 if which == 5 else self._get(vm))
         elif which == 7:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from npubench.boards import Board
-from npubench.emulators.board_model.counting import Tally
 from npubench.emulators.board_model.cortex_m import CCR, FIRST_IRQ, PAGE
+from npubench.emulators.board_model.counting import Tally
 from npubench.emulators.board_model.description import RegisterModel
 from npubench.emulators.board_model.double import DoublePrecision
 from npubench.emulators.board_model.foreign import ForeignPart, load_foreign
@@ -78,7 +78,7 @@ class ForeignBoard(BoardModel):
     def _map_memory(self, board: Board) -> None:
         import ctypes
 
-        regions = [
+        regions: list[tuple[int, int, bool, int | None]] = [
             (region.base, region.size_bytes, bool({"ram", "arena"} & set(region.roles)), None)
             for region in board.memory
         ]
@@ -94,7 +94,9 @@ class ForeignBoard(BoardModel):
             ctypes.memset(buffer, FIRST_BYTES if writable else 0xFF, size + PAGE)
             place = -(-ctypes.addressof(buffer) // PAGE) * PAGE
             self._kept.append(buffer)
-            rights = self._u.UC_PROT_ALL if writable else self._u.UC_PROT_READ | self._u.UC_PROT_EXEC
+            rights = (
+                self._u.UC_PROT_ALL if writable else self._u.UC_PROT_READ | self._u.UC_PROT_EXEC
+            )
             for start in (base,) if alias is None else (base, alias):
                 self._uc.mem_map_ptr(start, size, rights, place)
 
@@ -179,7 +181,9 @@ class ForeignBoard(BoardModel):
 
     def _may_interrupt(self, line: int) -> bool:
         """Whether a line that is high makes its exception pending: not while that runs."""
-        return FIRST_IRQ + line in self.control.enabled and FIRST_IRQ + line not in self.control.active
+        return (
+            FIRST_IRQ + line in self.control.enabled and FIRST_IRQ + line not in self.control.active
+        )
 
     def _sleep(self) -> None:
         due = self.peripherals.due()

@@ -15,7 +15,7 @@ from npubench.emulators.board_model.psoc import Scb, TcpwmCounter
 WORD = 0xFFFFFFFF
 SPACE, SPACE_BYTES = 0x40000000, 0x20000000
 BITBAND, BITBAND_BYTES = 0x42000000, 0x02000000
-IN_VAIN = 200_000
+IN_VAIN = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,5 +262,6 @@ class ForeignRegisters:
     def due(self) -> int | None:
         """When the next line rises by itself."""
         now = self._now()
-        return min((at for device in self._devices if (at := device.due(now)) is not None),
-                   default=None)
+        return min(
+            (at for device in self._devices if (at := device.due(now)) is not None), default=None
+        )

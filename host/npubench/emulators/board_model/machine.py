@@ -270,10 +270,15 @@ class BoardModel(PoweredBoard):
     def _handle(self, number: int, code: int) -> None:
         """Go to the handler of ``number``, to return by EXC_RETURN ``code``."""
         r = self._r
+        vector = self._word(self.control.vtor + 4 * number)
+        if not vector & 1:
+            raise ModelStopped(
+                f"lockup: exception {number} at {self._pc:#010x}, and its vector is {vector:#010x}"
+            )
         self._uc.reg_write(r.UC_ARM_REG_LR, code)
         self.control.active.append(number)
         self._uc.reg_write(r.UC_ARM_REG_IPSR, number)
-        self._pc = self._word(self.control.vtor + 4 * number) & ~1
+        self._pc = vector & ~1
 
     def _return(self, code: int) -> None:
         """Unstack the frame that EXC_RETURN ``code`` speaks of; or leave it, and go to the next

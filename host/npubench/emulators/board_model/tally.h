@@ -18,6 +18,9 @@
  *   TAKEN         next instruction elsewhere (exceptions too); *_TAKEN: conditional branches of these
  *   TARGET_SPLIT  a branch to a 32-bit instruction that crosses a word
  *   LOAD_GROUP    a single load that no single load precedes, or that needs that one's result
+ *   LOAD_ALONE    the same, where a single store before it will do as well as a load
+ *   LOAD_LAST     a single load with no single load or store right after it
+ *   WIDE_SPLIT    32-bit instructions that cross a word
  *   LOAD_USE      the instruction right after a single load needs its result; LOAD_USE2: one later
  *   MUL_USE       the instruction right after a multiply needs its result, but not to accumulate
  *   UNALIGNED     accesses that cross their own size
@@ -35,7 +38,8 @@
     X(PAIR_LOADS) X(PAIR_NARROW) X(FETCH8) X(FETCH16) X(FETCH32) X(FETCH8_JUMP) X(FETCH16_JUMP)    \
     X(FETCH_RAM) X(FLASH_READS) X(RAM_READS) X(WRITES) X(DATA4) X(DATA8) X(DATA16) X(DATA32)       \
     X(DATA8_JUMP) X(MISS_I64) X(MISS_I1K) X(MISS_I4K) X(MISS_I8K) X(MISS_I16K) X(MISS_F256)        \
-    X(MISS_F1K) X(MISS_D4K) X(MISS_D16K) X(MISS_U8K)
+    X(MISS_F1K) X(MISS_D4K) X(MISS_D16K) X(MISS_U8K)        \
+    X(LOAD_ALONE) X(LOAD_LAST) X(WIDE_SPLIT)
 
 #define NB_EXTRA(name) NB_##name,
 enum nb_extra { NB_FIRST_EXTRA = NB_CLASS_COUNT - 1, NB_EXTRAS(NB_EXTRA) NB_TALLY_COUNT };
@@ -196,7 +200,18 @@ static inline void nb_tally_run(nb_tally *t, const nb_instruction *d, uint32_t a
     uint64_t *const counts = t->counts;
     const nb_instruction *const before = t->before;
     counts[d->kind]++;
-    counts[NB_WIDE] += d->bytes == 4;
+    if (d->bytes == 4) {
+        counts[NB_WIDE]++;
+        counts[NB_WIDE_SPLIT] += address >> 1 & 1u;
+    }
+    const int follows = before != 0 && address == t->next;
+    const int single_before = before != 0 && before->is_memory && before->words < 2;
+    if (before != 0 && before->is_load) {
+        counts[NB_LOAD_LAST] += !(follows && d->is_memory && d->words < 2);
+    }
+    if (d->is_load) {
+        counts[NB_LOAD_ALONE] += !(follows && single_before && (before->writes & d->reads) == 0);
+    }
     if (d->words) {
         const unsigned extra = d->kind == NB_LDM   ? NB_LDM_WORDS
                                : d->kind == NB_STM ? NB_STM_WORDS
@@ -205,7 +220,7 @@ static inline void nb_tally_run(nb_tally *t, const nb_instruction *d, uint32_t a
         counts[extra] += d->words;
     }
     nb_fetch(t, address);
-    if (before == 0 || address != t->next) {
+    if (!follows) {
         if (before != 0) {
             counts[NB_TAKEN]++;
             counts[NB_IF_TAKEN] += before->kind == NB_BRANCH_IF;

@@ -1,0 +1,94 @@
+"""`npubench referee`: images that somebody else built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from npubench.cli.output import JsonOption, LiveReporter, PlainReporter, console, print_json
+
+if TYPE_CHECKING:
+    from npubench.referee.result import Verdict
+
+HELP = """Run firmware images that somebody else built on the models of their boards.
+
+Each image (.bin, .hex, .elf, or folders of them) boots, is asked as MLPerf Tiny's runner asks, and
+its timed window is counted: instructions by kind, and modelled cycles where its part has weights.
+Ends with 1 when an image is not judged.
+
+Example: npubench referee firmware.bin --board nucleo-l4r5zi
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the program."""
+    app.command("referee", help=HELP)(referee)
+
+
+def referee(
+    images: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="The images.")],
+    board: Annotated[
+        str | None,
+        typer.Option("--board", "-b", help="The board; by default found from each image."),
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reference",
+            exists=True,
+            dir_okay=False,
+            help="A benchmark's reference model (.tflite), to check outputs; repeatable.",
+        ),
+    ] = None,
+    limit_s: Annotated[
+        float, typer.Option("--limit-s", min=1, help="Seconds for each image after its boot.")
+    ] = 600.0,
+    as_json: JsonOption = False,
+) -> int:
+    """One row an image."""
+    from npubench.referee.run import judge_images
+
+    references = tuple(reference or ())
+    if console(stderr=True).is_terminal:
+        with LiveReporter() as live:
+            found = judge_images(
+                images, board_id=board, references=references, reporter=live, limit_s=limit_s
+            )
+    else:
+        found = judge_images(
+            images,
+            board_id=board,
+            references=references,
+            reporter=PlainReporter(),
+            limit_s=limit_s,
+        )
+    if as_json:
+        print_json({"images": [verdict.document() for verdict in found]})
+    else:
+        for verdict in found:
+            console().print(_line(verdict), markup=False, soft_wrap=True)
+    return 0 if all(verdict.status == "ok" for verdict in found) else 1
+
+
+def _line(verdict: Verdict) -> str:
+    from npubench.core.format import printable
+
+    head = f"{verdict.path}: {verdict.board or 'no board'}"
+    if verdict.status != "ok":
+        return printable(f"{head}: {verdict.status}: {verdict.reason}", 1000)
+    parts = [
+        f"{head}: {verdict.model}, outputs {verdict.golden}",
+        f"{verdict.instructions} instructions (bounded by {verdict.bounded_by})",
+    ]
+    if verdict.cycles is not None:
+        cycles = verdict.cycles
+        parts.append(
+            f"~{cycles.mid:.0f} cycles ({cycles.low:.0f} to {cycles.high:.0f}), {verdict.sentence}"
+        )
+    else:
+        parts.append("no cycles: the part has no weights")
+    if verdict.published_cycles is not None:
+        parts.append(f"published {verdict.published_cycles:.0f} cycles")
+    return printable(", ".join(parts), 1000)

@@ -1,0 +1,127 @@
+"""Weights of parts, with the errors that held-out images gave; and what follows for a tally."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from npubench.cycles.terms import count_of, prior_cycles
+
+FILE = "weights.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(_Part):
+    """One linear model: documented costs of the core plus these terms, cycles per count."""
+
+    terms: dict[str, Annotated[float, Field(ge=0)]]
+    held_out_mean_pct: float
+    held_out_worst_pct: float
+
+
+class Energy(_Part):
+    """Energy per cycle in one configuration. ``error_pct``: at worst, leaving a benchmark out."""
+
+    configuration: str
+    submitter: str
+    voltage_mv: float
+    hz: int
+    nj_per_cycle: float
+    error_pct: float
+    images: int
+
+
+class PartWeights(_Part):
+    """A part's models, best first: those that the images cannot tell apart.
+
+    ``over_pct``/``under_pct``: how much the models predicted too much and too little at worst on
+    images that were held out; ``held_out`` says what was left out, ``nested_*`` the errors with
+    the terms chosen anew inside each fold.
+    """
+
+    part: str
+    core: str
+    hz: int
+    images: int
+    engines: tuple[str, ...]
+    held_out: Literal["engine", "benchmark", "part"]
+    models: tuple[Model, ...]
+    nested_mean_pct: float
+    nested_worst_pct: float
+    over_pct: float
+    under_pct: float
+    energy: tuple[Energy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """A modelled value with its bounds."""
+
+    low: float
+    mid: float
+    high: float
+
+    def times(self, factor: float, *, over_pct: float = 0.0, under_pct: float = 0.0) -> Range:
+        """Scaled, and widened where the factor itself has an error."""
+        return Range(
+            low=self.low * factor / (1 + over_pct / 100),
+            mid=self.mid * factor,
+            high=self.high * factor * (1 + under_pct / 100),
+        )
+
+
+@cache
+def load_weights() -> Mapping[str, PartWeights]:
+    """Weights by part, as ``board.part`` names it."""
+    text = files("npubench.cycles").joinpath("data", FILE).read_text(encoding="utf-8")
+    found = (PartWeights.model_validate(item) for item in json.loads(text)["parts"])
+    return {weights.part: weights for weights in found}
+
+
+def weights_of(part: str) -> PartWeights | None:
+    """The weights of a board's part (its ordering code may be longer), None where there are none:
+    then there are no cycles for it."""
+    for name, weights in load_weights().items():
+        if part.startswith(name):
+            return weights
+    return None
+
+
+def model_cycles(model: Model, core: str, counts: Mapping[str, float]) -> float:
+    """Cycles by one model."""
+    return prior_cycles(core, counts) + sum(
+        weight * count_of(counts, term) for term, weight in model.terms.items()
+    )
+
+
+def cycles_range(weights: PartWeights, counts: Mapping[str, float]) -> Range:
+    """Modelled cycles of a tally: the best model's, from the lowest of all models less their error
+    to the highest plus it."""
+    values = [model_cycles(model, weights.core, counts) for model in weights.models]
+    return Range(
+        low=min(values) / (1 + weights.over_pct / 100),
+        mid=values[0],
+        high=max(values) / (1 - weights.under_pct / 100),
+    )
+
+
+def sentence(weights: PartWeights) -> str:
+    """Where a range comes from, in a line."""
+    count = len(weights.engines)
+    engines = {1: "one engine", 2: "two engines"}.get(count, f"{count} engines")
+    models = len(weights.models)
+    return (
+        f"modelled for the {weights.part}; {engines}, {weights.images} images, "
+        f"leave-one-{weights.held_out}-out mean {weights.nested_mean_pct:.1f} %, worst "
+        f"{weights.nested_worst_pct:.1f} %"
+        + (f"; {models} models that the images cannot tell apart" if models > 1 else "")
+    )

@@ -1,0 +1,71 @@
+"""The core's clock as an image itself set it up, from the registers that it wrote.
+
+Sources: reference manuals RM0432 (L4R5), RM0455 (H7A3), RM0385 (F746), RM0456 (U575), RM0444
+(G0B1), chapters RCC. Crystals: the boards' user manuals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+Registers = Mapping[str, int]
+MSI_HZ = (
+    100_000, 200_000, 400_000, 800_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 16_000_000,
+    24_000_000, 32_000_000, 48_000_000,
+)  # fmt: skip
+
+
+def _l4r5(r: Registers) -> float | None:
+    pll = r["rcc_pllcfgr"]
+    source = {1: MSI_HZ[min(r["rcc_cr"] >> 4 & 15, 11)], 2: 16_000_000}.get(pll & 3)
+    if source is None or r["rcc_cfgr"] & 3 != 3:
+        return None
+    return source / ((pll >> 4 & 15) + 1) * (pll >> 8 & 127) / (2 * ((pll >> 25 & 3) + 1))
+
+
+def _h7a3(r: Registers) -> float | None:
+    source = {0: 64_000_000, 2: 8_000_000}.get(r["rcc_pllckselr"] & 3)
+    if source is None or r["rcc_cfgr"] & 7 != 3:
+        return None
+    divider = r["rcc_pll1divr"]
+    return (
+        source / max(r["rcc_pllckselr"] >> 4 & 63, 1)
+        * ((divider & 0x1FF) + 1) / ((divider >> 9 & 127) + 1)
+    )  # fmt: skip
+
+
+def _f746(r: Registers) -> float | None:
+    pll = r["rcc_pllcfgr"]
+    if r["rcc_cfgr"] & 3 != 2:
+        return None
+    source = 25_000_000 if pll >> 22 & 1 else 16_000_000
+    return source / max(pll & 63, 1) * (pll >> 6 & 0x1FF) / (2 * ((pll >> 16 & 3) + 1))
+
+
+def _g0b1(r: Registers) -> float | None:
+    pll = r["rcc_pllcfgr"]
+    if pll & 3 != 2 or r["rcc_cfgr"] & 7 != 2:
+        return None
+    return 16_000_000 / ((pll >> 4 & 7) + 1) * (pll >> 8 & 127) / ((pll >> 29 & 7) + 1)
+
+
+CLOCKS: Mapping[str, Callable[[Registers], float | None]] = MappingProxyType(
+    {
+        "STM32L4R5": _l4r5,
+        "STM32H7A3": _h7a3,
+        "STM32F746": _f746,
+        "STM32G0B1": _g0b1,
+    }
+)
+
+
+def core_hz(part: str, registers: Registers) -> float | None:
+    """The core's clock in Hz, None where the registers do not tell it."""
+    clock = next((found for name, found in CLOCKS.items() if part.startswith(name)), None)
+    if clock is None:
+        return None
+    try:
+        return clock(registers)
+    except KeyError:
+        return None

@@ -1,0 +1,35 @@
+"""Fit the weights of parts again from the stored counts of published images.
+
+Run from a checkout: python scripts/fit_cycles.py. Writes host/npubench/cycles/data/weights.json
+when it differs; equal images give equal weights.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from npubench.cycles.images import load_images
+from npubench.referee.fit import fit_all
+
+WEIGHTS = Path(__file__).parents[1] / "host" / "npubench" / "cycles" / "data" / "weights.json"
+
+
+def main() -> int:
+    """Fit, write, and say the errors."""
+    fitted = fit_all(load_images())
+    document = {"schema": 1, "parts": [part.model_dump(mode="json") for part in fitted]}
+    WEIGHTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for part in fitted:
+        best = part.models[0]
+        sys.stdout.write(
+            f"{part.part}: {part.images} images, {len(part.engines)} engines, {best.terms}, "
+            f"held out {best.held_out_mean_pct}/{best.held_out_worst_pct} %, chosen in the fold "
+            f"{part.nested_mean_pct}/{part.nested_worst_pct} %, {len(part.models)} models\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

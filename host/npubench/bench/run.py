@@ -21,6 +21,7 @@ from npubench.bench.evaluate import (
 )
 from npubench.bench.job import Job, Settings
 from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages, npu_cycles
+from npubench.bench.part_cycles import Windows, part_layers, part_stages, part_weights
 from npubench.bench.prepare import build_image
 from npubench.bench.record import (
     Findings,
@@ -36,6 +37,7 @@ from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
+from npubench.emulators.board_model.counting import read_windows
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 
@@ -69,6 +71,7 @@ class _Timed:
 
 # A full stack is an overflow: what lies below it may have been overwritten unseen.
 STACK_MARGIN_BYTES = 64
+WINDOWS_FILE = "windows.bin"
 
 
 def run_job(
@@ -161,13 +164,26 @@ def _execute(
             sent_log=sent_text,
             reporter=timed,
             power_folder=writer.folder / POWER_FOLDER,
+            windows=writer.folder / WINDOWS_FILE if part_weights(job.board) is not None else None,
         )
     if session.input_bytes is not None:
         writer.add_bytes("input.bin", session.input_bytes)
     judge(job, compiled, settings, findings, session, timed)
+    model_cycles(job, findings, session, writer.folder / WINDOWS_FILE)
     if session.power is not None:
         with step(timed, job.title, "energy"):
             judge_energy(job, findings, session)
+
+
+def model_cycles(job: Job, findings: Findings, session: Session, path: Path) -> None:
+    """Add the part's modelled cycles, time and energy to stages and layers, where it has weights
+    and its model wrote down what each window executed."""
+    weights = part_weights(job.board)
+    if weights is None or not path.is_file():
+        return
+    windows = Windows(read_windows(path))
+    findings.stages = part_stages(findings.stages, session, windows, weights)
+    findings.layers = part_layers(findings.layers, session, windows, weights)
 
 
 def judge_energy(job: Job, findings: Findings, session: Session) -> None:

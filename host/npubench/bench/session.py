@@ -66,11 +66,13 @@ def collect(
     sent_log: TextIO,
     reporter: Reporter,
     power_folder: Path | None = None,
+    windows: Path | None = None,
 ) -> Session:
     """Bring the image to the board and collect everything. Raises DeviceError.
 
     ``log`` gets every received byte, ``sent_log`` what was sent: the collector can be run again on
-    the two. With ``settings.power`` its capture goes into ``power_folder``.
+    the two. With ``settings.power`` its capture goes into ``power_folder``. A board model
+    writes into ``windows`` what each window executed.
     """
     graph = prepared.compiled.network.graph
     path = settings.input_path
@@ -87,6 +89,7 @@ def collect(
         log=log,
         sent_log=sent_log,
         mishaps=settings.mishaps,
+        windows=windows,
     ) as target:
         try:
             session = converse(

@@ -95,6 +95,7 @@ def open_board(
     sent_log: TextIO | None = None,
     timeouts: Timeouts | None = None,
     mishaps: Sequence[Mishap] = (),
+    windows: Path | None = None,
 ) -> Iterator[OpenBoard]:
     """Boot or open a board and hand it out when it answers; end and close it on leaving.
 
@@ -102,6 +103,7 @@ def open_board(
     whatever the board's kind.
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
     ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
+    ``windows``: a board model writes there what its windows executed.
     ``mishaps`` happen on the line, on order: the rehearsal of a bad cable or a bad board.
     Leave it in the thread that entered it. Raises ToolMissing when the emulator is not installed,
     and a DeviceError (transport/failure.py, wire/failure.py) when the board does not come up.
@@ -121,7 +123,7 @@ def open_board(
         elif firmware_elf is None:
             raise UsageError(f"there is no image to run on {board.id}")
         elif board.is_model:
-            transport, process = start_model(stack, board, firmware_elf)
+            transport, process = start_model(stack, board, firmware_elf, windows=windows)
         elif board.emulator is not None:
             transport, process, npu = start_qemu(stack, board, firmware_elf)
         else:

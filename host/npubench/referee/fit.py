@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_TERMS = 2
+IMAGES_PER_TERM = 4
 ALIKE_PCT = 1.5
 """A model whose held-out error is within this of the best cannot be told from it."""
 MAX_MODELS = 6
@@ -102,9 +103,9 @@ def held_out(samples: Samples, terms: Sequence[str], groups: Any, among: Any) ->
     return errors[among]
 
 
-def choices(core: str) -> Iterable[tuple[str, ...]]:
-    """Every choice of terms that a fit may make."""
-    for size in range(1, MAX_TERMS + 1):
+def choices(core: str, images: int) -> Iterable[tuple[str, ...]]:
+    """Every choice of terms that a fit of so many images may make."""
+    for size in range(1, min(MAX_TERMS, max(1, images // IMAGES_PER_TERM)) + 1):
         yield from combinations(CANDIDATES[core], size)
 
 
@@ -113,7 +114,7 @@ def candidates(samples: Samples, among: Any) -> list[Candidate]:
     import numpy as np
 
     found = []
-    for terms in choices(samples.core):
+    for terms in choices(samples.core, int(among.sum())):
         weights = fit_terms(samples, terms, among)
         if min(weights) <= SMALL:
             continue

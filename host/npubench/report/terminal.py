@@ -21,6 +21,7 @@ from npubench.report.catalog import (
     models_table,
 )
 from npubench.report.comparison import compare_view
+from npubench.report.part_time import part_time_table
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
@@ -109,7 +110,12 @@ def runs_table(runs: Sequence[StoredRun]) -> RenderableType:
 def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> RenderableType:
     """Runs that were just made: results, what an NPU brought, energy and, with the command's
     duration, the host's time. Reasons are the caller's to tell."""
-    tables = [results_table(runs, reasons=False), npu_table(runs), energy_table(runs)]
+    tables = [
+        results_table(runs, reasons=False),
+        part_time_table(runs),
+        npu_table(runs),
+        energy_table(runs),
+    ]
     if total_s is not None:
         tables.append(timings_table(runs, total_s=total_s))
     return Group(*(table for table in tables if table is not None))

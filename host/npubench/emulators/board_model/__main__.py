@@ -1,4 +1,4 @@
-"""A board model as a process: ``python -m npubench.emulators.board_model BOARD ELF FD``.
+"""A board model as a process: ``python -m npubench.emulators.board_model BOARD ELF FD [WINDOWS]``.
 
 The console is the connected socket FD. It ends when the other side closes, or when the firmware
 runs into something that would lock up the board; what that was is said on stderr.
@@ -38,11 +38,14 @@ def serve(model: PoweredBoard, line: socket.socket) -> None:
 
 def main(words: list[str]) -> int:
     """Serve one board; the exit code is that of the error."""
-    board_id, elf, fd = words
+    board_id, elf, fd, *windows = words
     try:
         with socket.socket(fileno=int(fd)) as line:
             line.setblocking(True)
-            serve(power_up(load_board(board_id), Path(elf)), line)
+            model = power_up(load_board(board_id), Path(elf))
+            if windows:
+                model.tally_windows(Path(windows[0]))
+            serve(model, line)
     except NpubenchError as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code

@@ -14,8 +14,13 @@ from npubench.transport.process import BoardProcess, ProcessTransport
 from npubench.transport.socket_port import SocketTransport
 
 
-def start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, BoardProcess]:
-    """Boot ``elf`` on the model of ``board``; it ends with ``stack``. Raises ToolMissing."""
+def start_model(
+    stack: ExitStack, board: Board, elf: Path, *, windows: Path | None = None
+) -> tuple[Transport, BoardProcess]:
+    """Boot ``elf`` on the model of ``board``; it ends with ``stack``. Raises ToolMissing.
+
+    ``windows``: a file for what is executed between any two reads of CYCCNT (read_windows).
+    """
     version = import_unicorn().__version__
     ours, theirs = socket.socketpair()
     with theirs:
@@ -25,7 +30,13 @@ def start_model(stack: ExitStack, board: Board, elf: Path) -> tuple[Transport, B
         program, places = own_python("npubench.emulators.board_model")
         process = stack.enter_context(
             BoardProcess(
-                (*program, board.id, elf, str(theirs.fileno())),
+                (
+                    *program,
+                    board.id,
+                    elf,
+                    str(theirs.fileno()),
+                    *(() if windows is None else (str(windows),)),
+                ),
                 label=f"the board model of {board.id}",
                 fds=(theirs.fileno(),),
                 env=places,

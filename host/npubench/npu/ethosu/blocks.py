@@ -63,3 +63,28 @@ def constants_of(op: BlockOp) -> tuple[Range, ...]:
     """All constants that an operation reads."""
     parts = (op.weights, op.scales, op.weights1, op.scales1)
     return tuple(part for part in parts if part is not None)
+
+
+def fetched_elements(op: BlockOp) -> int:
+    """Input elements that all blocks of rows and columns of the output fetch once: for each piece
+    of the kernel what lies under it and inside the map. Padding is not fetched."""
+    block = ofm_block_of(op)
+    rows, columns = (
+        sum(
+            _reach((begin, min(begin + block[axis], op.ofm.shape[axis])), piece, op, axis)
+            for begin in range(0, op.ofm.shape[axis], block[axis])
+            for piece in range(0, op.kernel[axis], SUB_KERNEL)
+        )
+        for axis in (0, 1)
+    )
+    return rows * columns * stored_elements(op.ifm, (1, 1, op.ifm.shape[2]))
+
+
+def _reach(outputs: tuple[int, int], piece: int, op: BlockOp, axis: int) -> int:
+    """Rows (or columns) of the input under a piece of the kernel for ``outputs``, begin to end."""
+    size = op.ifm.shape[axis] * (2 if op.upscale else 1)
+    length = min(SUB_KERNEL, op.kernel[axis] - piece)
+    first = max(0, outputs[0] * op.stride[axis] - op.pad[axis] + piece)
+    last = min(size, (outputs[1] - 1) * op.stride[axis] - op.pad[axis] + piece + length)
+    reach = max(0, last - first)
+    return -(-reach // 2) if op.upscale else reach

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npubench.npu.ethosu.config import Accelerator
-from npubench.npu.ethosu.memory_system import MemorySystem
+from npubench.npu.ethosu.memory_system import REGION_CONSTANTS, MemorySystem
 from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, WaitOp
 from npubench.npu.ethosu.timing import OperationTime, operation_time
 
@@ -17,10 +17,13 @@ class ProgramTime:
 
     ``spans``: for each of ``operations`` the cycles from the end of the block operation before it
     to its own end, 0 for a DMA; their sum is the time until the last block operation's end.
+    ``stream_bytes`` of commands are read over ``queue_port``.
     """
 
     cycles: int
     axi_bytes: int
+    stream_bytes: int
+    queue_port: int
     operations: tuple[OperationTime, ...]
     spans: tuple[int, ...]
 
@@ -51,7 +54,8 @@ class ProgramTime:
         )
 
     def read_bytes(self, port: int) -> int:
-        return sum(op.read_bytes[port] for op in self.operations)
+        commands = self.stream_bytes if port == self.queue_port else 0
+        return commands + sum(op.read_bytes[port] for op in self.operations)
 
     def write_bytes(self, port: int) -> int:
         return sum(op.write_bytes[port] for op in self.operations)
@@ -83,6 +87,9 @@ def program_time(
                 now = max(now, engine[last - 1])
     return ProgramTime(
         axi_bytes=system.axi_bytes,
+        # All up to STOP, whose own word is the last.
+        stream_bytes=program[-1].offset_bytes + 4 if program else 0,
+        queue_port=system.region_port(REGION_CONSTANTS),
         cycles=max([now, *kernels[-1:], *copies[-1:]]),
         operations=tuple(times),
         spans=tuple(spans),

@@ -17,6 +17,7 @@ from npubench.npu.ethosu.blocks import (
     constants_of,
     divide_up,
     elements_of,
+    fetched_elements,
     ifm_block_of,
     kernel_of,
     ofm_block_of,
@@ -98,8 +99,11 @@ class _Units:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Transfer:
+    """``size_bytes`` cross the port; they cost the bandwidth of ``cost_bytes``."""
+
     region: int
     size_bytes: int
+    cost_bytes: int
     is_read: bool
 
 
@@ -141,7 +145,7 @@ def _finish(
         port = system.region_port(transfer.region)
         side = read if transfer.is_read else write
         side[port] += transfer.size_bytes
-        cycles[port] += transfer.size_bytes / system.ports[port].bytes_per_cycle
+        cycles[port] += transfer.cost_bytes / system.ports[port].bytes_per_cycle
     return OperationTime(
         offset_bytes=offset_bytes,
         macs=macs,
@@ -159,10 +163,13 @@ def _finish(
 
 
 def _dma_time(op: DmaOp, system: MemorySystem) -> OperationTime:
-    transfers = [_Transfer(region=op.source.region, size_bytes=op.source.length, is_read=True)]
+    length = op.source.length
+    transfers = [
+        _Transfer(region=op.source.region, size_bytes=length, cost_bytes=length, is_read=True)
+    ]
     if not op.to_shram:
         transfers.append(
-            _Transfer(region=op.target.region, size_bytes=op.target.length, is_read=False)
+            _Transfer(region=op.target.region, size_bytes=length, cost_bytes=length, is_read=False)
         )
     latency_cycles = [0, 0]
     port = system.region_port(op.source.region)
@@ -371,38 +378,42 @@ def _burst(fmap: FeatureMap, block: Blocks, moved: int, memory: Memory, *, is_re
 
 
 def _transfers(op: BlockOp, system: MemorySystem) -> list[_Transfer]:
-    """Everything that crosses the AXI ports, in bytes of bandwidth."""
+    """Everything that crosses the AXI ports."""
     found: list[_Transfer] = []
     ofm_block = ofm_block_of(op)
     blocks_hw = divide_up(op.ofm.shape[0], ofm_block[0]) * divide_up(op.ofm.shape[1], ofm_block[1])
 
-    def move(fmap: FeatureMap, block: Blocks, elements: int, *, is_read: bool) -> None:
-        moved = _burst(
-            fmap,
-            block,
-            elements * fmap.element_bytes,
-            system.memory(fmap.region),
-            is_read=is_read,
+    def move(fmap: FeatureMap, block: Blocks, elements: int, moved: int, *, is_read: bool) -> None:
+        memory = system.memory(fmap.region)
+        cost = _burst(fmap, block, elements * fmap.element_bytes, memory, is_read=is_read)
+        found.append(
+            _Transfer(
+                region=fmap.region,
+                size_bytes=moved * fmap.element_bytes,
+                cost_bytes=cost,
+                is_read=is_read,
+            )
         )
-        found.append(_Transfer(region=fmap.region, size_bytes=moved, is_read=is_read))
 
     if op.kind is OpKind.ELEMENTWISE:
         for fmap in (op.ifm, op.ifm2):
             if fmap is not None:
-                move(fmap, ofm_block, stored_elements(fmap, fmap.shape), is_read=True)
+                elements = stored_elements(fmap, fmap.shape)
+                move(fmap, ofm_block, elements, elements, is_read=True)
     else:
         block = ifm_block_of(op)
         per_channel = op.kind is OpKind.DEPTHWISE or (
             op.kind is OpKind.POOL and op.mode != Pooling.REDUCE_SUM
         )
-        blocks = blocks_hw * (1 if per_channel else divide_up(op.ofm.shape[2], ofm_block[2]))
-        fetch = stored_elements(op.ifm, (block[0], block[1], op.ifm.shape[2]))
-        move(op.ifm, block, fetch * len(sub_kernels_of(op)) * blocks, is_read=True)
+        times = 1 if per_channel else divide_up(op.ofm.shape[2], ofm_block[2])
+        fetch = stored_elements(op.ifm, (block[0], block[1], op.ifm.shape[2])) * blocks_hw
+        fetch *= len(sub_kernels_of(op))
+        move(op.ifm, block, fetch * times, fetched_elements(op) * times, is_read=True)
     for part in constants_of(op):
-        found.append(
-            _Transfer(region=part.region, size_bytes=part.length * blocks_hw, is_read=True)
-        )
-    move(op.ofm, ofm_block, stored_elements(op.ofm, op.ofm.shape), is_read=False)
+        size = part.length * blocks_hw
+        found.append(_Transfer(region=part.region, size_bytes=size, cost_bytes=size, is_read=True))
+    elements = stored_elements(op.ofm, op.ofm.shape)
+    move(op.ofm, ofm_block, elements, elements, is_read=False)
     return found
 
 

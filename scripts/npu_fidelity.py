@@ -129,28 +129,30 @@ Written by `scripts/npu_fidelity.py`; do not edit.
 counters that Arm printed from its fixed virtual platform (FVP) for a Corstone-300 with an \
 Ethos-U55-128, with memories as in Vela's High End Embedded system and its timing adapters on. \
 Nothing here was fitted to them: every constant is a figure of Vela's open sources or of its \
-configuration file, none belongs to a network. Two things about beats were understood by the first network below and \
-hold for every other: the command stream is read over the port of the constants, and a block's \
-input is fetched as far as it lies under the kernel and inside the map. Cycles were not touched by \
-that. With one network whose compiled file is public there is none that was held apart for beats.
+configuration file, none belongs to a network. Two things about beats were understood by the \
+first network below and hold for every other: the command stream is read over the port of the \
+constants, and a block's input is fetched as far as it lies under the kernel and inside the \
+map. Cycles were not touched by that. With one network whose compiled file is public there is \
+none that was held apart for beats.
 """
 MISSING = """## Figures without a network
 
-Arm printed counters for these too, but the file that was compiled is not public outside of large \
-file storage, and another version of Vela makes another stream (kws_micronet_m: 5 % more cycles \
-with the default core of Vela 5.2 than with Arm's file). They are not compared. An earlier count of three of them with Vela 5.2's default core gave 0.92 (ad_medium), \
-1.05 (rnnoise) and 1.09 (mobilenet) of Arm's cycles, the streams being other ones.
+Arm printed counters for these too, but the file that was compiled is not public outside of \
+large file storage, and another version of Vela makes another stream (kws_micronet_m: 5 % more \
+cycles with the default core of Vela 5.2 than with Arm's file). They are not compared. An \
+earlier count of three of them with Vela 5.2's default core gave 0.92 (ad_medium), 1.05 \
+(rnnoise) and 1.09 (mobilenet) of Arm's cycles, the streams being other ones.
 """
 TAIL = """
 
 **NPU_IDLE** is what the performance counters see between their start and that of the command \
-stream, and after its end: the driver's work on the CPU. Here the counters run within a job alone, \
-so that it is 0; Arm's total is active plus idle.
+stream, and after its end: the driver's work on the CPU. Here the counters run within a job \
+alone, so that it is 0; Arm's total is active plus idle.
 
-**AXI0 reads of ad_medium** came to 0.72 of Arm's with Vela 5.2's stream. Where to look: with Arm's \
-own stream of kws_micronet_m, weights that were copied to SRAM and are read again for each block of \
-rows and columns make half of all reads; how often depends on the block that a Vela chose. Without \
-Arm's file that cannot be told from a fault of this model.
+**AXI0 reads of ad_medium** came to 0.72 of Arm's with Vela 5.2's stream. Where to look: with \
+Arm's own stream of kws_micronet_m, weights that were copied to SRAM and are read again for \
+each block of rows and columns make half of all reads; how often depends on the block that a \
+Vela chose. Without Arm's file that cannot be told from a fault of this model.
 """
 
 

@@ -25,6 +25,7 @@ from npubench.cli import (
     referee,
     report,
     reproduce,
+    results,
     runs,
     tools,
     verify,
@@ -78,6 +79,7 @@ app.add_typer(boards.app, name="boards")
 app.add_typer(models.app, name="models")
 app.add_typer(npu.app, name="npu")
 app.add_typer(power.app, name="power")
+app.add_typer(results.app, name="results")
 app.add_typer(runs.app, name="runs")
 app.add_typer(tools.app, name="tools")
 

@@ -107,7 +107,7 @@ def cite(run: StoredRun, metric: str = "infer") -> Citation:
     return Citation(
         model=re.sub(r"\s", "_", record.model.name),
         network=record.model.network_sha256,
-        target=target_text(record),
+        target=record.target,
         metric=metric,
         value=value,
         low=low,
@@ -187,11 +187,6 @@ def check_citation(citation: Citation, run: StoredRun) -> tuple[Claim, ...]:
         for what, claimed in asdict(citation).items()
         for found in (asdict(actual)[what],)
     )
-
-
-def target_text(record: RunRecord) -> str:
-    """Where a run ran, without spaces."""
-    return f"{record.board}:{record.backend}@{record.board_kind}"
 
 
 def _certainty(record: RunRecord, metric: str) -> tuple[float | None, float | None, int, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from npubench.boards import board_ids, load_board
@@ -58,3 +62,9 @@ def test_every_foreign_description_is_sound(name: str) -> None:
     assert part.identify
     assert part.uart
     assert board.part
+
+
+def test_the_page_of_fidelity_is_current(checkout: Path) -> None:
+    program = [sys.executable, "scripts/fidelity.py", "--check"]
+    result = subprocess.run(program, cwd=checkout, check=False)
+    assert result.returncode == 0, "docs/fidelity.md is stale: run scripts/fidelity.py"

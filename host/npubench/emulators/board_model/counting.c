@@ -187,11 +187,10 @@ void count_block(void *engine, uint64_t address, uint32_t size, void *user)
     if (state->thumb != 0 && state->next != 0 && state->next < state->block_end) {
         count_gap(state, engine, state->next, state->block_end);
     }
-    const int follows = address == state->block_end; /* a stop here might cut an IT block */
     state->next = address;
     state->block_end = address + size;
-    if (follows) {
-        return;
+    if (state->tallying != NULL && state->tallying->it_left != 0) {
+        return; /* inside an IT block: a stop here would lose what is left of it */
     }
     if (state->stop != 0 || state->count >= state->limit) {
         state->next = 0;

@@ -37,23 +37,17 @@ static uint32_t selftest_count(uint32_t iterations)
 {
     uint32_t count;
 #if defined(__arm__)
-    NB_WINDOW(count, __asm volatile(".balign 8\n1: subs %0, %0, #1\n bne 1b"
-                                    : "+l"(iterations)
-                                    :
-                                    : "cc"));
+    NB_WINDOW(count,
+              __asm volatile(".balign 8\n1: subs %0, %0, #1\n bne 1b" : "+l"(iterations) : : "cc"));
 #elif defined(__riscv)
-    NB_WINDOW(count, __asm volatile(".balign 8\n1: addi %0, %0, -1\n bnez %0, 1b"
-                                    : "+r"(iterations)));
+    NB_WINDOW(count,
+              __asm volatile(".balign 8\n1: addi %0, %0, -1\n bnez %0, 1b" : "+r"(iterations)));
 #elif defined(__x86_64__)
-    NB_WINDOW(count, __asm volatile(".balign 8\n1: subl $1, %0\n jnz 1b"
-                                    : "+r"(iterations)
-                                    :
-                                    : "cc"));
+    NB_WINDOW(count,
+              __asm volatile(".balign 8\n1: subl $1, %0\n jnz 1b" : "+r"(iterations) : : "cc"));
 #elif defined(__aarch64__)
-    NB_WINDOW(count, __asm volatile(".balign 8\n1: subs %w0, %w0, #1\n b.ne 1b"
-                                    : "+r"(iterations)
-                                    :
-                                    : "cc"));
+    NB_WINDOW(count, __asm volatile(
+                         ".balign 8\n1: subs %w0, %w0, #1\n b.ne 1b" : "+r"(iterations) : : "cc"));
 #else
 #error "no loop of known length for this architecture"
 #endif

@@ -79,8 +79,8 @@ void nb_burst(uint32_t code, uint32_t count, uint32_t hold_us)
         nb_engine_error(status);
         return;
     }
-    nb_record("'t':'burst','code':%u,'n':%u,'slept':%u,'up':%q,'begin':%q,'end':%q,'down':%q",
-              code, count, slept, up, begin, end, down);
+    nb_record("'t':'burst','code':%u,'n':%u,'slept':%u,'up':%q,'begin':%q,'end':%q,'down':%q", code,
+              count, slept, up, begin, end, down);
 }
 
 #endif

@@ -111,14 +111,14 @@ static bool put_checked(const char *const words[])
 static void seed(uint32_t value)
 {
     nb_input_seed(value);
-    nb_record("'t':'seed','seed':%u,'crc':'%x'",
-              value, nb_crc_of(nb_fixture.input, NB_INPUT_BYTES));
+    nb_record("'t':'seed','seed':%u,'crc':'%x'", value,
+              nb_crc_of(nb_fixture.input, NB_INPUT_BYTES));
 }
 
 static void memory(void)
 {
-    nb_record("'t':'mem','stack_used':%u,'stack_size':%u,'arena':%u",
-              nb_stack_used(), NB_STACK_BYTES, NB_ARENA_BYTES);
+    nb_record("'t':'mem','stack_used':%u,'stack_size':%u,'arena':%u", nb_stack_used(),
+              NB_STACK_BYTES, NB_ARENA_BYTES);
 }
 
 static void send_clock(void)
@@ -187,8 +187,9 @@ static void put_input(const char *const words[], uint32_t count)
 }
 
 /* The verbs, each ended by a space, in the order of enum verb. `help` prints them as they stand. */
-static const char verbs[] = "name profile timestamp db infer results help "
-                            "caps mem clock fault reset seed dbc bench layers kat mode hold burst baud ";
+static const char verbs[] =
+    "name profile timestamp db infer results help "
+    "caps mem clock fault reset seed dbc bench layers kat mode hold burst baud ";
 enum verb {
     NAME,
     PROFILE,

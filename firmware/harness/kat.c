@@ -10,8 +10,8 @@ static int32_t run_layers(void)
         status = nb_model_op(i);
         const nb_span tensor = nb_model_op_output(i);
         if (status == 0 && tensor.data != NULL) {
-            nb_record("'t':'tensor','i':%u,'bytes':%u,'crc':'%x'",
-                      i, tensor.bytes, nb_crc_of(tensor.data, tensor.bytes));
+            nb_record("'t':'tensor','i':%u,'bytes':%u,'crc':'%x'", i, tensor.bytes,
+                      nb_crc_of(tensor.data, tensor.bytes));
         }
     }
     return status;
@@ -30,11 +30,11 @@ void nb_kat(bool layers)
         nb_engine_error(status);
         return;
     }
-    nb_record("'t':'kat','in':'%x','out':'%x'",
-              nb_crc_of(nb_fixture.input, NB_INPUT_BYTES), nb_crc_of(nb_output, NB_OUTPUT_BYTES));
+    nb_record("'t':'kat','in':'%x','out':'%x'", nb_crc_of(nb_fixture.input, NB_INPUT_BYTES),
+              nb_crc_of(nb_output, NB_OUTPUT_BYTES));
     for (uint32_t offset = 0; offset < NB_OUTPUT_BYTES; offset += OUT_BYTES) {
         const uint32_t left = NB_OUTPUT_BYTES - offset;
-        nb_record("'t':'out','o':%u,'hex':'%h'",
-                  offset, &nb_output[offset], left < OUT_BYTES ? left : OUT_BYTES);
+        nb_record("'t':'out','o':%u,'hex':'%h'", offset, &nb_output[offset],
+                  left < OUT_BYTES ? left : OUT_BYTES);
     }
 }

@@ -14,7 +14,7 @@
 #else
 #define ELEMENT_BYTES 1u
 #endif
-_Static_assert(NB_OUTPUT_COUNT * ELEMENT_BYTES <= NB_OUTPUT_BYTES, "elements of the first output");
+_Static_assert(NB_OUTPUT_COUNT *ELEMENT_BYTES <= NB_OUTPUT_BYTES, "elements of the first output");
 
 __attribute__((section(".nb_output"), aligned(16))) uint8_t nb_output[NB_OUTPUT_BYTES];
 

@@ -30,9 +30,8 @@ typedef struct {
 } nb_dsp_conv2d_s8_params;
 void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
                       const int32_t *quant, uint32_t *column, int8_t *output);
-void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
-                       const int8_t *weights, const int32_t *quant, uint32_t *column,
-                       int8_t *output);
+void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                       const int32_t *quant, uint32_t *column, int8_t *output);
 
 /* Depthwise 3x3 convolution, multiplier 1, stride_w 1 or 2, at least four channels. weights[c][9]
  * row by row; quant[c] = twice the bias, multiplier, rounding with the output's zero point, right

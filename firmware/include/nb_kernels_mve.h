@@ -27,9 +27,8 @@ typedef struct {
 } nb_mve_conv2d_s8_params;
 void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
                       const int32_t *quant, int8_t *columns, int8_t *output);
-void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input,
-                       const int8_t *weights, const int32_t *quant, int8_t *columns,
-                       int8_t *output);
+void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                       const int32_t *quant, int8_t *columns, int8_t *output);
 
 /* Depthwise 3x3 convolution, multiplier 1, channels a multiple of four. weights: per four channels,
  * per tap, one of each; quant as above. ring: 3 * pitch bytes, a row of the input with its padding

@@ -11,18 +11,21 @@
 
 /* (a * b * 2 + 2^31) / 2^32, rounded down: the high half of the doubled product, to nearest.
  * Not both a and b may be INT32_MIN. */
-static inline int32_t nb_high_mul(int32_t a, int32_t b) {
+static inline int32_t nb_high_mul(int32_t a, int32_t b)
+{
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
 }
 
 /* x / 2^shift to nearest, ties away from zero; 1 <= shift <= 31, |x| < 2^31 - 1. */
-static inline int32_t nb_shift_right(int32_t x, int32_t shift) {
+static inline int32_t nb_shift_right(int32_t x, int32_t shift)
+{
     return (((x + (x >> 31)) >> (shift - 1)) + 1) >> 1;
 }
 
 /* x * multiplier * 2^(shift - 31), rounded twice; multiplier >= 0, -31 <= shift <= 30. A left shift
  * wraps, as in the reference. */
-static inline int32_t nb_requant(int32_t x, int32_t multiplier, int32_t shift) {
+static inline int32_t nb_requant(int32_t x, int32_t multiplier, int32_t shift)
+{
     if (__builtin_expect(shift < 0, 1)) {
         return nb_shift_right(nb_high_mul(x, multiplier), -shift);
     }
@@ -30,7 +33,8 @@ static inline int32_t nb_requant(int32_t x, int32_t multiplier, int32_t shift) {
 }
 
 /* x limited to [low, high]. */
-static inline int32_t nb_clamp(int32_t x, int32_t low, int32_t high) {
+static inline int32_t nb_clamp(int32_t x, int32_t low, int32_t high)
+{
     x = x < low ? low : x;
     return x > high ? high : x;
 }

@@ -35,13 +35,13 @@ void nb_cache_flush(void);
 #if __ARM_ARCH >= 8 && defined(__ARM_ARCH_PROFILE)
 /* Memory attributes of a region of the Armv8-M MPU. */
 typedef enum {
-    NB_MPU_DEVICE,        /* Device-nGnRE, never executed */
+    NB_MPU_DEVICE, /* Device-nGnRE, never executed */
     NB_MPU_WRITE_THROUGH, /* normal, write-through, read-allocate */
-    NB_MPU_WRITE_BACK,    /* normal, write-back, read- and write-allocate */
+    NB_MPU_WRITE_BACK, /* normal, write-back, read- and write-allocate */
 } nb_mpu_kind;
 
 typedef struct {
-    uint32_t base;  /* multiple of 32 */
+    uint32_t base; /* multiple of 32 */
     uint32_t limit; /* last byte, multiple of 32 minus 1 */
     nb_mpu_kind kind;
     bool read_only;

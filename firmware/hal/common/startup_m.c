@@ -48,6 +48,7 @@ __asm(".section .nb_vectors,\"a\",%progbits\n"
 
 /* Main stack in thread mode, its pointer (a debugger may have left another) and limit, FPU and MVE
  * before the compiler uses them, stack paint; then C. */
+/* clang-format off */
 __attribute__((naked)) _Noreturn void nb_reset_handler(void)
 {
     __asm volatile(
@@ -86,6 +87,7 @@ __attribute__((naked)) _Noreturn void nb_reset_handler(void)
         "bl nb_start\n"
         ".ltorg\n");
 }
+/* clang-format on */
 
 _Noreturn void nb_start(void)
 {

@@ -35,6 +35,7 @@ _Noreturn __attribute__((used)) void nb_start(void);
 _Noreturn __attribute__((used)) void nb_fault_rv(uintptr_t ra);
 
 /* Interrupts off, traps to us, FPU before the compiler uses it, stack paint; then C. */
+/* clang-format off */
 __attribute__((naked, section(".nb_vectors"))) _Noreturn void nb_reset_handler(void)
 {
     __asm volatile("csrci mstatus, 8\n"
@@ -59,6 +60,7 @@ __attribute__((naked, section(".nb_vectors"))) _Noreturn void nb_reset_handler(v
                    "bne t0, sp, 3b\n"
                    "j nb_start\n");
 }
+/* clang-format on */
 
 _Noreturn void nb_start(void)
 {

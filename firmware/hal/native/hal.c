@@ -164,7 +164,9 @@ static void noinit_restore(void)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     nb_fault fault = {
-        .kind = number == SIGILL ? NB_FAULT_USAGE : number == SIGBUS ? NB_FAULT_BUS : NB_FAULT_MEM,
+        .kind = number == SIGILL   ? NB_FAULT_USAGE
+                : number == SIGBUS ? NB_FAULT_BUS
+                                   : NB_FAULT_MEM,
         .addr = (uintptr_t)info->si_addr,
     };
 #if defined(__x86_64__)

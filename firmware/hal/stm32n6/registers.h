@@ -25,7 +25,7 @@
 #define RCC_IC2CFGR NB_REGISTER(0x560280C8u)
 #define RCC_IC6CFGR NB_REGISTER(0x560280D8u)
 #define RCC_IC11CFGR NB_REGISTER(0x560280ECu)
-#define RCC_IC_PLL1(divider) (((divider)-1u) << 16)
+#define RCC_IC_PLL1(divider) (((divider) - 1u) << 16)
 #define RCC_CCIPR13 NB_REGISTER(0x56028174u)
 #define RCC_CCIPR13_USART1 7u
 #define RCC_CCIPR13_USART1_HSI 6u

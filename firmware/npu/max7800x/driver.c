@@ -20,7 +20,7 @@
 
 #define ROUNDS 20000000u
 #define CONTROL_DONE (1u << 12) /* of the first quadrant */
-#define DATA(quadrant, instance) \
+#define DATA(quadrant, instance)                                                                   \
     (NB_MAX_DATA + (quadrant) * NB_MAX_QUADRANT_BYTES + (instance) * NB_MAX_INSTANCE_BYTES)
 #define INSTANCES 4u /* per quadrant, each for four processors */
 #define LANES 4u     /* channels in a word */
@@ -61,9 +61,8 @@ static void switch_pll(uint32_t on)
 int32_t nb_npu_init(void)
 {
     switch_pll(MXC_F_GCR_IPLL_CTRL_EN);
-    if (cnn_enable(SOURCE, LOAD_DIVIDER) != CNN_OK ||
-        cnn_init() != CNN_OK || cnn_load_weights() != CNN_OK || cnn_load_bias() != CNN_OK ||
-        cnn_configure() != CNN_OK) {
+    if (cnn_enable(SOURCE, LOAD_DIVIDER) != CNN_OK || cnn_init() != CNN_OK ||
+        cnn_load_weights() != CNN_OK || cnn_load_bias() != CNN_OK || cnn_configure() != CNN_OK) {
         return E_FAILED;
     }
     return 0;

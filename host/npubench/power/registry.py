@@ -10,8 +10,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from npubench.core.errors import UsageError
-from npubench.core.renamed import honour_old_paths
-from npubench.power.source.driver import Driver
+from npubench.core.plugin import load_plugin
+from npubench.power.source.driver import API_VERSION, Driver
 
 GROUP = "npubench.power"
 MODULES = "npubench.power.instruments"
@@ -27,7 +27,8 @@ def driver_names() -> tuple[str, ...]:
 
 
 def load_driver(name: str) -> Driver:
-    """The driver called ``name``. Raises UsageError with the closest name."""
+    """The driver called ``name``. Raises UsageError with the closest name, ToolError for a plug-in
+    that cannot be loaded or was written for another version of the interface."""
     if name not in driver_names():
         close = difflib.get_close_matches(name, driver_names(), n=1)
         raise UsageError(
@@ -36,8 +37,7 @@ def load_driver(name: str) -> Driver:
         )
     for point in entry_points(group=GROUP):
         if point.name == name:
-            honour_old_paths()
-            loaded = point.load()
+            loaded = load_plugin(point, kind="power driver", version=API_VERSION)
             break
     else:
         loaded = import_module(f"{MODULES}.{name}").DRIVER

@@ -13,16 +13,18 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast, runtime_checkable
+from typing import Final, Protocol, cast, runtime_checkable
 
 from npubench.boards import Board
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
-from npubench.core.errors import ToolError, UsageError
-from npubench.core.renamed import honour_old_paths
+from npubench.core.errors import UsageError
+from npubench.core.plugin import load_plugin
 from npubench.target import Options
 
 GROUP = "npubench.backends"
+API_VERSION: Final = 1
+"""Of `Backend` and `Configurable`: raised when what they ask for changes (core/plugin)."""
 
 
 class Backend(Protocol):
@@ -130,24 +132,13 @@ def load_backend(name: str) -> Backend:
         return cast(Backend, module.BACKEND)
     plugins = _plugins()
     if name in plugins:
-        return _load_plugin(plugins[name])
+        return cast(Backend, load_plugin(plugins[name], kind="backend", version=API_VERSION))
     names = backend_names()
     close = difflib.get_close_matches(name, names, n=1)
     raise UsageError(
         f"there is no backend {name!r}",
         hint=f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}",
     )
-
-
-def _load_plugin(plugin: EntryPoint) -> Backend:
-    honour_old_paths()
-    try:
-        return cast(Backend, plugin.load())
-    except Exception as error:  # a foreign plug-in may fail in any way
-        raise ToolError(
-            f"backend {plugin.name!r} ({plugin.value}) cannot be loaded: {error}",
-            hint="repair or remove the package that brings it",
-        ) from error
 
 
 def _modules() -> dict[str, str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from npubench.power.source.interface import PowerSource
 
 Options = Mapping[str, str | int | float | bool]
+API_VERSION: Final = 1
+"""Of `Driver` and `PowerSource`: raised when what they ask for changes (core/plugin)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

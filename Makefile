@@ -1,7 +1,8 @@
 # Everything starts here: `make` alone lists the commands.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench flash test test-all check lock readme clean distclean
+.PHONY: help setup bench flash quick test test-all check format docs changelog lock readme clean \
+	distclean
 
 # Options count only when given to make itself: PORT and the like may stand in anybody's
 # environment. They reach the scripts through the environment, where no quoting can go wrong.
@@ -21,9 +22,13 @@ help:
 	@echo '                build, flash, and check that the right firmware answers'
 	@echo ''
 	@echo '  make setup    set up everything, TensorFlow and the test tools included; leaves .venv/bin/npubench'
+	@echo '  make quick    the unit tests that are quick'
 	@echo '  make test     set up everything and run the tests'
 	@echo '  make test-all  the same with the long random runs'
-	@echo '  make check    ruff, mypy and import-linter alone'
+	@echo '  make check    ruff, mypy, import-linter and the form of the C sources alone'
+	@echo '  make format   bring Python and C into their form'
+	@echo '  make docs     the documentation as a site, in dist/docs'
+	@echo '  make changelog  gather changes/ into CHANGELOG.md for a release'
 	@echo '  make lock     refresh the pinned versions (needs uv)'
 	@echo '  make readme   refresh the table of boards in README.md'
 	@echo '  make clean    remove caches, build products and the report; .venv and runs are kept'
@@ -43,6 +48,9 @@ flash:
 test: setup
 	.venv/bin/python -m pytest -n 2
 
+quick: setup
+	.venv/bin/python -m pytest -n 2 tests/unit -m 'not long and not slow'
+
 test-all: setup
 	.venv/bin/python -m pytest -n 2 -m ''
 
@@ -50,6 +58,18 @@ check: setup
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo pyproject.toml
+	.venv/bin/python scripts/format_c.py --check
+
+format: setup
+	.venv/bin/ruff format
+	.venv/bin/python scripts/format_c.py
+
+docs: setup
+	.venv/bin/python -m sphinx -W --keep-going -q -b html docs dist/docs
+	@echo 'dist/docs/index.html'
+
+changelog: setup
+	.venv/bin/towncrier build --yes
 
 lock:
 	@sh scripts/lock.sh --upgrade

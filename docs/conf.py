@@ -10,7 +10,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 project = "npubench"
-author = copyright = "npubench contributors"  # noqa: A001
+author = copyright = "npubench contributors"
 release = version = _PROJECT["version"]
 extensions = ["myst_parser"]
 root_doc = "README"

@@ -14,6 +14,7 @@ from npubench.cli import (
     build,
     cite,
     compare,
+    completion,
     conformance,
     coverage,
     doctor,
@@ -66,6 +67,7 @@ bench.register(app)
 build.register(app)
 cite.register(app)
 compare.register(app)
+completion.register(app)
 conformance.register(app)
 coverage.register(app)
 doctor.register(app)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
+from npubench.cli.runs import RunsDirOption
 
 
 def register(app: typer.Typer) -> None:
@@ -15,8 +19,28 @@ def register(app: typer.Typer) -> None:
     )(doctor)
 
 
-def doctor(as_json: JsonOption = False) -> int:
+def doctor(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write one archive (.tar.gz) for a bug report, with paths, names and serial "
+            "numbers taken out."
+        ),
+    ] = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    as_json: JsonOption = False,
+) -> int:
     """Exit code 3 when something that the default boards need is missing."""
+    if bundle is not None:
+        from npubench.toolenv.bundle import write_bundle
+
+        kept = write_bundle(bundle, runs_dir)
+        if as_json:
+            print_json(kept.document())
+        else:
+            console().print(f"{kept.path}: {', '.join(kept.files)}", markup=False, soft_wrap=True)
+            console().print("Look through it before you send it.")
+        return 0
     from npubench.toolenv.doctor import examine
 
     checks = examine()

@@ -56,6 +56,8 @@ def _end(number: int, frame: object) -> None:
 def run(words: list[str]) -> int:
     """Run one command; every error becomes a message and an exit code."""
     as_json = "--json" in words
+    if words[:1] == ["__complete"]:
+        return _complete(words[1:])
     try:
         _check_words(words)
         from npubench.cli.app import run_words
@@ -108,6 +110,15 @@ def _check_words(words: list[str]) -> None:
                 f"the argument '{shown}' is not UTF-8",
                 hint="rename the file or folder, or go there and name it by a relative path",
             ) from None
+
+
+def _complete(words: list[str]) -> int:
+    """Answer the shell, which waits: what goes wrong is no completion, and nothing is said."""
+    from npubench.cli.completion import candidates
+
+    with contextlib.suppress(Exception):
+        sys.stdout.write("".join(f"{word}\n" for word in candidates(words)))
+    return 0
 
 
 def _interrupted(*, as_json: bool) -> int:

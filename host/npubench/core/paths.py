@@ -20,6 +20,11 @@ def checkout_root() -> Path | None:
     return None
 
 
+def package_root() -> Path:
+    """The folder of the rooms of this source root, for files that lie beside their code."""
+    return Path(__file__).resolve().parents[1]
+
+
 @cache
 def data_root() -> Path:
     """The folder that holds ``boards/``, ``firmware/`` and ``models/``; a checkout wins.

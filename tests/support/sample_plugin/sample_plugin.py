@@ -38,6 +38,7 @@ class SampleBackend:
 
 
 def _open(port: str, options: Options) -> PowerSource:
+    del options
     raise MonitorError(f"no sample instrument at {port}", hint="there is none")
 
 

@@ -1,4 +1,4 @@
-"""Habits that machines hold: the form of C, the site of the docs, fragments, forms, the citation."""
+"""Habits that machines hold: the form of C, the site of the docs, fragments, forms, citation."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def test_the_c_sources_are_as_described(checkout: Path) -> None:
 @pytest.mark.slow
 def test_the_docs_are_a_site(checkout: Path, tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-        + ["-d", str(tmp_path / "trees"), "docs", str(tmp_path / "site")],
+        [
+            *(sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"),
+            *("-d", str(tmp_path / "trees"), "docs", str(tmp_path / "site")),
+        ],
         cwd=checkout,
         capture_output=True,
         text=True,

@@ -55,10 +55,8 @@ def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")])
     sys.stdout.write(SCRIPTS[shell])
 
 
-def candidates(words: list[str]) -> list[str]:
+def candidates(app: typer.Typer, words: list[str]) -> list[str]:
     """What the last of ``words`` can become; none where it may be a file."""
-    from npubench.cli.app import app
-
     command: Any = typer.main.get_command(app)
     *before, begun = words or [""]
     options: list[Any] = []

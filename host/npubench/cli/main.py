@@ -114,10 +114,11 @@ def _check_words(words: list[str]) -> None:
 
 def _complete(words: list[str]) -> int:
     """Answer the shell, which waits: what goes wrong is no completion, and nothing is said."""
+    from npubench.cli.app import app
     from npubench.cli.completion import candidates
 
     with contextlib.suppress(Exception):
-        sys.stdout.write("".join(f"{word}\n" for word in candidates(words)))
+        sys.stdout.write("".join(f"{word}\n" for word in candidates(app, words)))
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from npubench.cli.app import app
 from npubench.cli.completion import SCRIPTS, candidates
 from npubench.cli.main import run
 
@@ -28,14 +29,14 @@ from npubench.cli.main import run
     ],
 )
 def test_words_are_completed(words: list[str], some: set[str]) -> None:
-    found = candidates(words)
+    found = candidates(app, words)
     assert some <= set(found)
     assert all(word.startswith(words[-1]) for word in found)
 
 
 @pytest.mark.parametrize("words", [["bench", "kws", "--report", ""], ["nonsense", "x"], []])
 def test_where_a_file_may_stand_nothing_is_offered(words: list[str]) -> None:
-    found = candidates(words)
+    found = candidates(app, words)
     assert found == [] or words == []
 
 

@@ -1,8 +1,7 @@
 # Everything starts here: `make` alone lists the commands.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench flash quick test test-all check format docs changelog lock readme clean \
-	distclean
+.PHONY: help setup bench flash quick test test-all check format docs changelog lock readme clean distclean
 
 # Options count only when given to make itself: PORT and the like may stand in anybody's
 # environment. They reach the scripts through the environment, where no quoting can go wrong.

@@ -15,9 +15,9 @@ LATER = ("firmware/kernels/", "firmware/npu/ethosu/")
 
 
 def sources() -> list[str]:
-    """The C files of the project that are held to the description."""
+    """The C files of the firmware that are held to the description."""
     listed = subprocess.run(
-        ["git", "ls-files", "firmware/*.c", "firmware/*.h", "tests/support/*.c"],
+        ["git", "ls-files", "firmware/*.c", "firmware/*.h"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -93,14 +93,38 @@ class ZooModel(_Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportStep:
+    """One step from the file as brought to what runs; ``details`` are names and plain values."""
+
+    tool: str
+    version: str
+    input_sha256: str
+    output_sha256: str
+    details: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """Where a converted network came from: the file as brought, its hash, the float .tflite on the
+    way, and every step, oldest first."""
+
+    source: str
+    network_sha256: str
+    float_path: Path
+    steps: tuple[ImportStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedModel:
     """A MODEL argument, resolved: its id for file names and records, its file, and its entry in
-    the zoo when it is one of ours. ``benchmark``: the one of MLPerf Tiny that its user named."""
+    the zoo when it is one of ours. ``benchmark``: the one of MLPerf Tiny that its user named.
+    ``brought``: None for a .tflite that is as its user brought it."""
 
     id: str
     path: Path
     entry: ZooModel | None
     benchmark: Mlperf | None = None
+    brought: Brought | None = None
 
     @property
     def mlperf(self) -> Mlperf | None:

@@ -15,6 +15,7 @@ from npubench.bench.prepare import compile_job
 from npubench.compiler.analyze import analyze
 from npubench.compiler.compiled import Compiled, Network, read_network
 from npubench.compiler.coverage.network import Use, uses
+from npubench.compiler.importers.load import load_model
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import (
     CompileError,
@@ -23,7 +24,7 @@ from npubench.core.errors import (
     NpubenchError,
     UnsupportedOp,
 )
-from npubench.zoo import ResolvedModel, resolve_model
+from npubench.zoo import ResolvedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Inspection:
 def inspect_model(model: str, job: Job | None) -> Inspection:
     """Look at a MODEL, on the target of ``job`` where there is one. Raises UsageError, and
     ModelFormatError for what is no network at all."""
-    resolved = resolve_model(model) if job is None else job.model
+    resolved = load_model(model) if job is None else job.model
     try:
         network = read_network(resolved)
     except ModelFormatError as error:

@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from npubench.boards import Board, load_board
 from npubench.compiler.backends import backend_names, load_backend, settle
+from npubench.compiler.importers.load import load_model
 from npubench.core.errors import UsageError
+from npubench.core.progress import Reporter
 from npubench.emulators.board_model.description import on_model
 from npubench.target import Options, Place, Target, own_place
 from npubench.wire.faulty import Mishap
-from npubench.zoo import ResolvedModel, benchmark_named, resolve_model
+from npubench.zoo import ResolvedModel, benchmark_named
 
 DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
 """Where nothing is named; a board with an NPU runs with it and without."""
@@ -90,13 +93,17 @@ def default_jobs(
     *,
     settings: Mapping[str, Options] = NO_SETTINGS,
     mlperf: str | None = None,
+    said: Mapping[str, Any] | None = None,
+    reporter: Reporter | None = None,
 ) -> tuple[Job, ...]:
     """The jobs of a command that names no board: the default boards, NPU and CPU where both are.
 
-    Of ``backends``, where given, each board runs those that it has. ``mlperf``: as resolve_jobs.
+    Of ``backends``, where given, each board runs those that it has. The rest: as resolve_jobs.
     """
     jobs = []
-    for job in resolve_jobs(models, DEFAULT_BOARDS, backends, mlperf=mlperf):
+    for job in resolve_jobs(
+        models, DEFAULT_BOARDS, backends, mlperf=mlperf, said=said, reporter=reporter
+    ):
         own = dict.fromkeys((job.board.default_backend, "cpu"))
         if not backends:
             jobs += [replace(job, backend=backend) for backend in own]
@@ -113,13 +120,16 @@ def resolve_jobs(
     place: Place | None = None,
     settings: Mapping[str, Options] = NO_SETTINGS,
     mlperf: str | None = None,
+    said: Mapping[str, Any] | None = None,
+    reporter: Reporter | None = None,
 ) -> tuple[Job, ...]:
     """The matrix of jobs, models outermost, duplicates dropped.
 
     ``backends`` empty: each board's default. ``place``: physical boards are played by their models
     (emulators/board_model), or every backend by its vendor's simulator; None leaves each board
     where it is. ``settings``: options by backend. ``mlperf``: the benchmark of MLPerf Tiny that the
-    networks are, whose form of uploads and results their firmware takes. Raises UsageError for an
+    networks are, whose form of uploads and results their firmware takes. ``said``: how networks
+    are imported, see load_model; ``reporter`` hears of it. Raises UsageError for an
     unknown model, board, backend or option, with the closest name, and for a place that cannot be
     had.
     """
@@ -132,7 +142,9 @@ def resolve_jobs(
                 if close
                 else f"known: {', '.join(backend_names())}",
             )
-    resolved_models = [resolve_model(model) for model in dict.fromkeys(models)]
+    resolved_models = [
+        load_model(model, said, reporter=reporter) for model in dict.fromkeys(models)
+    ]
     if mlperf is not None:
         benchmark = benchmark_named(mlperf)
         resolved_models = [replace(model, benchmark=benchmark) for model in resolved_models]

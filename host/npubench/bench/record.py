@@ -159,16 +159,33 @@ def target_fields(job: Job) -> dict[str, object]:
 def _model_record(
     network: Network, artifact_sha256: str, executed_macs: int | None = None
 ) -> ModelRecord:
+def _model_record(network: Network, artifact_sha256: str) -> ModelRecord:
+    brought = network.resolved.brought
     return ModelRecord(
         name=network.resolved.id,
-        network_sha256=network.graph.sha256,
+        network_sha256=network.graph.sha256 if brought is None else brought.network_sha256,
         artifact_sha256=artifact_sha256,
         macs=network.analysis.macs,
         executed_macs=executed_macs,
         parameters=network.analysis.parameters,
         ops=len(network.graph.ops),
-        source=network.resolved.path.name,
+        source=network.resolved.path.name if brought is None else brought.source,
     )
+
+
+def _import_steps(resolved: ResolvedModel) -> list[dict[str, object]]:
+    """The steps from the file as brought to the .tflite, as the record has them."""
+    steps = () if resolved.brought is None else resolved.brought.steps
+    return [
+        {
+            "tool": step.tool,
+            "version": step.version,
+            "input_sha256": step.input_sha256,
+            "output_sha256": step.output_sha256,
+            "details": dict(step.details),
+        }
+        for step in steps
+    ]
 
 
 def _environment(findings: Findings) -> EnvironmentRecord:
@@ -257,6 +274,7 @@ def make_record(
             "timings_s": timings_s,
             "notes": findings.notes,
             "findings": findings.all_found(),
+            "import_steps": _import_steps(job.model),
         }
     )
 

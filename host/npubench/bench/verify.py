@@ -186,8 +186,10 @@ def _files(run: _Subject) -> Iterator[Check]:
 def _identities(run: _Subject) -> Iterator[Check]:
     """Files against the hashes of the record, and both against what the device said."""
     record = run.record
-    yield _hash(run, "model.tflite", "network", record.model.network_sha256)
-    if record.model.artifact_sha256 != record.model.network_sha256:
+    steps = record.import_steps
+    network = steps[-1].output_sha256 if steps else record.model.network_sha256
+    yield _hash(run, "model.tflite", "network", network)
+    if record.model.artifact_sha256 != network:
         name = next(
             (name for name in ("artifact.tflite", "artifact.bin") if (run.path / name).exists()),
             "artifact.tflite",

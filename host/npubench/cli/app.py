@@ -19,6 +19,7 @@ from npubench.cli import (
     coverage,
     doctor,
     history,
+    importing,
     models,
     npu,
     power,
@@ -72,6 +73,7 @@ conformance.register(app)
 coverage.register(app)
 doctor.register(app)
 history.register(app)
+importing.register(app)
 published.register(app)
 referee.register(app)
 report.register(app)

@@ -57,7 +57,36 @@ def _saved(job: dict[str, Any]) -> dict[str, Any]:
     return {"tensorflow": tensorflow.__version__, "samples": samples_count(samples)}
 
 
-_JOBS = {"zoo": _zoo, "saved": _saved}
+def _float(job: dict[str, Any]) -> dict[str, Any]:
+    """A Keras file or SavedModel to a float .tflite: ``model``, ``shapes``, ``range``, ``trust``,
+    ``out``, ``reference``."""
+    from npubench.compiler.quantize.floating import float_network
+    from npubench.compiler.quantize.keras import import_tensorflow
+
+    data, details = float_network(
+        Path(job["model"]),
+        {name: tuple(shape) for name, shape in job["shapes"].items()},
+        trust=bool(job["trust"]),
+        bounds=(float(job["range"][0]), float(job["range"][1])),
+        reference=Path(job["reference"]),
+    )
+    Path(job["out"]).write_bytes(data)
+    return {"tensorflow": import_tensorflow().__version__, "details": details}
+
+
+def _face(job: dict[str, Any]) -> dict[str, Any]:
+    from npubench.compiler.quantize.post import faced
+
+    return faced(job)
+
+
+def _post(job: dict[str, Any]) -> dict[str, Any]:
+    from npubench.compiler.quantize.post import quantize_float
+
+    return quantize_float(job)
+
+
+_JOBS = {"zoo": _zoo, "saved": _saved, "float": _float, "face": _face, "post": _post}
 
 
 def main(job_file: Path) -> None:

@@ -1,0 +1,1 @@
+"""Scripts that run in foreign environments and import nothing of npubench."""

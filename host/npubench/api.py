@@ -11,10 +11,10 @@ handles signals; progress goes to the reporter that the caller gives; errors are
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from npubench.bench.inspect import Inspection, inspect_model
 from npubench.bench.job import Job, Settings, default_jobs, resolve_jobs
@@ -102,6 +102,7 @@ def bench(
     options: Iterable[str] = (),
     place: Place | None = None,
     mlperf: str | None = None,
+    wishes: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     runs_dir: AnyPath = "runs",
     report: AnyPath | None = None,
@@ -110,7 +111,8 @@ def bench(
     """Run every model on every target, keep the runs, and write the report where one is named.
 
     ``boards`` empty: the default ones. ``backends`` empty: each board's own. ``place``: physical
-    boards on their models, or the vendors' simulators. A run that fails is stored as failed; the
+    boards on their models, or the vendors' simulators. ``wishes``: how float networks are imported,
+    by field of ``compiler.importers.wishes.Wishes``. A run that fails is stored as failed; the
     outcome's ``error`` is why runs, or the report, could not be stored.
 
     Raises UsageError, ConfigError and, when no network can be compiled at all, CompileError before
@@ -124,11 +126,22 @@ def bench(
     names = [os.fspath(model) for model in models]
     chosen = parse_settings(options)
     if boards:
-        jobs = resolve_jobs(names, boards, backends, place=place, settings=chosen, mlperf=mlperf)
+        jobs = resolve_jobs(
+            names,
+            boards,
+            backends,
+            place=place,
+            settings=chosen,
+            mlperf=mlperf,
+            said=wishes,
+            reporter=progress,
+        )
     elif place is not None and place is not Place.MODEL:
         raise UsageError(f"the place {place} needs a board", hint="name one with --board")
     else:
-        jobs = default_jobs(names, backends, settings=chosen, mlperf=mlperf)
+        jobs = default_jobs(
+            names, backends, settings=chosen, mlperf=mlperf, said=wishes, reporter=progress
+        )
         jobs, without = with_power(jobs, how)
         for name in without:
             text = "it has no virtual power: it is left out"

@@ -18,13 +18,15 @@ from npubench.cli.output import (
     reporter,
 )
 from npubench.cli.target import OnModelOption, OnSimulatorOption, SetOption, place_of
+from npubench.cli.wishes import CalibrationOption, QuantizationOption, ShapeOption, said
 
 if TYPE_CHECKING:
     pass
 
 HELP = """Run networks on boards and report every stage.
 
-MODEL is a zoo id (npubench models list) or the path of an int8 .tflite.
+MODEL is a zoo id (npubench models list), an int8 .tflite, or a float network to convert: Keras,
+SavedModel, ONNX, PyTorch (module.py:Model), LiteRT; see npubench import.
 
 Example: npubench bench my.tflite --board qemu-m4 --board qemu-m55
 """
@@ -36,9 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Zoo ids or .tflite paths.")
-    ],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Zoo ids or files.")],
     board: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,6 +111,9 @@ def bench(
         ),
     ] = None,
     mlperf: MlperfOption = None,
+    shape: ShapeOption = None,
+    calibration: CalibrationOption = None,
+    quantization: QuantizationOption = None,
     timings: Annotated[
         bool, typer.Option("--timings", help="Show how long each step took.")
     ] = False,
@@ -132,6 +135,7 @@ def bench(
                 options=options or (),
                 place=place_of(on_model=on_model, on_simulator=on_simulator, port=port),
                 mlperf=mlperf,
+                wishes=said(shape, calibration, quantization),
                 settings=api.Settings(
                     warmups=warmups,
                     repetitions=repetitions,

@@ -11,7 +11,9 @@ import typer
 from npubench.cli.output import JsonOption, MlperfOption, PlainReporter, console, print_json
 from npubench.cli.target import BackendOption, BoardOption, SetOption, one_job
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Zoo id or .tflite path.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Zoo id, or a file of a network.")
+]
 
 
 def register(app: typer.Typer) -> None:

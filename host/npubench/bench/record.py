@@ -159,7 +159,6 @@ def target_fields(job: Job) -> dict[str, object]:
 def _model_record(
     network: Network, artifact_sha256: str, executed_macs: int | None = None
 ) -> ModelRecord:
-def _model_record(network: Network, artifact_sha256: str) -> ModelRecord:
     brought = network.resolved.brought
     return ModelRecord(
         name=network.resolved.id,

@@ -8,11 +8,11 @@ import shlex
 from pathlib import Path
 
 import pytest
-from support.needs import need_compiler
 
 from npubench.cli.main import run
 from npubench.runs.reader import list_runs
 from npubench.toolenv.environment import READY, states
+from support.needs import need_compiler
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -39,7 +39,7 @@ def test_the_page_from_pytorch_to_a_verdict(
     for line in commands:
         assert run(shlex.split(line)[1:]) == 0, line
     assert Path("npubench-report.html").is_file()
-    runs = list_runs(Path("runs"))
+    runs = list_runs(Path("runs")).runs
     assert {stored.record.board for stored in runs} == {"qemu-m4", "qemu-m55-u55"}
     for stored in runs:
         record = stored.record

@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from npubench.cli import (
+    accuracy,
     audit,
     bench,
     boards,
@@ -63,6 +64,7 @@ def root(
         raise typer.Exit
 
 
+accuracy.register(app)
 audit.register(app)
 bench.register(app)
 build.register(app)

@@ -11,7 +11,17 @@ from npubench.compiler import importers
 from npubench.compiler.importers.interface import Importer
 
 _OWN = frozenset(
-    {"wishes", "interface", "registry", "samples", "kept", "load", "foreign_run", "foreign"}
+    {
+        "wishes",
+        "interface",
+        "registry",
+        "samples",
+        "kept",
+        "load",
+        "foreign_run",
+        "foreign",
+        "answers",
+    }
 )
 
 

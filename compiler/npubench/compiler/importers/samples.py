@@ -76,11 +76,13 @@ def synthetic(inputs: Sequence[Input], bounds: tuple[float, float]) -> Samples:
     )
 
 
-def brought(path: Path, inputs: Sequence[Input], preprocess: Preprocess) -> Samples:
+def brought(
+    path: Path, inputs: Sequence[Input], preprocess: Preprocess, *, limit: int = MAX_SAMPLES
+) -> Samples:
     """Samples from a .npy, an .npz, or a folder of images, wav files or .npy files.
 
     An .npz has one array per input under its name, a single array suits a network with one input;
-    the first axis is the samples'. At most MAX_SAMPLES are used, evenly spread. Arrays are taken as
+    the first axis is the samples'. At most ``limit`` are used, evenly spread. Arrays are taken as
     they are unless ``preprocess`` says otherwise. Raises ConfigError.
     """
     if path.is_dir():
@@ -101,7 +103,7 @@ def brought(path: Path, inputs: Sequence[Input], preprocess: Preprocess) -> Samp
             hint="the first axis of every array is the samples'",
         )
     count = counts.pop()
-    picked = np.linspace(0, count - 1, min(count, MAX_SAMPLES)).astype(np.int64)
+    picked = np.linspace(0, count - 1, min(count, limit)).astype(np.int64)
     values = {}
     for item in inputs:
         taken = np.asarray(arrays[item.name])[picked]
@@ -140,6 +142,7 @@ def _arrays(path: Path, inputs: Sequence[Input]) -> dict[str, Array]:
             f"{path} is no .npy or .npz file of numbers",
             hint="save them with numpy.savez('samples.npz', input=samples)",
         ) from error
+    named.pop("labels", None)
     if len(named) == 1 and len(inputs) == 1:
         return {inputs[0].name: next(iter(named.values()))}
     missing = [item.name for item in inputs if item.name not in named]

@@ -102,7 +102,7 @@ def _labels(data: Path) -> NDArray[np.int64]:
             f"{data}: labels are {values.dtype} of shape {values.shape}",
             hint="one whole number per sample is needed",
         )
-    return values.astype(np.int64)
+    return np.asarray(values, dtype=np.int64)
 
 
 def _input(graph: Graph, index: int) -> Input:

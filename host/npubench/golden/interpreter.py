@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,26 @@ def run_tflm(model: bytes, inputs: list[Array], outputs: int) -> list[Array]:
         interpreter.set_input(value, index)
     interpreter.invoke()
     return [np.array(interpreter.get_output(index)) for index in range(outputs)]
+
+
+def run_many(model: bytes, source: Path, target: Path) -> int:
+    """The outputs of a network for many inputs, from one .npz to another; how many there were."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    graph = runtime.schema_fb.Model.GetRootAsModel(model, 0).Subgraphs(0)
+    interpreter = open_tflm(model)
+    with np.load(source) as arrays:
+        inputs = [arrays[f"{index}"] for index in range(graph.InputsLength())]
+    outputs: list[list[Array]] = [[] for _ in range(graph.OutputsLength())]
+    for sample in zip(*inputs, strict=True):
+        for index, value in enumerate(sample):
+            shape = interpreter.get_input_details(index)["shape"]
+            interpreter.set_input(value.reshape([int(size) for size in shape]), index)
+        interpreter.invoke()
+        for index, kept in enumerate(outputs):
+            kept.append(np.array(interpreter.get_output(index)))
+    np.savez(target, **{f"{index}": np.stack(kept) for index, kept in enumerate(outputs)})
+    return len(inputs[0])
 
 
 def _set_inputs(interpreter: Any, count: int, *, seed: int | None, raw: bytes | None) -> int:

@@ -132,6 +132,30 @@ class Network:
             [op], self.inputs_of([op]), [int(tensor) for tensor in item.outputs], replaced
         )
 
+    def float_network(self, last: int | None = None) -> bytes:
+        """The whole network on float32, or the part up to operator ``last``, whose first output is
+        then its output; operator n's first output is called ``npubench_op<n>``. Raises ValueError
+        for an operator that has no float form."""
+        ops = list(range(len(self.graph.operators))) if last is None else self.needed_for(last)
+        replaced: dict[int, Array | None] = {}
+        for tensor in self.graph.inputs:
+            if self._is_number(int(tensor)):
+                replaced[int(tensor)] = None
+        for op in ops:
+            if self.kind(op) in ("QUANTIZE", "DEQUANTIZE"):
+                raise ValueError(f"operator {op}: {self.kind(op)} has no float form")
+            item = self.graph.operators[op]
+            for position, tensor in enumerate(item.inputs):
+                if tensor >= 0 and self._is_quantized(op, position, int(tensor)):
+                    replaced[int(tensor)] = self._real_constant(op, position, int(tensor))
+            for tensor in item.outputs:
+                if self._is_number(int(tensor)):
+                    replaced[int(tensor)] = None
+        inputs = [int(tensor) for tensor in self.graph.inputs]
+        outputs = self.graph.outputs if last is None else self.graph.operators[last].outputs[:1]
+        names = {int(self.graph.operators[op].outputs[0]): f"npubench_op{op}" for op in ops}
+        return self._packed(ops, inputs, [int(tensor) for tensor in outputs], replaced, names)
+
     def real(self, tensor: int, values: Array) -> Array:
         """What the codes of a tensor stand for, as float32."""
         scale = self.scale(tensor)
@@ -183,8 +207,10 @@ class Network:
         inputs: Sequence[int],
         outputs: Sequence[int],
         replaced: dict[int, Array | None],
+        names: dict[int, str] | None = None,
     ) -> bytes:
-        """A .tflite of some operators; tensors in ``replaced`` become float32, with new data."""
+        """A .tflite of some operators; tensors in ``replaced`` become float32, with new data;
+        ``names``: new ones."""
         import flatbuffers
 
         schema = self.schema
@@ -208,6 +234,7 @@ class Network:
                 data = replaced[tensor]
                 item.type = schema.TensorType.FLOAT32
                 item.quantization = None
+            item.name = (names or {}).get(tensor, item.name)
             item.buffer = 0
             if data is not None:
                 item.buffer = len(buffers)

@@ -5,7 +5,9 @@ or, where that is ``-``, ``input.bin``; ``kept.json``, where it is there, says w
 operator's output count. ``walk FOLDER`` asks TFLM, LiteRT and the float truth about
 every operator, on ``input.bin`` and what ``board.json`` says of the board's answers. ``cut FOLDER
 FIRST LAST`` writes a stretch of operators as ``cut.tflite`` (FIRST ``-``: from the network's inputs
-to LAST's first output). The answer is ``answer.json`` in the folder.
+to LAST's first output). ``many FOLDER`` runs the arrays of ``inputs.npz``, input i's samples in
+array i, through TFLM into ``outputs.npz``. ``float FOLDER LAST`` writes the network on float32, up
+to LAST (``-``: the whole), as ``float.tflite``. The answer is ``answer.json`` in the folder.
 """
 
 from __future__ import annotations
@@ -49,6 +51,16 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
         else:
             data = network.cut(list(range(int(words[0]), last + 1)))
         (folder / "cut.tflite").write_bytes(data)
+        return {"bytes": len(data)}
+    if verb == "many":
+        from npubench.golden.interpreter import run_many
+
+        return {"samples": run_many(model, folder / "inputs.npz", folder / "outputs.npz")}
+    if verb == "float":
+        from npubench.golden.surgery import Network
+
+        data = Network(model).float_network(None if words[0] == "-" else int(words[0]))
+        (folder / "float.tflite").write_bytes(data)
         return {"bytes": len(data)}
     raise ValueError(f"no verb {verb!r}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npubench.compiler.backends.nncase.simulator import NncaseSimulator
 from npubench.compiler.vendor.adapter import Figure, VendorBackend
 from npubench.compiler.vendor.tool import VendorTool
 
@@ -22,6 +23,7 @@ BACKEND = VendorBackend(
         Figure(name="model_bytes", pattern=r"^MODEL\s[^(]*\((\d+) B\)"),
         Figure(name="total_bytes", pattern=r"^TOTAL\s[^(]*\((\d+) B\)"),
     ),
+    simulator=NncaseSimulator(),
     runtime="the KPU run time of kendryte-standalone-sdk",
     sources=(
         "nncase 1.x docs/USAGE (ncc compile)",

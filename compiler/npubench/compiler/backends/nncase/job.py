@@ -1,0 +1,47 @@
+"""Runs in nncase's environment, imports nothing of npubench: compile a float network for the K210,
+run it on nncase's simulator. Its folder holds model.tflite, inputs.npz and calibration.npz."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import nncase  # type: ignore[import-not-found]
+import numpy as np
+
+
+def main() -> None:
+    """Leaves network.kmodel, dump/, outputs.npz and report.json."""
+    with np.load("inputs.npz") as arrays:
+        inputs = arrays["0"].astype(np.float32)
+    with np.load("calibration.npz") as arrays:
+        calibration = arrays["0"].astype(np.float32)
+    options = nncase.CompileOptions()
+    options.target = "k210"
+    options.input_type = "float32"
+    options.dump_ir = True
+    options.dump_dir = "dump"
+    compiler = nncase.Compiler(options)
+    compiler.import_tflite(Path("model.tflite").read_bytes(), nncase.ImportOptions())
+    quantization = nncase.PTQTensorOptions()
+    quantization.samples_count = len(calibration)
+    quantization.set_tensor_data(calibration.tobytes())
+    compiler.use_ptq(quantization)
+    compiler.compile()
+    kmodel = compiler.gencode_tobytes()
+    Path("network.kmodel").write_bytes(kmodel)
+    simulator = nncase.Simulator()
+    simulator.load_model(kmodel)
+    outputs: list[list[Any]] = [[] for _ in range(simulator.outputs_size)]
+    for sample in inputs:
+        simulator.set_input_tensor(0, nncase.RuntimeTensor.from_numpy(sample[np.newaxis]))
+        simulator.run()
+        for index, kept in enumerate(outputs):
+            kept.append(simulator.get_output_tensor(index).to_numpy().copy())
+    found: dict[str, Any] = {f"{index}": np.stack(kept) for index, kept in enumerate(outputs)}
+    np.savez("outputs.npz", **found)
+    Path("report.json").write_text(json.dumps({"samples": len(inputs)}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

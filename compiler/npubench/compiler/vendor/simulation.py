@@ -1,0 +1,115 @@
+"""A network on the simulator of an NPU's vendor: what is asked, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+from npubench.compiler.vendor.tool import own_folder
+from npubench.core.errors import ToolError
+from npubench.toolenv.environment import Environment, environment
+
+Array = NDArray[Any]
+SIMULATION_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedOp:
+    """Where an operator runs. ``reason``: the tool's, where it stays on the CPU; ``cycles``: of the
+    accelerator, None where the simulator tells none."""
+
+    engine: Literal["npu", "cpu", "none"]
+    reason: str = ""
+    cycles: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What the simulator gave. ``outputs``: for each output an array (samples, ...), real numbers
+    or codes as the simulator's ``form`` says; ``figures`` by names with their units; ``artifact``:
+    what the tool made, by its file's name (None where it takes the network as it is)."""
+
+    version: str
+    outputs: tuple[Array, ...]
+    ops: Mapping[int, SimulatedOp] = field(default_factory=dict)
+    figures: Mapping[str, int | float] = field(default_factory=dict)
+    artifact: tuple[str, bytes] | None = None
+
+
+class Simulator(Protocol):
+    """A vendor's compiler with its simulator, in an environment of its own."""
+
+    @property
+    def tool(self) -> str:
+        """The id of the environment, as `npubench tools setup` takes it."""
+
+    @property
+    def form(self) -> Literal["int8", "float"]:
+        """Whether it takes the network as it is with codes, or on float32 with real numbers; there
+        operator n's first output is called ``npubench_op<n>``."""
+
+    def simulate(
+        self, model: bytes, *, inputs: Sequence[Array], calibration: Sequence[Array]
+    ) -> Simulation:
+        """Compile and run ``model`` on every sample of ``inputs`` (for each input an array
+        (samples, ...)); ``calibration``: other samples of the same distribution.
+
+        Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
+        UnsupportedOp for what it cannot take.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAnswer:
+    """What a job in a tool's environment left: its report, its outputs, and the files asked for."""
+
+    report: dict[str, Any]
+    outputs: tuple[Array, ...]
+    files: Mapping[str, bytes]
+
+
+def run_job(
+    tool: str,
+    script: Path,
+    model: bytes,
+    *,
+    inputs: Sequence[Array],
+    calibration: Sequence[Array] = (),
+    keep: Sequence[str] = (),
+) -> tuple[Environment, JobAnswer]:
+    """Run a Python file of ours in a tool's environment, in a folder with ``model.tflite``,
+    ``inputs.npz`` and ``calibration.npz`` (input i in array i); it leaves ``outputs.npz`` and
+    ``report.json``. ``keep``: patterns of more files to bring back. Raises ToolMissing, ToolError.
+    """
+    import numpy as np
+
+    found = environment(tool)
+    with own_folder(tool) as folder:
+        (folder / "model.tflite").write_bytes(model)
+        for name, arrays in (("inputs.npz", inputs), ("calibration.npz", calibration)):
+            named: dict[str, Any] = {f"{index}": array for index, array in enumerate(arrays)}
+            np.savez(folder / name, **named)
+        result = found.script(script, cwd=folder, timeout_s=SIMULATION_TIMEOUT_S)
+        try:
+            report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+            with np.load(folder / "outputs.npz") as arrays:
+                outputs = tuple(arrays[f"{index}"] for index in range(len(arrays.files)))
+        except (OSError, ValueError, KeyError) as error:
+            raise ToolError(
+                f"{found.tool.file.title} ended well, but left no answer: {error}",
+                argv=result.argv,
+                code=result.code,
+                tail=(result.stdout + result.stderr)[-2000:],
+                hint=f"npubench tools check {tool}",
+            ) from error
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for pattern in keep
+            for path in sorted(folder.glob(pattern))
+        }
+    return found, JobAnswer(report=report, outputs=outputs, files=files)

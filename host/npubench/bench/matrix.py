@@ -16,6 +16,7 @@ from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import compile_job, read_remarked
 from npubench.bench.record import Unread, error_record
 from npubench.bench.run import failed_before_start, run_job
+from npubench.bench.simulate import simulate_job
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import CompileError, ConfigError, NpubenchError, ToolError
 from npubench.core.progress import Reporter, step
@@ -162,8 +163,9 @@ Refused = tuple[Network | Unread, NpubenchError]
 """A network that cannot be read, or not compiled for its board, and why."""
 
 
-def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Refused]:
-    """Every job's compiled network, or the reason why there is none.
+def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Network | Refused]:
+    """Every job's compiled network, or the reason why there is none. A simulated job's network is
+    left as it is: the vendor's compiler comes with its simulator.
 
     All files are read before anything is compiled; whichever is refused is refused alone.
     """
@@ -171,10 +173,13 @@ def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Ref
     for job in jobs:
         if job.model.path not in networks:
             networks[job.model.path] = _read(job, reporter)
-    results: list[Compiled | Refused] = []
+    results: list[Compiled | Network | Refused] = []
     for job in jobs:
         network = networks[job.model.path]
         if isinstance(network, tuple):
+            results.append(network)
+            continue
+        if job.simulated:
             results.append(network)
             continue
         try:
@@ -201,7 +206,7 @@ def _read(job: Job, reporter: Reporter) -> Network | tuple[Unread, NpubenchError
 
 def _one(
     job: Job,
-    product: Compiled | Refused,
+    product: Compiled | Network | Refused,
     settings: Settings,
     runs_dir: Path,
     reporter: Reporter,
@@ -212,6 +217,10 @@ def _one(
         if isinstance(product, tuple):
             network, error = product
             return failed_before_start(job, network, error, runs_dir)
+        if isinstance(product, Network):
+            return simulate_job(
+                job, product, settings, runs_dir=runs_dir, reporter=reporter, cancelled=cancelled
+            )
         return run_job(
             job, product, settings, runs_dir=runs_dir, reporter=reporter, cancelled=cancelled
         )

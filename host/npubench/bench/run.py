@@ -45,7 +45,7 @@ class Cancelled(Exception):
     """The command was interrupted: this run is dropped."""
 
 
-class _Timed:
+class Timed:
     """A reporter that also keeps each step's duration, for ``timings_s`` and events.jsonl.
 
     Once ``cancelled`` is set, no further step begins: Cancelled is raised.
@@ -89,7 +89,7 @@ def run_job(
     comes out, and Cancelled once ``cancelled`` is set (which also ends what the run waits for).
     """
     begin = time.monotonic()
-    timed = _Timed(reporter, job.title, cancelled)
+    timed = Timed(reporter, job.title, cancelled)
     findings = Findings()
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
         timed.event(Event(job=job.title, step="run", state="start"))
@@ -140,7 +140,7 @@ def _execute(
     settings: Settings,
     findings: Findings,
     writer: RunWriter,
-    timed: _Timed,
+    timed: Timed,
 ) -> None:
     if settings.input_path is not None:  # refused before anything is built
         read_stimulus(settings.input_path, compiled.network.graph)

@@ -7,7 +7,8 @@ every operator, on ``input.bin`` and what ``board.json`` says of the board's ans
 FIRST LAST`` writes a stretch of operators as ``cut.tflite`` (FIRST ``-``: from the network's inputs
 to LAST's first output). ``many FOLDER`` runs the arrays of ``inputs.npz``, input i's samples in
 array i, through TFLM into ``outputs.npz``. ``float FOLDER LAST`` writes the network on float32, up
-to LAST (``-``: the whole), as ``float.tflite``. The answer is ``answer.json`` in the folder.
+to LAST (``-``: the whole), as ``float.tflite``; ``real`` runs such a one as ``many`` does, through
+LiteRT. The answer is ``answer.json`` in the folder.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
         from npubench.golden.interpreter import run_many
 
         return {"samples": run_many(model, folder / "inputs.npz", folder / "outputs.npz")}
+    if verb == "real":
+        from npubench.golden.interpreter import run_real
+
+        return {"samples": run_real(model, folder / "inputs.npz", folder / "outputs.npz")}
     if verb == "float":
         from npubench.golden.surgery import Network
 

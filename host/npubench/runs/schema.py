@@ -133,7 +133,7 @@ class GoldenRecord(_Record):
     """
 
     status: Literal["match", "mismatch", "unavailable"]
-    reference: Literal["tflm", "portable", "vendor", "second-opinion", "none"]
+    reference: Literal["tflm", "portable", "vendor", "float", "second-opinion", "none"]
     tensors: int
     mismatches: int
     first_mismatch: str | None = None
@@ -142,6 +142,29 @@ class GoldenRecord(_Record):
     input_seed: int | None = None
     reason: str | None = None
     second_opinion: SecondOpinionRecord | None = None
+
+
+class SchemeRecord(_Record):
+    """How near the arithmetic of a vendor's NPU comes to its reference: TFLM where it takes the
+    int8 network as it is, else the network on real numbers; ``int8_*``: how near the int8 network
+    itself comes to those.
+
+    ``snr_db``: signal to noise of each output over all ``samples``, None where nothing differs;
+    ``agreement_ratio``: the share with the same best class, None of what is no classifier. Below a
+    limit the run is failed; then ``layers_snr_db`` tells, by operator, what the network up to it
+    gives, and ``worst_layer`` after which operator it falls most.
+    """
+
+    samples: int
+    distribution: str
+    snr_db: tuple[float | None, ...]
+    agreement_ratio: float | None = None
+    int8_snr_db: tuple[float | None, ...] = ()
+    int8_agreement_ratio: float | None = None
+    snr_limit_db: float
+    agreement_limit_ratio: float
+    layers_snr_db: dict[str, float | None] = Field(default_factory=dict)
+    worst_layer: int | None = None
 
 
 class StageRecord(_Record):
@@ -376,6 +399,7 @@ class RunRecord(_Record):
     memory: MemoryRecord | None = None
     clock: ClockRecord | None = None
     npu: NpuRecord | None = None
+    scheme: SchemeRecord | None = None
     energy: EnergyRecord | None = None
     answer: dict[str, int] | None = None
     settings: SettingsRecord | None = None

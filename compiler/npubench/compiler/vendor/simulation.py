@@ -60,7 +60,7 @@ class Simulator(Protocol):
         (samples, ...)); ``calibration``: other samples of the same distribution.
 
         Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
-        UnsupportedOp for what it cannot take.
+        CompileError for what it cannot take.
         """
 
 

@@ -1,8 +1,9 @@
 """Runs in nncase's environment, imports nothing of npubench: compile a float network for the K210,
 run it on nncase's simulator. Its folder holds model.tflite, inputs.npz and calibration.npz."""
 
+from __future__ import annotations
+
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,7 +11,7 @@ from typing import Literal
 
 from npubench.compiler.vendor.adapter import Figure, read_figures
 from npubench.compiler.vendor.simulation import Array, SimulatedOp, Simulation, run_job
-from npubench.core.errors import UnsupportedOp
+from npubench.core.errors import CompileError
 
 _BUFFER = re.compile(r"^%(\d+)\((.*)\)\s+: <", re.MULTILINE)
 _STEP = re.compile(r"^ +%(\d+) = (\w+)\(", re.MULTILINE)
@@ -38,7 +38,7 @@ class NncaseSimulator:
     ) -> Simulation:
         """One network input alone: nncase 1.x calibrates no more."""
         if len(inputs) != 1:
-            raise UnsupportedOp(
+            raise CompileError(
                 f"the network has {len(inputs)} inputs; nncase 1.x is driven with one",
                 hint="run it on the CPU: --backend cpu",
             )
@@ -67,9 +67,11 @@ class NncaseSimulator:
 
 
 def placed(schedules: Mapping[str, str]) -> dict[int, SimulatedOp]:
-    """Where each operator runs, from nncase's schedules by module: ``main`` is the CPU's, the others
-    the KPU's. An operator of which a part beyond moving data is in ``main`` and none on the KPU is
-    the CPU's; one that appears nowhere was folded away."""
+    """Where each operator runs, from nncase's schedules by module.
+
+    ``main`` is the CPU's, the others are the KPU's. An operator of which a part beyond moving data
+    is in ``main``, and none on the KPU, is the CPU's; one that appears nowhere was folded away.
+    """
     npu: set[int] = set()
     cpu: dict[int, list[str]] = {}
     for module, text in schedules.items():

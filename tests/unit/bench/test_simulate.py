@@ -1,0 +1,220 @@
+"""Runs on vendors' simulators: the rule that judges them, what is read of the tools, the record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from npubench.bench import simulate
+from npubench.bench.job import Job, Settings, resolve_jobs
+from npubench.bench.scheme import (
+    is_classifier,
+    nearness,
+    real,
+    sample_codes,
+    signal_to_noise_db,
+)
+from npubench.bench.simulate import simulate_job, worst_of
+from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
+from npubench.compiler.backends.nncase.simulator import placed
+from npubench.compiler.compiled import Network, read_network
+from npubench.compiler.vendor.simulation import Simulation
+from npubench.core.errors import ToolMissing
+from npubench.core.progress import Silent
+from npubench.golden.many import float_network, many_answers, real_answers
+from npubench.runs.store import StoredRun
+from npubench.target import Place
+from npubench.toolenv import environment
+from npubench.zoo import resolve_model
+
+pytest.importorskip("tflite_micro", reason="the reference exists for Linux on x86-64 alone")
+
+SCHEDULE = """.physical_buffer
+%0(a/npubench_op1/quantize)\t : <u8 [1,2] 2 bytes of [1,2]> @input[0, 2] life(0, 1)
+%1(npubench_op1_0/conv)\t : <u8 [1,2] 2 bytes of [1,2]> @unknown[0, 2] life(0, 1)
+
+.compute_sequence
+    %0 = {first}() : () -> ()
+    %1 = {second}(%0) : () -> ()
+"""
+
+
+def test_signal_to_noise_is_that_of_the_powers() -> None:
+    wanted = np.array([3.0, 4.0])
+    assert signal_to_noise_db(wanted, wanted) is None
+    assert signal_to_noise_db(wanted, np.array([3.0, 4.5])) == 20.0
+    assert signal_to_noise_db(wanted, np.array([3.0, np.nan])) == -999.0
+
+
+@pytest.mark.parametrize(
+    ("got", "failures"),
+    [
+        ([[0.9, 0.1], [0.1, 0.9]], 0),
+        ([[0.1, 0.9], [0.9, 0.1]], 2),  # far, and the other class
+        ([[0.45, 0.55], [0.1, 0.9]], 2),
+    ],
+)
+def test_what_is_below_a_limit_fails(got: list[list[float]], failures: int) -> None:
+    wanted = np.array([[0.9, 0.1], [0.1, 0.9]])
+    assert len(nearness([wanted], [np.array(got)], classifier=True).failures) == failures
+
+
+def test_each_of_tied_best_classes_is_right() -> None:
+    wanted = np.array([[5.0, 5.0, 1.0]])
+    found = nearness([wanted], [np.array([[5.0, 5.1, 1.0]])], classifier=True)
+    assert found.agreement_ratio == 1.0
+
+
+def test_the_worst_layer_is_where_signal_to_noise_falls_most() -> None:
+    assert worst_of({"0": 50.0, "1": 49.0, "2": 20.0, "3": 30.0}) == 2
+    assert worst_of({}) is None
+
+
+def test_nncase_operators_are_placed_by_the_module_that_computes_them() -> None:
+    kpu = SCHEDULE.format(first="KPUUpload", second="KPUConv2D")
+    cpu = SCHEDULE.format(first="Constant", second="Conv2D")
+    assert placed({"main": "", "k210_0": kpu})[1].engine == "npu"
+    kept = placed({"main": cpu})[1]
+    assert (kept.engine, kept.reason) == ("cpu", "nncase keeps it on the CPU (Conv2D)")
+    assert placed({"main": SCHEDULE.format(first="Input", second="Constant")}) == {}
+
+
+def test_an_operator_without_cycles_on_the_mvp_is_the_cpus_with_the_tools_reason() -> None:
+    ops = mvp_placed(
+        [
+            {"cycles": 12, "error": ""},
+            {"cycles": 0, "error": "not\n supported"},
+            {"cycles": 0, "error": ""},
+        ]
+    )
+    assert (ops[0].engine, ops[0].cycles) == ("npu", 12)
+    assert (ops[1].engine, ops[1].reason) == ("cpu", "not supported")
+    assert ops[2].reason
+
+
+@pytest.fixture(scope="module")
+def digits() -> Network:
+    return read_network(resolve_model("digits"))
+
+
+def test_the_float_form_of_a_network_is_near_its_int8_answers(digits: Network) -> None:
+    graph = digits.graph
+    codes = sample_codes(graph, count=20, calibration=False, seed=1)
+    wanted = real_answers(
+        float_network(digits.data), [real(graph.tensor(graph.inputs[0]), codes[0])]
+    )
+    own = real(graph.tensor(graph.outputs[0]), many_answers(digits.data, codes)[0])
+    assert is_classifier(graph)
+    found = signal_to_noise_db(wanted[0], own)
+    assert found is not None
+    assert found > 15.0
+
+
+def test_samples_are_equal_for_one_seed_and_others_for_the_calibration(digits: Network) -> None:
+    first = sample_codes(digits.graph, count=3, calibration=False, seed=1)
+    again = sample_codes(digits.graph, count=3, calibration=False, seed=1)
+    other = sample_codes(digits.graph, count=3, calibration=True, seed=1)
+    assert (first[0] == again[0]).all()
+    assert (first[0] != other[0]).any()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A simulator that answers as the float network does, with noise of a share of the values."""
+
+    noise: float
+    tool: str = "nncase"
+    form: Literal["int8", "float"] = "float"
+
+    def simulate(
+        self, model: bytes, *, inputs: Sequence[Any], calibration: Sequence[Any]
+    ) -> Simulation:
+        assert len(calibration[0])
+        outputs = real_answers(model, inputs)
+        sign = np.where(np.arange(outputs[0].size) % 2, 1.0, -1.0).reshape(outputs[0].shape)
+        return Simulation(
+            version="1", outputs=tuple(out * (1.0 + self.noise * sign) for out in outputs)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedBackend:
+    simulator: Played
+
+
+def run_played(
+    network: Network, noise: float, folder: Path, patch: pytest.MonkeyPatch
+) -> StoredRun:
+    backend = PlayedBackend(simulator=Played(noise=noise))
+    patch.setattr(simulate, "configured_backend", lambda name, options: backend)
+    return simulate_job(
+        simulated_job("digits"),
+        network,
+        Settings(),
+        runs_dir=folder,
+        reporter=Silent(),
+        cancelled=threading.Event(),
+    )
+
+
+def simulated_job(model: str) -> Job:
+    (job,) = resolve_jobs([model], ["k210-maix"], place=Place.SIMULATOR)
+    return job
+
+
+def test_a_near_scheme_is_ok_and_tells_no_time(
+    digits: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = run_played(digits, 0.01, tmp_path, monkeypatch).record
+    assert (record.status, record.golden.status) == ("ok", "match")
+    assert record.golden.reference == "float"
+    assert record.target == "k210-maix:nncase@simulator"
+    assert record.evidence == "unavailable"
+    assert record.scheme is not None
+    assert record.scheme.samples == 100
+    assert record.scheme.snr_db == (40.0,)
+    assert all(stage.median is None and stage.reason for stage in record.stages.values())
+
+
+def test_a_far_scheme_is_failed_with_its_worst_layer(
+    digits: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = run_played(digits, 0.4, tmp_path, monkeypatch).record
+    assert (record.status, record.golden.status) == ("failed", "mismatch")
+    assert record.error is not None
+    assert record.error.kind == "SchemeMismatch"
+    assert record.scheme is not None
+    assert record.scheme.worst_layer == 0  # every cut has the same noise: it enters with the first
+    assert not record.valid
+
+
+@pytest.mark.parametrize(
+    ("tool", "model", "board"), [("nncase", "digits", "k210-maix")], ids=["nncase"]
+)
+def test_the_real_simulator_gives_a_judged_run(
+    tool: str, model: str, board: str, tmp_path: Path
+) -> None:
+    try:
+        environment.environment(tool)
+    except ToolMissing as missing:
+        pytest.skip(f"{missing.message}; {missing.hint}")
+    (job,) = resolve_jobs([model], [board], place=Place.SIMULATOR)
+    record = simulate_job(
+        job,
+        read_network(resolve_model(model)),
+        Settings(),
+        runs_dir=tmp_path,
+        reporter=Silent(),
+        cancelled=threading.Event(),
+    ).record
+    assert record.scheme is not None
+    assert record.golden.status in ("match", "mismatch")
+    assert (record.status == "ok") == (record.golden.status == "match")
+    assert record.npu is not None
+    assert record.npu.macs_share > 0

@@ -152,7 +152,7 @@ def run_played(
     network: Network, noise: float, folder: Path, patch: pytest.MonkeyPatch
 ) -> StoredRun:
     backend = PlayedBackend(simulator=Played(noise=noise))
-    patch.setattr(simulate, "configured_backend", lambda name, options: backend)
+    patch.setattr(simulate, "configured_backend", lambda *_: backend)
     return simulate_job(
         simulated_job("digits"),
         network,

@@ -17,7 +17,8 @@ def main() -> None:
     """Leaves outputs.npz and report.json."""
     # The MLTK's core package imports TensorFlow when it is imported itself; its folder suffices.
     spec = importlib.util.find_spec("mltk")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     core = types.ModuleType("mltk.core")
     core.__path__ = [str(Path(spec.origin).parent / "core")]
     importlib.import_module("mltk")

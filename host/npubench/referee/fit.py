@@ -165,7 +165,8 @@ def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
     alike = [item for item in ranked if 100 * (_score(item) - best) <= ALIKE_PCT][:MAX_MODELS]
     nested = nested_errors(samples)
     engines = tuple(sorted({image.engine for image in images}))
-    told = np.concatenate([nested, ranked[0].errors])
+    inside = predict(samples, ranked[0].terms, ranked[0].weights) / samples.published - 1
+    told = np.concatenate([nested, ranked[0].errors, inside])
     return PartWeights(
         part=part,
         core=samples.core,

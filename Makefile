@@ -1,11 +1,11 @@
 # Everything starts here: `make` alone lists the commands.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench flash quick test test-all check format docs changelog lock readme clean distclean
+.PHONY: help setup bench flash kernels-bench quick test test-all check format docs changelog lock readme clean distclean
 
 # Options count only when given to make itself: PORT and the like may stand in anybody's
 # environment. They reach the scripts through the environment, where no quoting can go wrong.
-OPTIONS := BOARD MODEL PORT POWER BACKEND MLPERF
+OPTIONS := BOARD MODEL MODELS PORT POWER BACKEND MLPERF
 $(foreach name,$(OPTIONS),$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
 export $(OPTIONS)
 
@@ -19,6 +19,9 @@ help:
 	@echo '  make bench BOARD=nucleo-l4r5zi MODEL=kws PORT=/dev/ttyACM0 [POWER=...]'
 	@echo '  make flash BOARD=nucleo-l4r5zi [MODEL=path.tflite]'
 	@echo '                build, flash, and check that the right firmware answers'
+	@echo ''
+	@echo '  make kernels-bench MODELS=folder'
+	@echo '                the CPU engine on the MLPerf Tiny networks, beside other engines'
 	@echo ''
 	@echo '  make setup    set up everything, TensorFlow and the test tools included; leaves .venv/bin/npubench'
 	@echo '  make quick    the unit tests that are quick'
@@ -43,6 +46,9 @@ bench:
 flash:
 	@sh scripts/setup.sh bench
 	@sh scripts/run.sh flash
+
+kernels-bench: setup
+	@.venv/bin/python scripts/kernels_bench.py "$$MODELS"
 
 test: setup
 	.venv/bin/python -m pytest -n 2

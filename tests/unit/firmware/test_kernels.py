@@ -151,12 +151,12 @@ def written(call: KernelCall) -> int:
     return target
 
 
-def lower(path: Path) -> Program:
+def lower(path: Path, flavours: tuple[str, ...] = ("portable",)) -> Program:
     graph = read_tflite(path.read_bytes(), name=path.stem)
     steps: list[Lowered] = []
     constants: list[Constant] = []
     for op in graph.ops:
-        step, owned = lower_op(graph, op)
+        step, owned = lower_op(graph, op, flavours=flavours)
         steps.append(step)
         constants.extend(owned)
     return Program(graph=graph, steps=tuple(steps), constants=tuple(constants))

@@ -104,7 +104,7 @@ SECTIONS
         __fini_array_end = .; } > code
     .exidx : { __exidx_start = .; *(.ARM.exidx*) __exidx_end = .; } > code
     .data : { *(.data*) } > ram
-    .bss : { __bss_start__ = .; *(.bss*) *(COMMON) __bss_end__ = .; end = .; } > ram
+    .bss : { __bss_start__ = .; *(.bss*) *(COMMON) __bss_end__ = .; end = .; __end__ = .; } > ram
     stack_top = ORIGIN(ram) + LENGTH(ram);
 }
 """

@@ -152,9 +152,7 @@ def layer(rng: np.random.Generator) -> Any:
             activation=activation,
         )  # fmt: skip
     if kind == "pool":
-        return ops.pool(
-            "AVERAGE_POOL_2D", (1, height, width, int(rng.choice([8, 16, 24]))), (3, 3)
-        )
+        return ops.pool("AVERAGE_POOL_2D", (1, height, width, int(rng.choice([8, 16, 24]))), (3, 3))
     shape = (1, height, width, channels)
     return ops.binary("ADD", shape, shape, activation=activation)
 
@@ -172,15 +170,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def build(core: Core, programs: list[Any], folder: Path) -> Path:
-    source = kernels.driver(programs).replace(
-        '#include "nb_kernels.h"', f'#include "nb_kernels.h"\n#include "nb_kernels_{core.flavour}.h"'
-    )
-    (folder / "driver.c").write_text(source)
+    flavours = {"portable", "dsp", core.flavour}
+    headers = "".join(f'\n#include "nb_kernels_{name}.h"' for name in sorted(flavours)[:-1])
+    source = kernels.driver(programs)
+    plain = '#include "nb_kernels.h"'
+    (folder / "driver.c").write_text(source.replace(plain, plain + headers))
     (folder / "start.c").write_text(START)
     code = 0x10000000 if core.machine == "mps2-an505" else 0
     (folder / "link.ld").write_text(LINK.replace("CODE", hex(code)).replace("RAM,", f"{core.ram},"))
     firmware = data_root() / "firmware"
-    flavours = {"portable", core.flavour} | ({"dsp"} if core.flavour == "mve" else set())
     sources = [
         str(path)
         for flavour in sorted(flavours)

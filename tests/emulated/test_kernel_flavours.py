@@ -74,21 +74,22 @@ CORES = {
 START = r"""
 #include <stdint.h>
 #include <stdio.h>
-extern void _start(void);
+#include <stdlib.h>
+extern void initialise_monitor_handles(void);
+extern int main(void);
 extern uint32_t stack_top[];
 void reset(void);
 void reset(void)
 {
     *(volatile uint32_t *)0xE000ED88 = 0xFu << 20; /* the FPU and Helium */
     __asm volatile("dsb\n\tisb");
-    _start();
-}
-__attribute__((section(".vectors"), used)) void *const vectors[16] = {stack_top, (void *)reset};
-__attribute__((constructor)) static void files(void)
-{
+    /* Not newlib's start: it would take stack and heap from where the emulator guesses RAM. */
+    initialise_monitor_handles();
     freopen("in.bin", "rb", stdin);
     freopen("out.bin", "wb", stdout);
+    exit(main());
 }
+__attribute__((section(".vectors"), used)) void *const vectors[16] = {stack_top, (void *)reset};
 """
 
 LINK = """

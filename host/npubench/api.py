@@ -25,7 +25,7 @@ from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, Silent
 from npubench.runs.compare import Comparison, compare_runs
 from npubench.runs.compare_energy import RATES_PER_SECOND
-from npubench.runs.reader import StoredRun, find_run, list_runs
+from npubench.runs.reader import StoredRun, find_run, with_earlier
 from npubench.target import Place, Target, parse_settings
 
 if TYPE_CHECKING:
@@ -206,10 +206,9 @@ def _reported(outcome: Outcome, path: Path, runs_dir: Path) -> Outcome:
     too. The runs are stored, so an error of the report is kept."""
     from npubench.report.html import write_report
 
-    new = {run.record.run_id for run in outcome.stored}
     try:
-        earlier = [run for run in list_runs(runs_dir).runs if run.record.run_id not in new]
-        page = write_report([*earlier, *outcome.stored], path)
-        return replace(outcome, report=page, earlier_count=len(earlier))
+        shown = with_earlier(outcome.stored, runs_dir)
+        earlier_count = len(shown) - len(outcome.stored)
+        return replace(outcome, report=write_report(shown, path), earlier_count=earlier_count)
     except NpubenchError as error:
         return replace(outcome, error=outcome.error or error)

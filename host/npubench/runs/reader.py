@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,12 @@ def list_runs(runs_dir: Path) -> Listing:
 def short_id(run_id: str) -> str:
     """The last part of a run's id, drawn anew for each run: short, and almost always unique."""
     return run_id.rpartition("-")[2]
+
+
+def with_earlier(new: Sequence[StoredRun], runs_dir: Path) -> list[StoredRun]:
+    """New runs and, before them, all that the folder held: a report never forgets."""
+    ids = {run.record.run_id for run in new}
+    return [*(run for run in list_runs(runs_dir).runs if run.record.run_id not in ids), *new]
 
 
 def find_run(runs_dir: Path, name: str) -> StoredRun:

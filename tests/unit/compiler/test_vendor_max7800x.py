@@ -42,6 +42,7 @@ from npubench.core.progress import Silent
 from npubench.core.seeded import seeded_bytes
 from npubench.golden import Golden, golden_outputs
 from npubench.npu.max7800x.device import MAX78000
+from npubench.target import Place
 from npubench.zoo import resolve_model
 from support.adi_networks import VALID, Builder, image_net, keyword_net
 from support.emitted import needs_arm
@@ -318,7 +319,7 @@ def test_a_board_model_without_the_accelerator_refuses_before_the_build(
     checkout_dir: Path, name: str
 ) -> None:
     assert checkout_dir.is_dir()
-    (job,) = resolve_jobs(["digits"], [name], ["max7800x"], board_models=True)
+    (job,) = resolve_jobs(["digits"], [name], ["max7800x"], place=Place.MODEL)
     compiled = compile_network(read_network(job.model), job.board, job.backend)
     with pytest.raises(ConfigError, match="has no NPU") as error:
         build_image(compiled, job, Silent())

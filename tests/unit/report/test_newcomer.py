@@ -92,12 +92,12 @@ def test_a_missing_runs_folder_is_no_empty_table(
 def test_the_report_of_a_bench_keeps_earlier_runs(
     tmp_path: Path, make_record: Make, make_stored: MakeStored
 ) -> None:
-    from npubench.cli.bench import _with_earlier
+    from npubench.runs.reader import with_earlier
 
     for second in (1, 2):
         kept(tmp_path / "runs", make_record(second=second, board="qemu-m7"))
     new = make_stored(second=3, status="failed")
-    shown = _with_earlier([new], tmp_path / "runs")
+    shown = with_earlier([new], tmp_path / "runs")
     assert [stored.record.run_id[-1] for stored in shown] == ["1", "2", "3"]
     text = plain(render_report(shown))
     assert "qemu-m7" in text

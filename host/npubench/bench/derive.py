@@ -16,7 +16,7 @@ from npubench.bench.evaluate import raw_counts
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import compile_job
 from npubench.bench.record import Findings
-from npubench.bench.run import judge
+from npubench.bench.run import WINDOWS_FILE, judge, model_cycles
 from npubench.bench.session import Session, converse
 from npubench.boards import Board, load_board
 from npubench.compiler.compiled import read_bytes
@@ -83,6 +83,7 @@ def derive(stored: StoredRun) -> Derived:
     findings = Findings()
     try:
         judge(job, compiled, settings, findings, session, Silent(), look=False)
+        model_cycles(job, findings, session, stored.path / WINDOWS_FILE)
     except DeviceError as error:
         if record.status != "failed":
             raise

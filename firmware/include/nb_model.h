@@ -19,7 +19,8 @@ typedef struct {
 } nb_span;
 
 /* Bring the engine from off to ready for the first input (NPU power-up, weights, driver). Returns
- * 0, or a driver's error code. May be called again. */
+ * 0, or a driver's error code. May be called again. What the network keeps between inferences starts
+ * afresh. */
 int32_t nb_model_init(void);
 
 /* Copy NB_INPUT_BYTES from `input` to where the engine reads them. */

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from support import kernel_program as kernels
 from npubench.compiler.plan import KernelCall
 from npubench.core.paths import data_root
 
@@ -50,7 +51,6 @@ def module(name: str, path: Path) -> ModuleType:
     return found
 
 
-kernels = module("kernel_programs", TESTS / "unit" / "firmware" / "test_kernels.py")
 ops = module("kernel_models", TESTS / "data" / "ops" / "make_ops.py")
 
 
@@ -201,7 +201,7 @@ def build(core: Core, programs: list[Any], folder: Path) -> Path:
 def test_random_layers_equal_the_reference(name: str, models: list[Path], tmp_path: Path) -> None:
     core = CORES[name]
     flavours = (core.flavour, "dsp", "portable")
-    programs = [kernels.lower(path, flavours=flavours) for path in models]
+    programs = [kernels.lower(path.read_bytes(), path.stem, flavours) for path in models]
     chosen = [
         step.flavour or "portable"
         for program in programs

@@ -10,8 +10,8 @@ import numpy as np
 
 from npubench.compiler.tflite.schema import BUILTIN_OPERATORS, ELEMENT_TYPES, OPTIONS
 
-Field = tuple[str, float]
-"""(type letter, value); the letter ``ref`` marks an offset."""
+Field = tuple[str, float | str]
+"""(type letter, value); ``ref`` marks an offset, ``s`` a text."""
 
 _SLOT_WRITERS = {
     "b": "PrependInt8Slot",
@@ -60,7 +60,7 @@ class OpSpec:
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """A model to write. ``tail`` is appended behind the flatbuffer; ``buffers`` are extra buffers'
-    tables by slot (their number starts after the tensors' own)."""
+    tables by slot (their number starts after the tensors' own); ``others``: further subgraphs."""
 
     tensors: Sequence[TensorSpec] = (TensorSpec(name="in"), TensorSpec(name="out"))
     ops: Sequence[OpSpec] = (OpSpec(),)
@@ -68,6 +68,7 @@ class ModelSpec:
     outputs: Sequence[int] = (1,)
     version: int = 3
     subgraphs: int = 1
+    others: Sequence[ModelSpec] = ()
     buffers: Sequence[dict[int, Field]] = ()
     identifier: bytes = b"TFL3"
     tail: bytes = b""
@@ -79,10 +80,34 @@ def write_model(spec: ModelSpec) -> bytes:
     builder.ForceDefaults(True)
     buffers: list[int] = [_table(builder, {})]
     tensors = [_tensor(builder, item, buffers) for item in spec.tensors]
+    others = [[_tensor(builder, item, buffers) for item in other.tensors] for other in spec.others]
     buffers += [_table(builder, fields) for fields in spec.buffers]
-    codes = [_code(builder, item) for item in spec.ops]
-    ops = [_op(builder, item, index) for index, item in enumerate(spec.ops)]
-    subgraph = _table(
+    codes: list[int] = []
+    subgraph = _subgraph(builder, spec, tensors, codes)
+    further = [
+        _subgraph(builder, other, made, codes)
+        for other, made in zip(spec.others, others, strict=True)
+    ]
+    model = _table(
+        builder,
+        {
+            0: ("I", spec.version),
+            1: ("ref", _refs(builder, codes)),
+            2: ("ref", _refs(builder, [subgraph] * spec.subgraphs + further)),
+            4: ("ref", _refs(builder, buffers)),
+        },
+    )
+    builder.Finish(model, file_identifier=spec.identifier)
+    return bytes(builder.Output()) + spec.tail
+
+
+def _subgraph(
+    builder: flatbuffers.Builder, spec: ModelSpec, tensors: list[int], codes: list[int]
+) -> int:
+    first = len(codes)
+    codes += [_code(builder, item) for item in spec.ops]
+    ops = [_op(builder, item, first + index) for index, item in enumerate(spec.ops)]
+    return _table(
         builder,
         {
             0: ("ref", _refs(builder, tensors)),
@@ -91,20 +116,13 @@ def write_model(spec: ModelSpec) -> bytes:
             3: ("ref", _refs(builder, ops)),
         },
     )
-    model = _table(
-        builder,
-        {
-            0: ("I", spec.version),
-            1: ("ref", _refs(builder, codes)),
-            2: ("ref", _refs(builder, [subgraph] * spec.subgraphs)),
-            4: ("ref", _refs(builder, buffers)),
-        },
-    )
-    builder.Finish(model, file_identifier=spec.identifier)
-    return bytes(builder.Output()) + spec.tail
 
 
 def _table(builder: flatbuffers.Builder, fields: dict[int, Field]) -> int:
+    fields = {
+        slot: ("ref", builder.CreateString(value)) if code == "s" else (code, value)
+        for slot, (code, value) in fields.items()
+    }
     builder.StartObject(max(fields, default=-1) + 1)
     for slot, (code, value) in sorted(fields.items()):
         getattr(builder, _SLOT_WRITERS[code])(slot, value, 0)

@@ -81,16 +81,18 @@ def live_bytes(graph: Graph) -> tuple[int, ...]:
 
     A graph input lives from the start until its last use, a graph output until the end, any
     other activation from its operator to its last use. A graph input that nothing reads lives
-    until the first operator.
+    until the first operator. What the network keeps between inferences lives all the time.
     """
     last: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     first: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     for op in graph.ops:
-        for index in op.outputs:
+        for index in _activations(graph, op.outputs):
             first[index] = last[index] = op.index
         for index in _activations(graph, op.inputs):
             last[index] = op.index
-    for index in graph.outputs:
+    for variable in graph.variables:
+        first[variable.tensor], last[variable.tensor] = 0, len(graph.ops) - 1
+    for index in _activations(graph, graph.outputs):
         last[index] = len(graph.ops) - 1
     change = [0] * (len(graph.ops) + 1)
     for index, start in first.items():
@@ -116,7 +118,7 @@ def _layer(graph: Graph, op: Op, live: int) -> LayerCost:
     return LayerCost(
         index=op.index,
         op=op.custom_code or op.kind if op.kind == "CUSTOM" else op.kind,
-        name=graph.tensor(op.outputs[0]).name,
+        name=_name(graph, op),
         macs=work,
         parameters=sum(graph.tensor(index).count for index in weights),
         weight_bytes=weight_bytes,
@@ -125,6 +127,13 @@ def _layer(graph: Graph, op: Op, live: int) -> LayerCost:
         live_bytes=live,
         intensity_macs_per_byte=work / moved if moved else 0.0,
     )
+
+
+def _name(graph: Graph, op: Op) -> str:
+    """Of its output, or of the variable that it assigns."""
+    if op.outputs:
+        return graph.tensor(op.outputs[0]).name
+    return graph.tensor(op.inputs[0]).name if op.inputs else ""
 
 
 def _weights(graph: Graph, op: Op) -> tuple[int, ...]:
@@ -144,7 +153,7 @@ def _weights(graph: Graph, op: Op) -> tuple[int, ...]:
 _STEERED = frozenset(
     {
         "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "PAD", "PADV2", "MEAN", "SUM", "STRIDED_SLICE",
-        "SLICE", "TRANSPOSE", "RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "ARG_MAX",
+        "SLICE", "TRANSPOSE", "SPLIT_V", "GATHER", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "ARG_MAX",
     }
 )  # fmt: skip
 

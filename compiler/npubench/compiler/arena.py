@@ -18,7 +18,7 @@ from itertools import accumulate
 from typing import Final
 
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Alias, Arena, KernelCall, NpuJob, Place, Step, TensorArg
+from npubench.compiler.plan import Alias, Arena, Free, KernelCall, NpuJob, Place, Step, TensorArg
 from npubench.core.errors import NpubenchError
 
 ALIGNMENT_BYTES: Final = 16
@@ -49,7 +49,7 @@ def plan_arena(
     """Places for every tensor that a step touches and for every step's scratch.
 
     Graph inputs live from before the first step to their last use, graph outputs until after the
-    last step, an alias where its source lives. Offsets are multiples of 16. Tensors inside an
+    last step, a variable for ever, an alias where its source lives. Offsets are multiples of 16. Tensors inside an
     NpuJob are the NPU compiler's business and get no place.
 
     The first ``reserved_bytes`` belong to an NPU's compiler, which has put the tensors of ``fixed``
@@ -126,6 +126,9 @@ def _uses(graph: Graph, steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
     """(step, tensor) for every use of a tensor that is not constant."""
     for tensor in graph.inputs:
         yield -1, tensor
+    for variable in graph.variables:
+        yield -1, variable.tensor
+        yield len(steps), variable.tensor
     for position, step in enumerate(steps):
         for tensor in touched(step):
             if not graph.tensor(tensor).is_constant:
@@ -138,6 +141,8 @@ def _uses(graph: Graph, steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
 def touched(step: Step) -> tuple[int, ...]:
     """The tensors that a step reads or writes, constants included."""
     match step:
+        case Free():
+            return ()
         case Alias():
             return (step.source_tensor, step.target_tensor)
         case NpuJob():

@@ -21,6 +21,8 @@ class DType(StrEnum):
     INT64 = "int64"
     FLOAT32 = "float32"
     BOOL = "bool"
+    RESOURCE = "resource"
+    """A handle: it names a variable and has no bytes of its own."""
 
     @property
     def size_bytes(self) -> int:
@@ -35,6 +37,7 @@ _SIZE = {
     DType.INT32: 4,
     DType.FLOAT32: 4,
     DType.INT64: 8,
+    DType.RESOURCE: 0,
 }
 
 
@@ -101,8 +104,24 @@ class Op:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """What a network keeps between inferences: ``tensor`` is its memory, ``initial`` what ``init``
+    puts there (all bytes). ``handles`` are the tensors that stand for it; an operator that updates
+    ``tensor`` itself needs none."""
+
+    tensor: int
+    name: str
+    initial: bytes
+    handles: tuple[int, ...] = ()
+
+
+STATE_INFERENCES = 4
+"""Inferences that a known answer of a network with state takes, from its first state on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A network with one subgraph, its operators in execution order."""
+    """A network with one subgraph, its operators in execution order. ``variables``: its state."""
 
     name: str
     sha256: str
@@ -110,6 +129,24 @@ class Graph:
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    variables: tuple[Variable, ...] = ()
+
+    @property
+    def inferences(self) -> int:
+        """How many inferences in a row a known answer takes: 1 without state."""
+        return STATE_INFERENCES if self.variables else 1
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes kept between inferences."""
+        return sum(len(variable.initial) for variable in self.variables)
+
+    def variable(self, handle: int) -> Variable:
+        """The variable that a tensor stands for. Raises KeyError."""
+        for variable in self.variables:
+            if handle in variable.handles or handle == variable.tensor:
+                return variable
+        raise KeyError(handle)
 
     def tensor(self, index: int) -> Tensor:
         return self.tensors[index]

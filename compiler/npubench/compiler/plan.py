@@ -101,7 +101,15 @@ class Alias:
     target_tensor: int
 
 
-Lowered = KernelCall | Alias
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Free:
+    """An operator that nothing is left of at run time: its outputs are known, or it only names or
+    starts a variable."""
+
+    op_index: int
+
+
+Lowered = KernelCall | Alias | Free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +133,7 @@ class NpuJob:
         return max(self.op_indices) if self.at is None else self.at
 
 
-Step = KernelCall | Alias | NpuJob
+Step = KernelCall | Alias | Free | NpuJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +246,7 @@ class Plan:
         places = [
             step.place if isinstance(step, NpuJob) else step.op_index
             for step in self.steps
-            if not isinstance(step, Alias)
+            if not isinstance(step, Alias | Free)
         ]
         return dict(zip(sorted(places), places, strict=True))
 

@@ -11,7 +11,7 @@ from npubench.bench.session import Session
 from npubench.boards import Board
 from npubench.compiler.analyze import macs
 from npubench.compiler.compiled import Compiled
-from npubench.compiler.plan import Alias, KernelCall, NpuJob
+from npubench.compiler.plan import Alias, Free, KernelCall, NpuJob
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
@@ -210,6 +210,8 @@ def kernels_of(compiled: Compiled) -> dict[int, tuple[str, str]]:
                 found[step.op_index] = ("cpu", step.kernel)
             case Alias():
                 found[step.op_index] = ("none", "alias")
+            case Free():
+                found[step.op_index] = ("none", "known")
             case NpuJob():
                 for index in step.op_indices:
                     found[index] = ("npu", f"job {step.job}")

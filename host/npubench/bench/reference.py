@@ -108,6 +108,7 @@ def reference_answer(
                 settings.seed if input_bytes is None else input_bytes,
                 all_tensors=settings.verify_layers,
                 kept=_told(kept) if settings.verify_layers else None,
+                inferences=network.graph.inferences,
                 stand_in=PortableReference(network.resolved),
             )
     except ReferenceUnavailable as error:

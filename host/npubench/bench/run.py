@@ -229,7 +229,7 @@ def judge(
         session,
         seed=None if session.input_bytes else settings.seed,
         unavailable=unavailable,
-    )
+    ).model_copy(update={"inferences": compiled.network.graph.inferences})
     if findings.golden.status == "mismatch":
         with step(reporter, job.title, "second opinion"):
             findings.golden = with_second_opinion(

@@ -15,6 +15,8 @@ NO_CRC = -1  # equals no CRC-32
 ARENA_FLOOR_BYTES = 1 << 20
 ARENA_LIMIT_BYTES = 1 << 30
 
+_RESOURCE = 13  # the schema's element type of a handle; it has no bytes
+
 Array = np.ndarray[Any, Any]
 
 
@@ -23,9 +25,11 @@ def answer_of(
     *,
     seed: int | None,
     raw: bytes | None,
+    inferences: int = 1,
     kept: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, object]:
-    """Run a network on a generated (``seed``) or a given (``raw``) input; JSON values.
+    """Run a network on a generated (``seed``) or a given (``raw``) input, ``inferences`` times in a
+    row; the last one's answer as JSON values.
 
     ``kept``: by operator, what another form of the network keeps of its output (``channels``) and
     which others it takes for ``constants``; the operator's CRC is then that of the kept channels,
@@ -35,13 +39,14 @@ def answer_of(
 
     graph = runtime.schema_fb.Model.GetRootAsModel(model, 0).Subgraphs(0)
     interpreter = open_tflm(model)
-    crc = _set_inputs(interpreter, graph.InputsLength(), seed=seed, raw=raw)
-    interpreter.invoke()
+    for _ in range(inferences):
+        crc = _set_inputs(interpreter, graph.InputsLength(), seed=seed, raw=raw)
+        interpreter.invoke()
     outputs = [interpreter.get_output(index) for index in range(graph.OutputsLength())]
     op_crcs = {}
     for index in range(graph.OperatorsLength()):
         op = graph.Operators(index)
-        if op.OutputsLength():
+        if op.OutputsLength() and graph.Tensors(op.Outputs(0)).Type() != _RESOURCE:
             tensor = interpreter.GetTensor(op.Outputs(0), 0)["tensor_data"]
             found = _crc(np.asarray(tensor), (kept or {}).get(str(index)))
             op_crcs[index] = NO_CRC if found is None else found

@@ -37,12 +37,14 @@ def golden_outputs(
     *,
     all_tensors: bool = False,
     kept: Mapping[int, Mapping[str, object]] | None = None,
+    inferences: int = 1,
     stand_in: Reference | None = None,
 ) -> Golden:
     """The golden answer of a .tflite, from the cache when it is known.
 
     ``stimulus``: an int is the seed of the generated input (docs/wire-protocol.md), bytes are the
-    raw input, of all inputs in the network's order. ``kept``: by operator, the ``channels`` that
+    raw input, of all inputs in the network's order. ``inferences``: that many in a row from the
+    first state on, the last one's answer. ``kept``: by operator, the ``channels`` that
     another form of the network keeps and the ``constants`` that it does not compute; the operators'
     CRCs are then of the kept channels, and none equals where a constant varies. ``stand_in``
     answers where TensorFlow Lite Micro's package is not installed. Raises ReferenceUnavailable when
@@ -57,7 +59,7 @@ def golden_outputs(
     name = "tflm" if version is not None or stand_in is None else stand_in.name
     label = version if version is not None or stand_in is None else stand_in.version
     told = json.dumps(kept, sort_keys=True) if kept else ""
-    path = _cache_path(model, stimulus, f"{name} {label}{told}")
+    path = _cache_path(model, stimulus, f"{name} {label}{told}", inferences)
     golden = _read_cache(path)
     if golden is None:
         if version is None and stand_in is not None:
@@ -66,7 +68,9 @@ def golden_outputs(
                 crcs = {op: crc for op, crc in golden.op_crcs.items() if op not in kept}
                 golden = Golden(**{**_fields(golden), "op_crcs": crcs})
         else:
-            golden = _run_tflm(model, stimulus, version=str(version), kept=told)
+            golden = _run_tflm(
+                model, stimulus, version=str(version), inferences=inferences, kept=told
+            )
         _write_cache(path, golden)
     if all_tensors:
         return golden
@@ -97,7 +101,9 @@ def run_worker(verb: str, folder: Path, *words: str) -> tuple[dict[str, Any], in
     return answer, result.code, result.stderr
 
 
-def _run_tflm(model: bytes, stimulus: int | bytes, *, version: str, kept: str = "") -> Golden:
+def _run_tflm(
+    model: bytes, stimulus: int | bytes, *, version: str, inferences: int, kept: str = ""
+) -> Golden:
     """Ask the worker, and turn its every way of failing into ReferenceUnavailable."""
     with tempfile.TemporaryDirectory(prefix="npubench-golden-") as name:
         folder = Path(name)
@@ -107,7 +113,7 @@ def _run_tflm(model: bytes, stimulus: int | bytes, *, version: str, kept: str = 
         if kept:
             (folder / "kept.json").write_text(kept)
         seed = str(stimulus) if isinstance(stimulus, int) else "-"
-        answer, code, stderr = run_worker("tflm", folder, seed)
+        answer, code, stderr = run_worker("tflm", folder, seed, str(inferences))
     if "error" in answer:
         said = " | ".join(line for line in stderr.splitlines() if line.strip())[-500:]
         raise ReferenceUnavailable(
@@ -119,9 +125,11 @@ def _run_tflm(model: bytes, stimulus: int | bytes, *, version: str, kept: str = 
     return golden_of({**answer, "reference": "tflm", "version": version})
 
 
-def _cache_path(model: bytes, stimulus: int | bytes, reference: str) -> Path:
+def _cache_path(model: bytes, stimulus: int | bytes, reference: str, inferences: int) -> Path:
     key = hashlib.sha256()
     what = str(stimulus).encode() if isinstance(stimulus, int) else b"=" + stimulus
+    if inferences != 1:
+        what += f" x{inferences}".encode()
     for part in (str(CACHE_VERSION).encode(), reference.encode(), model, what):
         key.update(len(part).to_bytes(8, "little") + part)
     return cache_root() / "golden" / f"{key.hexdigest()}.json"

@@ -1,9 +1,10 @@
 """The process in which foreign interpreters run: ``python -m npubench.golden.worker VERB FOLDER``.
 
-``tflm FOLDER SEED`` runs ``model.tflite`` through TensorFlow Lite Micro, with the input of ``SEED``
-or, where that is ``-``, ``input.bin``; ``kept.json``, where it is there, says which channels of an
-operator's output count. ``walk FOLDER`` asks TFLM, LiteRT and the float truth about
-every operator, on ``input.bin`` and what ``board.json`` says of the board's answers. ``cut FOLDER
+``tflm FOLDER SEED TIMES`` runs ``model.tflite`` through TensorFlow Lite Micro, with the input of
+``SEED`` or, where that is ``-``, ``input.bin``; the last answer counts. ``kept.json``, where it is
+there, says which channels of an operator's output count. ``walk FOLDER`` asks TFLM, LiteRT and the
+float truth about every operator, on ``input.bin`` and what ``board.json`` says of the board's
+answers. ``cut FOLDER
 FIRST LAST`` writes a stretch of operators as ``cut.tflite`` (FIRST ``-``: from the network's inputs
 to LAST's first output). ``many FOLDER`` runs the arrays of ``inputs.npz``, input i's samples in
 array i, through TFLM into ``outputs.npz``. ``float FOLDER LAST`` writes the network on float32, up
@@ -27,8 +28,10 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
         kept = json.loads(kept_file.read_bytes()) if kept_file.is_file() else None
         if words[0] == "-":
             raw = (folder / "input.bin").read_bytes()
-            return answer_of(model, seed=None, raw=raw, kept=kept)
-        return answer_of(model, seed=int(words[0]), raw=None, kept=kept)
+            return answer_of(model, seed=None, raw=raw, inferences=int(words[1]), kept=kept)
+        return answer_of(
+            model, seed=int(words[0]), raw=None, inferences=int(words[1]), kept=kept
+        )
     if verb == "walk":
         from npubench.golden.walk import walk
 

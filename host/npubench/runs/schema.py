@@ -129,7 +129,8 @@ class GoldenRecord(_Record):
     ``first_mismatch`` names the first differing tensor; ``elements_differ`` counts differing output
     elements, ``max_abs_diff`` is their largest difference in quantized steps. Where the board is
     proven right and TFLM wrong, it is a match by ``second-opinion``; the counts are still those of
-    the comparison with TFLM.
+    the comparison with TFLM. ``inferences``: how many ran in a row, from the first state on, before
+    the compared one and with it; more than one where the network keeps state.
     """
 
     status: Literal["match", "mismatch", "unavailable"]
@@ -140,6 +141,7 @@ class GoldenRecord(_Record):
     elements_differ: int | None = None
     max_abs_diff: int | None = None
     input_seed: int | None = None
+    inferences: int = 1
     reason: str | None = None
     second_opinion: SecondOpinionRecord | None = None
 

@@ -11,6 +11,7 @@ from npubench.boards import load_board
 from npubench.compiler.backends import load_backend
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import ModelFormatError, UnsupportedOp
+from support.operator_networks import networks
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
 DEPTHWISE = ModelSpec(
@@ -98,16 +99,22 @@ def test_a_file_that_a_vendors_compiler_made_is_named(code: str, maker: str) -> 
     assert "damaged" not in error.hint
 
 
-@pytest.mark.parametrize(
-    "kinds", [("VAR_HANDLE", "READ_VARIABLE"), ("CALL_ONCE",), ("RELU", "ASSIGN_VARIABLE")]
-)
-@pytest.mark.parametrize("subgraphs", [1, 2])
-def test_state_is_named_as_the_cause(kinds: tuple[str, ...], subgraphs: int) -> None:
-    ops = tuple(OpSpec(kind=kind, options=None) for kind in kinds)
-    error = _refused(ModelSpec(ops=ops, subgraphs=subgraphs))
-    assert "keeps state between inferences" in error.message
-    assert kinds[-1] in error.message
-    assert "without state" in error.hint
+def test_a_network_that_keeps_state_is_read_with_what_it_starts_with() -> None:
+    graph = read_tflite(networks()["state_first"], name="net")
+    (variable,) = graph.variables
+    assert graph.inferences > 1
+    assert graph.tensor(variable.tensor).shape == (1, 3, 4)
+    assert len(variable.initial) == 12
+    assert len(set(variable.initial)) > 1
+    (resting,) = read_tflite(networks()["state_zero_point"], name="net").variables
+    assert resting.initial == bytes([256 - 7]) * 12
+
+
+def test_state_that_no_straight_run_gives_is_refused() -> None:
+    error = _refused(ModelSpec(ops=(OpSpec(kind="READ_VARIABLE", options=None),)))
+    assert "no handle of a variable" in error.message
+    error = _refused(ModelSpec(ops=(OpSpec(kind="CALL_ONCE", outputs=(), options={0: ("i", 1)}),)))
+    assert "calls subgraph 1" in error.message
 
 
 def test_control_flow_and_signatures_are_told_apart() -> None:
@@ -126,7 +133,6 @@ def test_control_flow_and_signatures_are_told_apart() -> None:
         ("uint32", "cast"),
         ("string", "text"),
         ("complex64", "Fourier"),
-        ("resource", "without state"),
         ("uint16", "cast"),
         ("float64", "float32"),
     ],

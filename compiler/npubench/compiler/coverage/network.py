@@ -61,7 +61,8 @@ def dtype_of(graph: Graph, op: Op) -> DType:
     for index in op.inputs:
         if index >= 0 and not graph.tensor(index).is_constant:
             return graph.tensor(index).dtype
-    return graph.tensor(op.outputs[0]).dtype
+    operands = op.outputs or op.inputs
+    return graph.tensor(operands[0]).dtype if operands else DType.RESOURCE
 
 
 def _title(op: Op) -> str:

@@ -96,6 +96,8 @@ def config_header(
             caps_json(graph, plan, board, identity, input_bytes=input_bytes, build=build)
         ),
     }
+    if graph.variables:
+        values["NB_STATE_INFERENCES"] = c_integer(graph.inferences)
     values.update({identifier(name): value for name, value in sorted(plan.defines.items())})
     return Header(
         file="nb_config.h",

@@ -79,6 +79,17 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a variable starts with: ``size_bytes`` at ``target`` (C text) are ``fill``, or a copy of
+    the array ``source`` where they differ."""
+
+    target: str
+    size_bytes: int
+    fill: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """All of nb_model.c and nb_weights.S. ``flavours``: those of its kernels that have a header
     of their own."""
@@ -92,6 +103,7 @@ class Model:
     uses_npu: bool
     npu_load: bool
     weights_file: str
+    state: tuple[State, ...] = ()
     flavours: tuple[str, ...] = ()
 
 

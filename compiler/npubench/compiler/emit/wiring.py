@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from npubench.compiler.emit.context import Blob, Call, Field, Model, Params, Span
+from npubench.compiler.emit.context import Blob, Call, Field, Model, Params, Span, State
 from npubench.compiler.emit.names import c_integer, ctype, file_name, identifier
 from npubench.compiler.graph import DType, Graph
 from npubench.compiler.plan import (
@@ -12,6 +12,7 @@ from npubench.compiler.plan import (
     Arg,
     Constant,
     ConstantArg,
+    Free,
     KernelCall,
     NpuJob,
     ParamValue,
@@ -79,6 +80,7 @@ class _Wiring:
         op_outputs = tuple(self._turn_output(index) for index in range(len(self._graph.ops)))
         inputs = self._spans(self._graph.inputs)
         outputs = self._spans(self._graph.outputs)
+        state = self._state()
         blobs, data = self._blobs()
         model = Model(
             blobs=blobs,
@@ -90,6 +92,7 @@ class _Wiring:
             uses_npu=any(isinstance(step, NpuJob) for step in self._plan.steps),
             npu_load=self._plan.npu_load,
             weights_file=WEIGHTS_FILE,
+            state=state,
             flavours=tuple(
                 sorted(
                     {
@@ -116,7 +119,7 @@ class _Wiring:
                 last = step.op_index
 
     def _call(self, position: int, step: Step, params: list[Params]) -> Call | None:
-        if isinstance(step, Alias):
+        if isinstance(step, Alias | Free):
             return None
         if isinstance(step, NpuJob):
             first, last = min(step.op_indices), max(step.op_indices)
@@ -229,6 +232,25 @@ class _Wiring:
             spans.append(Span(source=source, size_bytes=size, offset_bytes=offset))
             offset += size
         return tuple(spans)
+
+    def _state(self) -> tuple[State, ...]:
+        """What ``init`` puts into the variables."""
+        states: list[State] = []
+        for variable in self._graph.variables:
+            first = variable.initial[:1]
+            name = ""
+            if variable.initial != first * len(variable.initial):
+                name = f"nb_s{variable.tensor}"
+                self._constants[name] = Constant(name=name, ctype="uint8_t", data=variable.initial)
+            states.append(
+                State(
+                    target=f"nb_arena + {self._places[variable.tensor].offset_bytes}",
+                    size_bytes=len(variable.initial),
+                    fill=first[0],
+                    source=name,
+                )
+            )
+        return tuple(states)
 
     def _blobs(self) -> tuple[tuple[Blob, ...], bytes]:
         blobs: list[Blob] = []

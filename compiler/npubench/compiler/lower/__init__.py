@@ -15,12 +15,14 @@ from npubench.compiler.lower import (
     elementwise,
     movement,
     pooling,
+    rearrange,
     softmax,
+    state,
     table,
 )
 from npubench.compiler.lower.absent import absent
 from npubench.compiler.lower.site import PORTABLE, Goal, LoweringFunction, Site
-from npubench.compiler.plan import Constant, Lowered
+from npubench.compiler.plan import Constant, Free, Lowered
 from npubench.core.errors import UnsupportedOp
 
 _LOWERINGS: dict[str, LoweringFunction] = {
@@ -32,24 +34,32 @@ _LOWERINGS: dict[str, LoweringFunction] = {
         elementwise,
         movement,
         pooling,
+        rearrange,
         softmax,
+        state,
         table,
     )
     for kind, function in module.LOWERINGS.items()
 }
 
-SUPPORTED = frozenset(_LOWERINGS)
+FREE = frozenset({"VAR_HANDLE", "CALL_ONCE", "SHAPE", "RANK"})
+"""Operators that leave nothing to do at run time."""
+
+SUPPORTED = frozenset(_LOWERINGS) | FREE
 
 
 def lower_op(
     graph: Graph, op: Op, *, flavours: tuple[str, ...] = (PORTABLE,), goal: Goal = "speed"
 ) -> tuple[Lowered, tuple[Constant, ...]]:
-    """The kernel call (or alias) that computes ``op``, and the constants that it reads.
+    """The kernel call, alias or nothing that ``op`` becomes, and the constants that it reads.
 
     ``flavours``: which folders of firmware/kernels the core can run, best first;
     ``goal``: what a kernel is chosen for.
     Raises UnsupportedOp with the reason when no kernel serves the operator in this form.
     """
+    known = bool(op.outputs) and all(graph.tensor(index).is_constant for index in op.outputs)
+    if known or op.kind in FREE:
+        return Free(op_index=op.index), ()
     function = _LOWERINGS.get(op.kind)
     if function is None:
         name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind

@@ -14,7 +14,7 @@ def check_dataflow(graph: Graph, *, hint: str, floats: bool = False) -> None:
     operands = sum(len(op.inputs) + len(op.outputs) for op in graph.ops)
     if operands > _OPERANDS_PER_NETWORK:
         raise _error(graph, f"operators have {operands} operands in all")
-    _check_indices(graph)
+    check_indices(graph)
     _check_order(graph)
     if not floats:
         _check_int8(graph, hint)
@@ -32,7 +32,8 @@ def _op_title(op: Op) -> str:
     return f"{op.kind} (index {op.index})"
 
 
-def _check_indices(graph: Graph) -> None:
+def check_indices(graph: Graph) -> None:
+    """Raise ModelFormatError unless every operand is a tensor of the network."""
     count = len(graph.tensors)
     if not graph.inputs or not graph.outputs:
         missing = "inputs" if not graph.inputs else "outputs"
@@ -42,7 +43,7 @@ def _check_indices(graph: Graph) -> None:
             if not 0 <= index < count:
                 raise _error(graph, f"{what} is tensor {index}, the file has {count} tensors")
     for op in graph.ops:
-        if not op.outputs:
+        if not op.outputs and op.kind not in ("ASSIGN_VARIABLE", "CALL_ONCE"):
             raise _error(graph, f"{_op_title(op)} has no outputs")
         for index in op.inputs:
             if index != -1 and not 0 <= index < count:
@@ -58,6 +59,7 @@ def _check_indices(graph: Graph) -> None:
 
 def _check_order(graph: Graph) -> None:
     ready: set[int] = set()
+    ready.update(variable.tensor for variable in graph.variables)
     for index in graph.inputs:
         tensor = graph.tensor(index)
         if tensor.is_constant:

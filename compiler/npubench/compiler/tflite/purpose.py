@@ -1,7 +1,6 @@
-"""Sound files that are something else than one stateless network, named for what they are.
+"""Sound files that are something else than one network, named for what they are.
 
-A file that a vendor's compiler made, a network that keeps state between inferences, one with
-control flow, elements that no network computes with: each has a cause and a way out of its own.
+A file that a vendor's compiler made, a network with control flow, elements that no network computes with: each has a cause and a way out of its own.
 """
 
 from __future__ import annotations
@@ -18,16 +17,10 @@ VENDORS_OPERATORS: Final = {
 }
 """Custom operators that hold a compiled network: who made it, for what."""
 
-STATE_OPERATORS: Final = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 CONTROL_OPERATORS: Final = ("IF", "WHILE", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE")
 
-_STATELESS: Final = (
-    "export the network without state: its state as an input and an output that the application "
-    "feeds back"
-)
 _ELEMENTS: Final = {
     "string": "text belongs in the application: export the network behind its text processing",
-    "resource": _STATELESS,
     "variant": "export the network without lists, data sets and hash tables",
     "complex64": "export the network behind its Fourier transform, on real numbers",
     "complex128": "export the network behind its Fourier transform, on real numbers",
@@ -48,19 +41,16 @@ def compiled_by_a_vendor(custom_codes: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def keeps_state_or_branches(kinds: Iterable[str], subgraphs: int) -> tuple[str, str] | None:
+def branches(kinds: Iterable[str], subgraphs: int) -> tuple[str, str] | None:
     """What happened and what to do, when a network is more than one pass over its operators."""
     kinds = tuple(dict.fromkeys(kinds))
-    state = [kind for kind in STATE_OPERATORS if kind in kinds]
-    if state:
-        return f"keeps state between inferences ({', '.join(state)})", _STATELESS
     control = [kind for kind in CONTROL_OPERATORS if kind in kinds]
     if control:
         return (
             f"has control flow ({', '.join(control)}), {subgraphs} subgraphs",
             "export one function whose operators all run at every inference",
         )
-    if subgraphs != 1:
+    if subgraphs != 1 and "CALL_ONCE" not in kinds:
         return (
             f"has {subgraphs} subgraphs, exactly one can be run",
             "export one function (one signature) into a file of its own",

@@ -1,7 +1,7 @@
 """From the bytes of a .tflite file to a Graph; a hostile file ends in a ModelFormatError.
 
-What the schema allows and the bench cannot use (several subgraphs, dynamic shapes, variables,
-sparse or float networks) is refused here, so that all later stages work on plain checked data.
+What the schema allows and the bench cannot use (control flow, dynamic shapes, sparse or float
+networks) is refused here, so that all later stages work on plain checked data.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from npubench.compiler.graph import Graph, Op, OptionValue
-from npubench.compiler.tflite.dataflow import check_dataflow
+from npubench.compiler.tflite.dataflow import check_dataflow, check_indices
 from npubench.compiler.tflite.flatbuffer import Reader, Table
 from npubench.compiler.tflite.identify import describe_file
-from npubench.compiler.tflite.purpose import compiled_by_a_vendor, keeps_state_or_branches
+from npubench.compiler.tflite.known import with_known_values
+from npubench.compiler.tflite.purpose import branches, compiled_by_a_vendor
 from npubench.compiler.tflite.schema import BUILTIN_OPERATORS, OPTIONS, Option
+from npubench.compiler.tflite.state import Subgraph, with_state
 from npubench.compiler.tflite.tensors import (
     LARGEST_SCALE,
     NAME_LIMIT_BYTES,
@@ -94,31 +96,50 @@ class _Parser:
         codes = model.tables(1, _COUNT_LIMIT, "operator code")
         kinds = tuple(self._operator_kind(code) for code in codes)
         subgraphs = model.tables(2, _COUNT_LIMIT, "subgraph")
-        other = compiled_by_a_vendor(code for _, code in kinds) or keeps_state_or_branches(
+        other = compiled_by_a_vendor(code for _, code in kinds) or branches(
             (kind for kind, _ in kinds), len(subgraphs)
         )
         if other is not None:
             raise self._error(other[0], hint=other[1])
         reader = TensorReader(self._reader, model.tables(4, _COUNT_LIMIT, "buffer"))
         subgraph = subgraphs[0]
-        tensors = tuple(
-            reader.read(index, table)
-            for index, table in enumerate(subgraph.tables(0, _COUNT_LIMIT, "tensor"))
-        )
-        ops = tuple(
-            self._operator(index, table, kinds)
-            for index, table in enumerate(subgraph.tables(3, _OPERATOR_LIMIT, "operator"))
-        )
+        main = self._subgraph(subgraph, reader, kinds)
         graph = Graph(
             name=self._name,
             sha256=hashlib.sha256(self._data).hexdigest(),
-            tensors=tensors,
-            ops=ops,
+            tensors=main.tensors,
+            ops=main.ops,
             inputs=subgraph.integers(1, "i", _OPERAND_LIMIT, "graph inputs"),
             outputs=subgraph.integers(2, "i", _OPERAND_LIMIT, "graph outputs"),
         )
+        others = {
+            number: self._subgraph(table, reader, kinds)
+            for number, table in enumerate(subgraphs)
+            if number > 0
+        }
+        variables = [
+            index
+            for index, table in enumerate(subgraph.tables(0, _COUNT_LIMIT, "tensor"))
+            if reader.is_variable(index, table)
+        ]
+        check_indices(graph)
+        graph = with_state(graph, others, variables)
         check_dataflow(graph, hint=QUANTIZE_HINT, floats=floats)
-        return graph
+        return with_known_values(graph)
+
+    def _subgraph(
+        self, table: Table, reader: TensorReader, kinds: tuple[tuple[str, str], ...]
+    ) -> Subgraph:
+        return Subgraph(
+            tensors=tuple(
+                reader.read(index, item)
+                for index, item in enumerate(table.tables(0, _COUNT_LIMIT, "tensor"))
+            ),
+            ops=tuple(
+                self._operator(index, item, kinds)
+                for index, item in enumerate(table.tables(3, _OPERATOR_LIMIT, "operator"))
+            ),
+        )
 
     def _operator_kind(self, code: Table) -> tuple[str, str]:
         """(builtin name, custom code). Old files hold the number in one byte, new ones in both
@@ -179,6 +200,8 @@ class _Parser:
             if not abs(value) <= LARGEST_SCALE:
                 raise self._error(f"{what} is {value}")
             return value
+        if field.kind == "text":
+            return "" if options is None else options.text(field.slot, NAME_LIMIT_BYTES, what)
         code = "i" if field.kind == "int" else "b"
         number = (
             field.default

@@ -81,8 +81,8 @@ _WEIGHTS_FORMAT: Final = ("DEFAULT", "SHUFFLED4x16INT8")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One field of an options table. ``kind`` is its type: ``int``, ``bool``, ``float``, ``ints``
-    or ``enum`` (``names`` are then its names in order). ``positive``: zero makes no sense."""
+    """One field of an options table. ``kind`` is its type: ``int``, ``bool``, ``float``, ``ints``,
+    ``text`` or ``enum`` (``names`` are then its names in order). ``positive``: zero makes no sense."""
 
     slot: int
     name: str
@@ -125,6 +125,8 @@ _POOL: Final = OptionsTable(
         _activation(5),
     ),
 )
+
+_REDUCE: Final = OptionsTable(27, "ReducerOptions", (Option(0, "keep_dims", "bool"),))
 
 OPTIONS: Final[dict[str, OptionsTable]] = {
     "CONV_2D": OptionsTable(
@@ -178,7 +180,66 @@ OPTIONS: Final[dict[str, OptionsTable]] = {
     ),
     "SOFTMAX": OptionsTable(9, "SoftmaxOptions", (Option(0, "beta", "float"),)),
     "LEAKY_RELU": OptionsTable(75, "LeakyReluOptions", (Option(0, "alpha", "float"),)),
-    "MEAN": OptionsTable(27, "ReducerOptions", (Option(0, "keep_dims", "bool"),)),
+    "MEAN": _REDUCE,
+    "SUM": _REDUCE,
+    "REDUCE_MAX": _REDUCE,
+    "REDUCE_MIN": _REDUCE,
+    "REDUCE_ALL": _REDUCE,
+    "REDUCE_PROD": _REDUCE,
+    "DIV": OptionsTable(29, "DivOptions", (_activation(0),)),
+    "CALL_ONCE": OptionsTable(103, "CallOnceOptions", (Option(0, "init_subgraph_index", "int"),)),
+    "VAR_HANDLE": OptionsTable(
+        111, "VarHandleOptions", (Option(0, "container", "text"), Option(1, "shared_name", "text"))
+    ),
+    "SPLIT": OptionsTable(35, "SplitOptions", (Option(0, "num_splits", "int"),)),
+    "SPLIT_V": OptionsTable(79, "SplitVOptions", (Option(0, "num_splits", "int"),)),
+    "PACK": OptionsTable(
+        59, "PackOptions", (Option(0, "values_count", "int"), Option(1, "axis", "int"))
+    ),
+    "UNPACK": OptionsTable(
+        64, "UnpackOptions", (Option(0, "num", "int"), Option(1, "axis", "int"))
+    ),
+    "GATHER": OptionsTable(
+        23, "GatherOptions", (Option(0, "axis", "int"), Option(1, "batch_dims", "int"))
+    ),
+    "MIRROR_PAD": OptionsTable(
+        77, "MirrorPadOptions", (Option(0, "mode", "enum", names=("REFLECT", "SYMMETRIC")),)
+    ),
+    "SPACE_TO_DEPTH": OptionsTable(19, "SpaceToDepthOptions", (_size(0, "block_size", 1),)),
+    "DEPTH_TO_SPACE": OptionsTable(94, "DepthToSpaceOptions", (_size(0, "block_size", 1),)),
+    "RESIZE_BILINEAR": OptionsTable(
+        15,
+        "ResizeBilinearOptions",
+        (Option(2, "align_corners", "bool"), Option(3, "half_pixel_centers", "bool")),
+    ),
+    "TRANSPOSE_CONV": OptionsTable(
+        49,
+        "TransposeConvOptions",
+        (_padding(), _size(1, "stride_w"), _size(2, "stride_h"), _activation(3)),
+    ),
+    "BATCH_MATMUL": OptionsTable(
+        101,
+        "BatchMatMulOptions",
+        (
+            Option(0, "adj_x", "bool"),
+            Option(1, "adj_y", "bool"),
+            Option(2, "asymmetric_quantize_inputs", "bool"),
+        ),
+    ),
+    "L2_NORMALIZATION": OptionsTable(12, "L2NormOptions", (_activation(0),)),
+    "GELU": OptionsTable(116, "GeluOptions", (Option(0, "approximate", "bool"),)),
+    "SVDF": OptionsTable(6, "SVDFOptions", (Option(0, "rank", "int"), _activation(1))),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": OptionsTable(
+        71,
+        "UnidirectionalSequenceLSTMOptions",
+        (
+            _activation(0),
+            Option(1, "cell_clip", "float"),
+            Option(2, "proj_clip", "float"),
+            Option(3, "time_major", "bool"),
+            Option(5, "diagonal_recurrent_tensors", "bool"),
+        ),
+    ),
     "STRIDED_SLICE": OptionsTable(
         32,
         "StridedSliceOptions",

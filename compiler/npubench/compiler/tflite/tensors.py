@@ -47,11 +47,6 @@ class TensorReader:
         size_bytes = math.prod(shape) * dtype.size_bytes
         if size_bytes > TENSOR_LIMIT_BYTES:
             raise self._error(f"{where} has {size_bytes} bytes, the limit is {TENSOR_LIMIT_BYTES}")
-        if table.boolean(5, f"is_variable of {where}"):
-            raise self._error(
-                f"{where} is a variable",
-                hint="networks that keep state between inferences are not supported",
-            )
         if table.has(6):
             raise self._error(f"{where} is sparse", hint="export the model without sparsity")
         if table.integer(10, "I", 0, f"external_buffer of {where}"):
@@ -72,6 +67,10 @@ class TensorReader:
             quantization=self._quantization(table, shape, dtype, data is not None, where),
             data=data,
         )
+
+    def is_variable(self, index: int, table: Table) -> bool:
+        """Whether an operator keeps tensor ``index`` from one inference to the next."""
+        return table.boolean(5, f"is_variable of tensor {index}")
 
     def _dtype(self, table: Table, where: str) -> DType:
         number = table.integer(1, "b", 0, f"type of {where}")

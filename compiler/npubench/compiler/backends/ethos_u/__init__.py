@@ -82,6 +82,12 @@ class EthosUBackend:
         Raises ToolMissing without Vela, UnsupportedOp for an operator that neither the NPU nor a
         kernel runs, DoesNotFit when weights or arena exceed their region.
         """
+        if graph.variables:
+            raise CompileError(
+                f"{graph.name} keeps state between inferences ({len(graph.variables)} variables), "
+                "which this backend does not carry over the NPU's memory",
+                hint="run it on the CPU: --backend cpu",
+            )
         asked = settings_of(board, self.chosen)
         memory_system_of(asked)  # refuses what the file lacks, by name and before Vela
         choice = choose(graph, model, asked, self.chosen.core)

@@ -1,0 +1,39 @@
+/* nb_kernels_more.h: operators beside the common ones; the rules of nb_kernels.h hold. */
+#ifndef NB_KERNELS_MORE_H
+#define NB_KERNELS_MORE_H
+
+#include <stdint.h>
+
+/* `bytes` bytes from input to output. */
+typedef struct {
+    int32_t bytes;
+} nb_move_params;
+void nb_move(const nb_move_params *p, const int8_t *input, int8_t *output);
+
+/* Most outputs of a split. */
+#define NB_SPLIT_OUTPUTS 10
+
+/* `outer` times runs of run[i] bytes, run i into output i. Outputs from `outputs` on are NULL. */
+typedef struct {
+    int32_t outputs, outer, run[NB_SPLIT_OUTPUTS];
+} nb_split_params;
+void nb_split(const nb_split_params *p, const int8_t *input, int8_t *out0, int8_t *out1,
+              int8_t *out2, int8_t *out3, int8_t *out4, int8_t *out5, int8_t *out6, int8_t *out7,
+              int8_t *out8, int8_t *out9);
+
+/* Runs of `bytes`: run (i0..i4) comes from input + the sum over the axes of offsets[axis][i], in
+ * bytes. `offsets` holds the tables of all axes, dims[0] + ... + dims[4] numbers. */
+typedef struct {
+    int32_t dims[5], bytes;
+} nb_pick_params;
+void nb_pick(const nb_pick_params *p, const int8_t *input, const int32_t *offsets,
+             int8_t *output);
+
+/* `outer` times `count` runs of `bytes`, run i being number indices[i] of the `axis` runs there. */
+typedef struct {
+    int32_t outer, axis, count, bytes;
+} nb_gather_params;
+void nb_gather(const nb_gather_params *p, const int8_t *input, const int32_t *indices,
+               int8_t *output);
+
+#endif

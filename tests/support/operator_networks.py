@@ -1,0 +1,192 @@
+"""Small networks of one or few operators, made from random shapes and scales: what the kernels are
+held to TensorFlow Lite Micro on, beside the files of tests/data/ops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from support.tflite_writer import Field, ModelSpec, OpSpec, TensorSpec, write_model
+
+Rng = np.random.Generator
+Network = tuple[str, bytes]
+
+
+def networks() -> dict[str, bytes]:
+    """Name to model; the same ones every time."""
+    made: dict[str, bytes] = {}
+    for number, family in enumerate(_FAMILIES):
+        for name, data in family(np.random.default_rng(1000 + number)):
+            assert name not in made, name
+            made[name] = data
+    return made
+
+
+def act(
+    shape: Sequence[int], dtype: str = "int8", *, scale: float = 0.05, zero: int = 0
+) -> TensorSpec:
+    """An activation; only 8- and 16-bit integers carry a scale."""
+    narrow = dtype in ("int8", "uint8", "int16")
+    return TensorSpec(
+        shape=shape, dtype=dtype, scales=(scale,) if narrow else None, zero_points=(zero,), name="a"
+    )
+
+
+def const(values: Any, dtype: str = "int32", *, scale: float | None = None) -> TensorSpec:
+    """A constant in its own shape."""
+    array = np.asarray(values).astype(np.dtype(dtype))
+    return TensorSpec(
+        shape=array.shape,
+        dtype=dtype,
+        data=array.tobytes(),
+        scales=None if scale is None else (scale,),
+        name="c",
+    )
+
+
+def one(
+    kind: str,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    options: dict[int, Field] | None = None,
+) -> bytes:
+    """A network of one operator."""
+    tensors = (*inputs, *outputs)
+    made = range(len(inputs), len(tensors))
+    return write_model(
+        ModelSpec(
+            tensors=tensors,
+            ops=(OpSpec(kind=kind, inputs=range(len(inputs)), outputs=made, options=options),),
+            inputs=[index for index, tensor in enumerate(inputs) if tensor.data is None],
+            outputs=made,
+        )
+    )
+
+
+def quant(rng: Rng) -> dict[str, Any]:
+    """A scale and a zero point."""
+    return {"scale": float(2.0 ** rng.uniform(-7, 0)), "zero": int(rng.integers(-128, 128))}
+
+
+def _state(rng: Rng) -> Iterator[Network]:
+    """A buffer of the last rows, with a first value, without one, and with a zero point."""
+    for name, first, zero in (("first", True, 0), ("zero_point", False, -7), ("empty", False, 0)):
+        row, rows = act((1, 1, 4), zero=zero), act((1, 3, 4), zero=zero)
+        handle = TensorSpec(shape=(), dtype="resource", scales=None, name="h")
+        window = replace(rows, shape=(1, 4, 4))
+        options: dict[int, Field] = {0: ("s", "box"), 1: ("s", "state")}
+        ops = [
+            OpSpec(kind="VAR_HANDLE", inputs=(), outputs=(2,), options=options),
+            OpSpec(kind="READ_VARIABLE", inputs=(2,), outputs=(3,)),
+            OpSpec(kind="CONCATENATION", inputs=(3, 0), outputs=(4,), options={0: ("i", 1)}),
+            OpSpec(kind="SPLIT_V", inputs=(4, 5, 6), outputs=(7, 8), options={0: ("i", 2)}),
+            OpSpec(kind="ASSIGN_VARIABLE", inputs=(2, 8), outputs=()),
+        ]
+        tensors = (
+            row, rows, handle, rows, window, const((1, 3)), const(np.int32(1)), row, rows,
+        )  # fmt: skip
+        others: tuple[ModelSpec, ...] = ()
+        if first:
+            ops.insert(0, OpSpec(kind="CALL_ONCE", inputs=(), outputs=(), options={0: ("i", 1)}))
+            value = rng.integers(-128, 128, 12).astype(np.int8).tobytes()
+            start = (
+                OpSpec(kind="VAR_HANDLE", inputs=(), outputs=(0,), options=options),
+                OpSpec(kind="ASSIGN_VARIABLE", inputs=(0, 1), outputs=()),
+            )
+            held = (handle, replace(rows, data=value))
+            others = (ModelSpec(tensors=held, ops=start, inputs=(), outputs=()),)
+        yield (
+            f"state_{name}",
+            write_model(
+                ModelSpec(tensors=tensors, ops=ops, inputs=(0,), outputs=(4, 7), others=others)
+            ),
+        )
+
+
+def _rearranged(rng: Rng) -> Iterator[Network]:
+    for dtype in ("int8", "int16", "int32"):
+        shape = (*(int(n) for n in rng.integers(2, 6, 3)), 6)
+        source = act(shape, dtype)
+        for axis in (3, -1, 1):
+            sizes = [shape[axis] - 1, 1]
+            parts = [replace(source, shape=_put(shape, axis, size)) for size in sizes]
+            yield (
+                f"split_v_{dtype}_{axis % 4}_{axis < 0}",
+                one("SPLIT_V", [source, const(sizes), const(np.int32(axis))], parts,
+                    {0: ("i", 2)}),
+            )  # fmt: skip
+        half = replace(source, shape=_put(shape, 3, 2))
+        yield (
+            f"split_{dtype}",
+            one("SPLIT", [const(np.int32(3)), source], [half] * 3, {0: ("i", 3)}),
+        )
+        slab = replace(source, shape=shape[:1] + shape[2:])
+        options: dict[int, Field] = {0: ("i", shape[1]), 1: ("i", 1)}
+        if dtype != "int16":
+            yield f"unpack_{dtype}", one("UNPACK", [source], [slab] * shape[1], options)
+            yield f"pack_{dtype}", one("PACK", [slab] * shape[1], [source], options)
+        size = (-1, 1, *(n - 1 for n in shape[2:]))
+        cut = (shape[0], 1, *size[2:])
+        yield (
+            f"slice_{dtype}",
+            one("SLICE", [source, const((0, 1, 1, 1)), const(size)], [replace(source, shape=cut)]),
+        )
+    source = act((2, 5, 3))
+    for name, indices in (("known", const((4, 0, 0, 2))), ("column", const((1,)))):
+        count = indices.shape[0]
+        yield (
+            f"gather_{name}",
+            one("GATHER", [source, indices], [act((2, count, 3))], {0: ("i", 1)}),
+        )
+    for mode, name in ((0, "reflect"), (1, "symmetric")):
+        yield (
+            f"mirror_pad_{name}",
+            one("MIRROR_PAD", [act((1, 4, 5, 2)), const(((0, 0), (2, 1), (3, 0), (0, 1)))],
+                [act((1, 7, 8, 3))], {0: ("b", mode)}),
+        )  # fmt: skip
+    yield (
+        "depth_to_space",
+        one("DEPTH_TO_SPACE", [act((2, 3, 2, 12))], [act((2, 6, 4, 3))], {0: ("i", 2)}),
+    )
+    yield (
+        "space_to_depth",
+        one("SPACE_TO_DEPTH", [act((2, 6, 4, 3))], [act((2, 3, 2, 12))], {0: ("i", 2)}),
+    )
+    yield (
+        "broadcast_to",
+        one("BROADCAST_TO", [act((3, 1, 2)), const((2, 3, 4, 2))], [act((2, 3, 4, 2))]),
+    )
+    yield "reverse", one("REVERSE_V2", [act((2, 3, 4)), const((1,))], [act((2, 3, 4))])
+
+
+def _known(rng: Rng) -> Iterator[Network]:
+    """A shape asked for at run time, and a reshape to what is made of it."""
+    del rng
+    tensors = (
+        act((2, 3, 4)), act((3,), "int32"), const((0,)), const((1,)), const((1,)),
+        act((), "int32"), const(np.int32(12)), act((2,), "int32"), act((2, 12)), act((), "int32"),
+    )  # fmt: skip
+    slice_options: dict[int, Field] = dict.fromkeys(range(4), ("i", 0.0))
+    slice_options[4] = ("i", 1)
+    ops = (
+        OpSpec(kind="SHAPE", inputs=(0,), outputs=(1,)),
+        OpSpec(kind="STRIDED_SLICE", inputs=(1, 2, 3, 4), outputs=(5,), options=slice_options),
+        OpSpec(kind="PACK", inputs=(5, 6), outputs=(7,), options={0: ("i", 2), 1: ("i", 0)}),
+        OpSpec(kind="RESHAPE", inputs=(0, 7), outputs=(8,)),
+    )
+    yield (
+        "shape_known",
+        write_model(ModelSpec(tensors=tensors[:9], ops=ops, inputs=(0,), outputs=(8,))),
+    )
+
+
+def _put(shape: Sequence[int], axis: int, size: int) -> tuple[int, ...]:
+    changed = list(shape)
+    changed[axis] = size
+    return tuple(changed)
+
+
+_FAMILIES = (_state, _rearranged, _known)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support import kernel_program as kernels
 from npubench.compiler.plan import KernelCall
 from npubench.core.paths import data_root
+from support import kernel_program as kernels
 
 pytest.importorskip(
     "tflite_micro.python.tflite_micro.runtime", reason="tflite-micro is Linux on x86-64 only"

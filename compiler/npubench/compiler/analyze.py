@@ -153,7 +153,8 @@ def _weights(graph: Graph, op: Op) -> tuple[int, ...]:
 _STEERED = frozenset(
     {
         "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "PAD", "PADV2", "MEAN", "SUM", "STRIDED_SLICE",
-        "SLICE", "TRANSPOSE", "SPLIT_V", "GATHER", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "ARG_MAX",
+        "SLICE", "TRANSPOSE", "SPLIT_V", "GATHER", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR",
+        "RESIZE_BILINEAR", "ARG_MAX",
     }
 )  # fmt: skip
 

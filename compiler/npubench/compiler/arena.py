@@ -49,8 +49,8 @@ def plan_arena(
     """Places for every tensor that a step touches and for every step's scratch.
 
     Graph inputs live from before the first step to their last use, graph outputs until after the
-    last step, a variable for ever, an alias where its source lives. Offsets are multiples of 16. Tensors inside an
-    NpuJob are the NPU compiler's business and get no place.
+    last step, a variable for ever, an alias where its source lives. Offsets are multiples of 16.
+    Tensors inside an NpuJob are the NPU compiler's business and get no place.
 
     The first ``reserved_bytes`` belong to an NPU's compiler, which has put the tensors of ``fixed``
     (and so their aliases) at their offsets there; all else comes behind.

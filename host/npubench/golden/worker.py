@@ -29,9 +29,7 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
         if words[0] == "-":
             raw = (folder / "input.bin").read_bytes()
             return answer_of(model, seed=None, raw=raw, inferences=int(words[1]), kept=kept)
-        return answer_of(
-            model, seed=int(words[0]), raw=None, inferences=int(words[1]), kept=kept
-        )
+        return answer_of(model, seed=int(words[0]), raw=None, inferences=int(words[1]), kept=kept)
     if verb == "walk":
         from npubench.golden.walk import walk
 

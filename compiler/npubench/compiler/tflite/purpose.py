@@ -1,6 +1,7 @@
 """Sound files that are something else than one network, named for what they are.
 
-A file that a vendor's compiler made, a network with control flow, elements that no network computes with: each has a cause and a way out of its own.
+A file that a vendor's compiler made, a network with control flow, elements that no network computes
+with: each has a cause and a way out of its own.
 """
 
 from __future__ import annotations

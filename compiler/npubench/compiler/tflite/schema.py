@@ -82,7 +82,8 @@ _WEIGHTS_FORMAT: Final = ("DEFAULT", "SHUFFLED4x16INT8")
 @dataclass(frozen=True, slots=True)
 class Option:
     """One field of an options table. ``kind`` is its type: ``int``, ``bool``, ``float``, ``ints``,
-    ``text`` or ``enum`` (``names`` are then its names in order). ``positive``: zero makes no sense."""
+    ``text`` or ``enum`` (``names`` are then its names in order). ``positive``: zero makes no
+    sense."""
 
     slot: int
     name: str

@@ -36,4 +36,21 @@ typedef struct {
 void nb_gather(const nb_gather_params *p, const int8_t *input, const int32_t *indices,
                int8_t *output);
 
+/* LSTM over `steps`, from hidden[batches][units] and cell[batches][units], which it updates; output
+ * is the hidden state of every step. Gates are in the order forget, input, cell, output. weights hold
+ * [gate][units][depth] and behind it [gate][units][units] of the same gate, bias [gate][2][units]
+ * with the offsets of input and hidden state folded in; multiplier and shift (two per gate) scale to
+ * Q3.12. The products are forget * cell, input * fresh, tanh * output. `cell_shift` is 12 plus the
+ * cell scale's power of two, `clip` 0 for none, `logistic` 256 values of the function at i / 24 in
+ * Q0.16. scratch: 4 * units values. Strides in elements. */
+typedef struct {
+    int32_t batches, steps, depth, units;
+    int32_t step_stride, batch_stride, out_step_stride, out_batch_stride;
+    int32_t multiplier[8], shift[8], product_multiplier[3], product_shift[3];
+    int32_t cell_shift, clip, hidden_zero;
+} nb_lstm_s8_params;
+void nb_lstm_s8(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *weights,
+                const int32_t *bias, const uint16_t *logistic, int8_t *hidden, int16_t *cell,
+                int16_t *scratch, int8_t *output);
+
 #endif

@@ -162,6 +162,45 @@ def _rearranged(rng: Rng) -> Iterator[Network]:
     yield "reverse", one("REVERSE_V2", [act((2, 3, 4)), const((1,))], [act((2, 3, 4))])
 
 
+def _weights(rng: Rng, rows: int, columns: int) -> TensorSpec:
+    codes = rng.integers(-127, 128, (rows, columns))
+    return const(codes, "int8", scale=float(rng.uniform(0.002, 0.02)))
+
+
+def _lstm(rng: Rng) -> Iterator[Network]:
+    """Two batches with the time outside or inside, with and without a clip of the cell."""
+    for time_major, clip, power in ((0, 0.0, -11), (1, 10.0, -12), (0, 3.0, -15)):
+        depth, units, batches, steps = 5, 7, 2, 3
+        first, second = (steps, batches) if time_major else (batches, steps)
+        given, out = quant(rng), {"scale": 1 / 128, "zero": int(rng.integers(-9, 9))}
+
+        inputs: list[TensorSpec | None] = [act((first, second, depth), **given)]
+        inputs += [_weights(rng, units, depth) for _ in range(4)]
+        inputs += [_weights(rng, units, units) for _ in range(4)]
+        inputs += [None] * 3
+        inputs += [const(rng.integers(-3000, 3000, units)) for _ in range(4)]
+        inputs += [None] * 2
+        inputs += [
+            replace(act((batches, units), **out), extra={5: ("B", 1)}),
+            replace(act((batches, units), "int16", scale=2.0**power), extra={5: ("B", 1)}),
+        ]
+        inputs += [None] * 4
+        tensors = [tensor for tensor in inputs if tensor is not None]
+        indices = []
+        for tensor in inputs:
+            indices.append(-1 if tensor is None else sum(index >= 0 for index in indices))
+        options: dict[int, Field] = {0: ("b", 4), 1: ("f", clip), 3: ("B", time_major)}
+        tensors.append(act((first, second, units), **out))
+        made = (len(tensors) - 1,)
+        ops = (
+            OpSpec(
+                kind="UNIDIRECTIONAL_SEQUENCE_LSTM", inputs=indices, outputs=made, options=options
+            ),
+        )
+        spec = ModelSpec(tensors=tensors, ops=ops, inputs=(0,), outputs=made)
+        yield f"lstm_{time_major}_{power}", write_model(spec)
+
+
 def _known(rng: Rng) -> Iterator[Network]:
     """A shape asked for at run time, and a reshape to what is made of it."""
     del rng
@@ -169,7 +208,7 @@ def _known(rng: Rng) -> Iterator[Network]:
         act((2, 3, 4)), act((3,), "int32"), const((0,)), const((1,)), const((1,)),
         act((), "int32"), const(np.int32(12)), act((2,), "int32"), act((2, 12)), act((), "int32"),
     )  # fmt: skip
-    slice_options: dict[int, Field] = dict.fromkeys(range(4), ("i", 0.0))
+    slice_options: dict[int, Field] = dict.fromkeys(range(4), ("i", 0))
     slice_options[4] = ("i", 1)
     ops = (
         OpSpec(kind="SHAPE", inputs=(0,), outputs=(1,)),
@@ -189,4 +228,4 @@ def _put(shape: Sequence[int], axis: int, size: int) -> tuple[int, ...]:
     return tuple(changed)
 
 
-_FAMILIES = (_state, _rearranged, _known)
+_FAMILIES = (_state, _rearranged, _known, _lstm)

@@ -87,8 +87,10 @@ def test_options_are_read_from_the_slots_of_the_published_schema(kind: str) -> N
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     table = OPTIONS[kind]
     values = {"int": ("i", 3), "bool": ("B", 1), "float": ("f", 0.25), "enum": ("b", 1)}
+    values["text"] = ("s", "name")
+    others = (ModelSpec(ops=(), outputs=()),) * 3 if kind == "CALL_ONCE" else ()
     fields = {f.slot: values[f.kind] for f in table.fields if f.kind in values}
-    data = write_model(ModelSpec(ops=(OpSpec(kind=kind, options=fields),)))
+    data = write_model(ModelSpec(ops=(OpSpec(kind=kind, options=fields),), others=others))
     ours = read_tflite(data, name="m").ops[0].options
     op = schema.ModelT.InitFromPackedBuf(data, 0).subgraphs[0].operators[0]
     assert type(op.builtinOptions).__name__ == f"{table.name}T"
@@ -97,6 +99,8 @@ def test_options_are_read_from_the_slots_of_the_published_schema(kind: str) -> N
         theirs = getattr(op.builtinOptions, words[0] + "".join(w.capitalize() for w in words[1:]))
         if item.kind == "enum":
             assert ours[item.name] == item.names[theirs]
+        elif item.kind == "text":
+            assert ours[item.name] == theirs.decode()
         elif item.kind != "ints":
             assert ours[item.name] == theirs
 

@@ -10,7 +10,7 @@ import pytest
 from npubench.boards import load_board
 from npubench.compiler.backends import load_backend
 from npubench.compiler.tflite.reader import read_tflite
-from npubench.core.errors import ModelFormatError, UnsupportedOp
+from npubench.core.errors import ModelFormatError
 from support.operator_networks import networks
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
@@ -145,19 +145,12 @@ def test_foreign_elements_are_not_told_to_be_quantized(dtype: str, words: str) -
     assert "representative_dataset" not in error.hint
 
 
-@pytest.mark.parametrize("kind", ["SHAPE", "RANK"])
-def test_a_shape_asked_at_run_time_is_a_dynamic_batch(kind: str) -> None:
-    spec = ModelSpec(
-        tensors=(
-            TensorSpec(shape=(1, 4), signature=(-1, 4)),
-            TensorSpec(shape=(2,), dtype="int32", scales=None),
-        ),
-        ops=(OpSpec(kind=kind, options=None),),
-    )
-    data = write_model(spec)
-    with pytest.raises(UnsupportedOp, match="dynamic batch") as caught:
-        load_backend("cpu").compile(read_tflite(data, name="net"), data, load_board("qemu-m4"))
-    assert "batch 1" in caught.value.hint
+def test_a_shape_asked_at_run_time_is_known_when_it_is_compiled() -> None:
+    data = networks()["shape_known"]
+    graph = read_tflite(data, name="net")
+    assert [graph.tensor(index).is_constant for index in (1, 5, 7)] == [True] * 3
+    plan = load_backend("cpu").compile(graph, data, load_board("qemu-m4"))
+    assert [type(step).__name__ for step in plan.steps] == ["Free", "Free", "Free", "Alias"]
 
 
 CONSTANT = TensorSpec(shape=(1, 4), data=bytes([1, 2, 3, 255]), name="constant")

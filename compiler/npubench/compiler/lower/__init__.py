@@ -16,6 +16,7 @@ from npubench.compiler.lower import (
     movement,
     pooling,
     rearrange,
+    recurrent,
     softmax,
     state,
     table,
@@ -35,6 +36,7 @@ _LOWERINGS: dict[str, LoweringFunction] = {
         movement,
         pooling,
         rearrange,
+        recurrent,
         softmax,
         state,
         table,
@@ -63,7 +65,7 @@ def lower_op(
     function = _LOWERINGS.get(op.kind)
     if function is None:
         name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind
-        reason, hint = absent(graph, op)
+        reason, hint = absent(op)
         raise UnsupportedOp(op=name, index=op.index, reason=reason, hint=hint)
     return function(Site(graph=graph, op=op, flavours=flavours, goal=goal))
 

@@ -42,6 +42,7 @@ def check_indices(graph: Graph) -> None:
         for index in indices:
             if not 0 <= index < count:
                 raise _error(graph, f"{what} is tensor {index}, the file has {count} tensors")
+    _check_elements(graph)
     for op in graph.ops:
         if not op.outputs and op.kind not in ("ASSIGN_VARIABLE", "CALL_ONCE"):
             raise _error(graph, f"{_op_title(op)} has no outputs")
@@ -57,6 +58,20 @@ def check_indices(graph: Graph) -> None:
                 )
 
 
+def _check_elements(graph: Graph) -> None:
+    """What an operator or the network's border uses has elements; converters leave empty tensors
+    behind that nothing reads."""
+    used = {index for op in graph.ops for index in (*op.inputs, *op.outputs)}
+    for index in sorted(used | {*graph.inputs, *graph.outputs}):
+        if 0 <= index < len(graph.tensors) and 0 in graph.tensor(index).shape:
+            tensor = graph.tensor(index)
+            raise _error(
+                graph,
+                f"{_title(tensor)} has no elements: shape {list(tensor.shape)}",
+                "export the model with a fixed input shape, batch 1",
+            )
+
+
 def _check_order(graph: Graph) -> None:
     ready: set[int] = set()
     ready.update(variable.tensor for variable in graph.variables)
@@ -64,6 +79,8 @@ def _check_order(graph: Graph) -> None:
         tensor = graph.tensor(index)
         if tensor.is_constant:
             raise _error(graph, f"graph input {_title(tensor)} is a constant")
+        if any(index == variable.tensor for variable in graph.variables):
+            raise _error(graph, f"graph input {_title(tensor)} is a variable")
         if index in ready:
             raise _error(graph, f"{_title(tensor)} is a graph input twice")
         ready.add(index)

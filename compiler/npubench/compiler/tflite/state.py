@@ -44,7 +44,7 @@ def with_state(graph: Graph, others: Mapping[int, Subgraph], variables: Sequence
     tensors = list(graph.tensors)
     for name, handles in named.items():
         if name not in values:
-            raise _error(graph, f"nothing gives the variable {name[1]!r} its shape")
+            continue  # nothing reads or assigns it
         value = values[name]
         tensor = replace(value, index=len(tensors), name=name[1] or f"variable {len(kept)}")
         tensors.append(replace(tensor, data=None))

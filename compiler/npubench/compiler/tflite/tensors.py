@@ -88,13 +88,11 @@ class TensorReader:
         return DTYPES[name]
 
     def _check_shape(self, shape: tuple[int, ...], signature: tuple[int, ...], where: str) -> None:
-        """Static and positive. The converter writes -1 for the batch of an ordinary Keras model
+        """Static. The converter writes -1 for the batch of an ordinary Keras model
         and sizes it 1 in ``shape``; any other -1 is a dimension that is not known."""
         hint = "export the model with a fixed input shape, batch 1"
         if any(size < 0 for size in shape):
             raise self._error(f"{where} has the dynamic shape {list(shape)}", hint=hint)
-        if any(size == 0 for size in shape):
-            raise self._error(f"{where} has no elements: shape {list(shape)}", hint=hint)
         if signature and len(signature) != len(shape):
             raise self._error(
                 f"{where} has shape {list(shape)} but shape_signature {list(signature)}", hint=hint

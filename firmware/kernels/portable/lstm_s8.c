@@ -1,0 +1,114 @@
+/* lstm_s8.c: LSTM over a sequence, int8 with 16-bit cells, portable C.
+ *
+ * Equals TensorFlow Lite Micro's reference UNIDIRECTIONAL_SEQUENCE_LSTM (int8 activations and
+ * weights). Gates are Q3.12 before and Q0.15 after their activation, which interpolates a table of
+ * the logistic function. About four instructions per multiply-accumulate.
+ */
+#include <string.h>
+
+#include "nb_kernels.h"
+#include "nb_requant.h"
+
+#define TAIL 255u
+
+static inline int32_t limit16(int32_t x) {
+    return nb_clamp(x, INT16_MIN, INT16_MAX);
+}
+
+static inline uint32_t magnitude(int32_t x) {
+    return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
+}
+
+/* logistic(x) in Q0.15, `x` being 3 / 4 of the argument's 2^12 steps. */
+static int16_t logistic16(int32_t x, const uint16_t *table) {
+    const uint32_t size = magnitude(x), at = size >> 9;
+    uint32_t result = 0x7fffu << 10;
+    if (at < TAIL) {
+        const uint32_t a = table[at], b = table[at + 1];
+        result = (a << 9) + (size & 0x1ffu) * (b - a);
+    }
+    result = x >= 0 ? result + (1u << 9) : (1u << 25) - result + (1u << 9) - 1u;
+    return (int16_t)(result >> 10);
+}
+
+/* tanh(x) in Q0.15, `x` as above. */
+static int16_t tanh16(int32_t x, const uint16_t *table) {
+    const uint32_t size = magnitude(x), at = size >> 8;
+    int32_t result = 0xffff << 8;
+    if (at < TAIL) {
+        const uint32_t a = table[at], b = table[at + 1];
+        result = (int32_t)((a << 8) + (size & 0xffu) * (b - a));
+    }
+    result = x >= 0 ? result - (1 << 23) + (1 << 7) : -result + (1 << 23) + (1 << 7) - 1;
+    return (int16_t)(result >> 8);
+}
+
+static int32_t dot(const int8_t *x, const int8_t *weights, int32_t n, int32_t sum) {
+    for (; n > 0; n--) {
+        sum += *x++ * *weights++;
+    }
+    return sum;
+}
+
+/* One gate of all units before its activation, Q3.12. */
+static void gate(const nb_lstm_s8_params *p, int32_t which, const int8_t *input,
+                 const int8_t *hidden, const int8_t *weights, const int32_t *bias,
+                 int16_t *output) {
+    const int32_t depth = p->depth, units = p->units;
+    const int8_t *from_input = weights + which * units * (depth + units);
+    const int8_t *from_state = from_input + units * depth;
+    const int32_t *base = bias + 2 * which * units;
+    for (int32_t u = 0; u < units; u++) {
+        const int32_t a = dot(input, from_input + u * depth, depth, base[u]);
+        const int32_t b = dot(hidden, from_state + u * units, units, base[units + u]);
+        const int32_t x = nb_requant(a, p->multiplier[2 * which], p->shift[2 * which]);
+        const int32_t y = nb_requant(b, p->multiplier[2 * which + 1], p->shift[2 * which + 1]);
+        output[u] = (int16_t)limit16(limit16(x) + limit16(y));
+    }
+}
+
+static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *weights,
+                 const int32_t *bias, const uint16_t *table, int8_t *hidden, int16_t *cell,
+                 int16_t *gates) {
+    const int32_t units = p->units, shift = p->cell_shift;
+    for (int32_t which = 0; which < 4; which++) {
+        gate(p, which, input, hidden, weights, bias, gates + which * units);
+    }
+    for (int32_t u = 0; u < units; u++) {
+        const int32_t forget = logistic16(3 * gates[u], table);
+        const int32_t in = logistic16(3 * gates[units + u], table);
+        const int32_t fresh = tanh16(3 * gates[2 * units + u], table);
+        const int32_t out = logistic16(3 * gates[3 * units + u], table);
+        const int32_t kept = limit16(
+            nb_requant(forget * cell[u], p->product_multiplier[0], p->product_shift[0]));
+        const int32_t added =
+            limit16(nb_requant(in * fresh, p->product_multiplier[1], p->product_shift[1]));
+        int32_t next = limit16(kept + added);
+        if (p->clip > 0) {
+            next = nb_clamp(next, -p->clip, p->clip);
+        }
+        cell[u] = (int16_t)next;
+        const int32_t argument =
+            shift >= 0 ? next * 3 * (1 << shift) : (next * 3 + (1 << (-shift - 1))) >> -shift;
+        const int32_t lit = tanh16(argument, table);
+        const int32_t value =
+            nb_requant(lit * out, p->product_multiplier[2], p->product_shift[2]) +
+            p->hidden_zero;
+        hidden[u] = (int8_t)nb_clamp(value, INT8_MIN, INT8_MAX);
+    }
+}
+
+void nb_lstm_s8(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *weights,
+                const int32_t *bias, const uint16_t *logistic, int8_t *hidden, int16_t *cell,
+                int16_t *scratch, int8_t *output) {
+    for (int32_t b = 0; b < p->batches; b++) {
+        for (int32_t t = 0; t < p->steps; t++) {
+            step(p, input + b * p->batch_stride + t * p->step_stride, weights, bias, logistic,
+                 hidden, cell, scratch);
+            memcpy(output + b * p->out_batch_stride + t * p->out_step_stride, hidden,
+                   (size_t)p->units);
+        }
+        hidden += p->units;
+        cell += p->units;
+    }
+}

@@ -53,4 +53,27 @@ void nb_lstm_s8(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *w
                 const int32_t *bias, const uint16_t *logistic, int8_t *hidden, int16_t *cell,
                 int16_t *scratch, int8_t *output);
 
+/* Bilinear resizing. rows[out_h][3] and columns[out_w][3]: the two source indices and the second
+ * one's weight of 1024. */
+void nb_resize_bilinear_s8(const nb_resize_nearest_s8_params *p, const int8_t *input,
+                           const int16_t *rows, const int16_t *columns, int8_t *output);
+
+/* Blocks of pixels to batches and back. `batches` is that of the side with larger images; `top` and
+ * `left` are padding (filled with `value`) or crops. */
+typedef struct {
+    int32_t batches, in_h, in_w, channels, out_h, out_w, block_h, block_w, top, left, value;
+} nb_space_to_batch_s8_params;
+void nb_space_to_batch_s8(const nb_space_to_batch_s8_params *p, const int8_t *input,
+                          int8_t *output);
+void nb_batch_to_space_s8(const nb_space_to_batch_s8_params *p, const int8_t *input,
+                          int8_t *output);
+
+/* x from zero on, and x times a slope below; dims and strides as in nb_add_s8_params. */
+typedef struct {
+    int32_t dims[NB_DIMS], stride1[NB_DIMS], stride2[NB_DIMS];
+    int32_t zero1, zero2, multiplier1, shift1, multiplier2, shift2, output_zero;
+} nb_prelu_s8_params;
+void nb_prelu_s8(const nb_prelu_s8_params *p, const int8_t *input, const int8_t *slopes,
+                 int8_t *output);
+
 #endif

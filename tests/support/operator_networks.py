@@ -201,6 +201,28 @@ def _lstm(rng: Rng) -> Iterator[Network]:
         yield f"lstm_{time_major}_{power}", write_model(spec)
 
 
+def _spatial(rng: Rng) -> Iterator[Network]:
+    codes = quant(rng)
+    for name, align, half in (("plain", 0, 0), ("align", 1, 0), ("half", 0, 1)):
+        for size in ((7, 9), (2, 3), (1, 16)):
+            yield (
+                f"resize_bilinear_{name}_{size[0]}x{size[1]}",
+                one("RESIZE_BILINEAR", [act((2, 4, 5, 3), **codes), const(size)],
+                    [act((2, *size, 3), **codes)], {2: ("B", align), 3: ("B", half)}),
+            )  # fmt: skip
+    small, large = act((12, 3, 2, 3), **codes), act((2, 4, 5, 3), **codes)
+    edges = const(((1, 1), (0, 1)))
+    yield "space_to_batch", one("SPACE_TO_BATCH_ND", [large, const((2, 3)), edges], [small])
+    yield "batch_to_space", one("BATCH_TO_SPACE_ND", [small, const((2, 3)), edges], [large])
+    for name, shape in (("channels", (1, 1, 6)), ("each", (4, 5, 6))):
+        slopes = const(rng.integers(-128, 128, shape), "int8", scale=0.01)
+        image = (1, 4, 5, 6) if name == "channels" else (4, 5, 6)
+        yield (
+            f"prelu_{name}",
+            one("PRELU", [act(image, **quant(rng)), slopes], [act(image, **quant(rng))]),
+        )
+
+
 def _known(rng: Rng) -> Iterator[Network]:
     """A shape asked for at run time, and a reshape to what is made of it."""
     del rng
@@ -228,4 +250,4 @@ def _put(shape: Sequence[int], axis: int, size: int) -> tuple[int, ...]:
     return tuple(changed)
 
 
-_FAMILIES = (_state, _rearranged, _known, _lstm)
+_FAMILIES = (_state, _rearranged, _known, _lstm, _spatial)

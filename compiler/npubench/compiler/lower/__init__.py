@@ -18,6 +18,7 @@ from npubench.compiler.lower import (
     rearrange,
     recurrent,
     softmax,
+    spatial,
     state,
     table,
 )
@@ -38,6 +39,7 @@ _LOWERINGS: dict[str, LoweringFunction] = {
         rearrange,
         recurrent,
         softmax,
+        spatial,
         state,
         table,
     )

@@ -18,7 +18,7 @@ DIMS = 5
 LEFT_SHIFT = 20
 
 
-def _broadcast(site: Site, first: Tensor, second: Tensor, target: Tensor) -> dict[str, ParamValue]:
+def broadcast(site: Site, first: Tensor, second: Tensor, target: Tensor) -> dict[str, ParamValue]:
     """Merged dimensions of the output and both inputs' strides, 0 along broadcast ones."""
     rank = len(target.shape)
     shapes = []
@@ -67,7 +67,7 @@ def _binary(
         kernel=kernel,
         source=source,
         params_type=params_type,
-        params=tuple((_broadcast(site, first, second, target) | params).items()),
+        params=tuple((broadcast(site, first, second, target) | params).items()),
         args=(operands[0].arg, operands[1].arg, write(target)),
         choice=Choice(reason="", instructions=60 * target.count),
     )

@@ -1,5 +1,6 @@
 /* space_to_batch_s8.c: SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND on int8, portable C; a memcpy per
- * pixel. Equals TensorFlow Lite Micro's reference, which fills with code 0 whatever the zero point. */
+ * pixel. Equals TensorFlow Lite Micro's reference where nothing is padded; it pads with a value that it
+ * never sets, this one with the zero point. */
 #include <string.h>
 
 #include "nb_kernels.h"

@@ -6,10 +6,11 @@ Several forms are tried of an operator (one input, two, weights, axes); one that
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from npubench.compiler.graph import DType, Graph, Op, OptionValue, Quantization, Tensor
+from npubench.compiler.graph import DType, Graph, Op, OptionValue, Quantization, Tensor, Variable
 
 TYPES = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.FLOAT32, DType.BOOL)
 """Element types of the table, in its order."""
@@ -67,6 +68,11 @@ class _Sheet:
         data = bytes(int(np.prod(shape)) * dtype.size_bytes)
         return self._add(shape, dtype, None if dtype is DType.FLOAT32 else quantization, data)
 
+    def scaled(self, shape: tuple[int, ...]) -> int:
+        """Weights with one scale for all."""
+        quantization = Quantization(scales=(0.01,), zero_points=(0,))
+        return self._add(shape, DType.INT8, quantization, bytes(int(np.prod(shape))))
+
     def bias(self, count: int) -> int:
         dtype = {DType.FLOAT32: DType.FLOAT32, DType.INT16: DType.INT64}.get(
             self._dtype, DType.INT32
@@ -85,7 +91,9 @@ class _Sheet:
             sha256="0" * 64,
             tensors=tuple(self._tensors),
             ops=(op,),
-            inputs=tuple(index for index in inputs if self._tensors[index].data is None),
+            inputs=tuple(
+                index for index in inputs if index >= 0 and self._tensors[index].data is None
+            ),
             outputs=outputs,
         )
 
@@ -220,6 +228,35 @@ def _largest(kind: str, dtype: DType) -> Iterator[Graph]:
     yield sheet.graph(inputs, (sheet.typed((1, 4, 4), DType.INT32),))
 
 
+def _variable(kind: str, dtype: DType) -> Iterator[Graph]:
+    sheet = _Sheet(kind, dtype)
+    handle, memory = sheet.typed((), DType.RESOURCE), sheet.tensor(_IMAGE)
+    other = sheet.tensor(_IMAGE)
+    reading = kind == "READ_VARIABLE"
+    graph = sheet.graph((handle,) if reading else (handle, other), (other,) if reading else (), {})
+    size_bytes = graph.tensor(memory).size_bytes
+    kept = Variable(tensor=memory, name="v", initial=bytes(size_bytes), handles=(handle,))
+    yield replace(graph, variables=(kept,))
+
+
+def _recurrent(kind: str, dtype: DType) -> Iterator[Graph]:
+    sheet = _Sheet(kind, dtype)
+    source = sheet.tensor((1, 3, 4))
+    weights = sheet.scaled((4, 4))
+    bias = sheet.bias(4)
+    hidden = sheet.tensor((1, 4))
+    cell = sheet.typed((1, 4), DType.INT16)
+    inputs = (
+        source, *(weights,) * 8, -1, -1, -1, *(bias,) * 4, -1, -1, hidden, cell, -1, -1, -1, -1,
+    )  # fmt: skip
+    graph = sheet.graph(inputs, (sheet.tensor((1, 3, 4)),), {"fused_activation_function": "TANH"})
+    kept = tuple(
+        Variable(tensor=index, name="v", initial=bytes(graph.tensor(index).size_bytes))
+        for index in (hidden, cell)
+    )
+    yield replace(graph, variables=kept)
+
+
 _Steer = tuple[tuple[tuple[int, ...], ...], tuple[int, ...], dict[str, OptionValue]]
 _MASKS: dict[str, OptionValue] = {
     "begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0,
@@ -242,6 +279,9 @@ _STEERS: dict[str, _Steer] = {
     "RESIZE_NEAREST_NEIGHBOR": (((8, 8),), (1, 8, 8, 4), {}),
     "RESIZE_BILINEAR": (((8, 8),), (1, 8, 8, 4), {}),
     "GATHER": (((0, 2),), (1, 2, 4, 4), {"axis": 1}),
+    "REVERSE_V2": (((1,),), _IMAGE, {}),
+    "SPACE_TO_BATCH_ND": (((2, 2), (0, 0, 0, 0)), (4, 2, 2, 4), {}),
+    "BATCH_TO_SPACE_ND": (((1, 1), (0, 0, 0, 0)), _IMAGE, {}),
     "SPACE_TO_DEPTH": ((), (1, 2, 2, 16), {"block_size": 2}),
     "DEPTH_TO_SPACE": ((), (1, 8, 8, 1), {"block_size": 2}),
 }
@@ -261,6 +301,9 @@ _FORMS = {
     "DEQUANTIZE": _converting,
     "CAST": _converting,
     "PRELU": _parametric,
+    "READ_VARIABLE": _variable,
+    "ASSIGN_VARIABLE": _variable,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _recurrent,
     "ARG_MAX": _largest,
     "ARG_MIN": _largest,
     **dict.fromkeys(_STEERS, _steered),

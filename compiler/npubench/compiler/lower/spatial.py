@@ -125,7 +125,8 @@ def _blocks(site: Site) -> Lowering:
             ("block_w", block[1]),
             ("top", edges[0]),
             ("left", edges[2]),
-            ("value", 0),  # the reference fills with code 0, whatever the zero point
+            # The reference leaves this one unset; the zero point is what padding means.
+            ("value", site.quantization(target, "the output").zero_point),
         ),
         args=(read(source), write(target)),
     )

@@ -17,10 +17,13 @@ CLI = Path(cli.__file__).parent
 FUNCTIONS = ("analyze", "bench", "build", "compare", "load_runs")
 # Verbs whose rooms have more than one function for them as yet.
 SEVERAL = {
+    "accuracy.accuracy",
     "audit.audit",
     "boards.detect",
     "boards.list_boards",
     "build.boot",
+    "doctor.doctor",
+    "importing.import_network",
     "models.build",
     "power.calibrate",
     "power.capture",
@@ -28,6 +31,7 @@ SEVERAL = {
     "power.show",
     "power.view",
     "published.published_results",
+    "referee.referee",
 }
 
 

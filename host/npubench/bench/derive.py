@@ -28,7 +28,8 @@ from npubench.power.capture.session import read_marked
 from npubench.power.energy.account import Limits, account
 from npubench.power.parts import read_capture
 from npubench.power.source.benchfile import Instrument
-from npubench.runs.schema import EnergyStageRecord, RunRecord
+from npubench.runs.energy_record import EnergyStageRecord
+from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
 from npubench.target import Place
 from npubench.transport.session_log import read_sent

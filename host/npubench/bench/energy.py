@@ -38,11 +38,7 @@ from npubench.power.energy.stage import StageEnergy
 from npubench.power.parts import Capture, read_capture
 from npubench.power.simulators.model import LEAD_S, model_hash, trace_of
 from npubench.power.source.interface import Traits
-from npubench.runs.schema import (
-    EnergyInstrumentRecord,
-    EnergyRecord,
-    EnergyStageRecord,
-)
+from npubench.runs.energy_record import EnergyInstrumentRecord, EnergyRecord, EnergyStageRecord
 from npubench.wire.answers import BenchResult, Burst
 from npubench.wire.clock import ClockFit
 from npubench.wire.device import Device

@@ -22,9 +22,9 @@ from npubench.core.stages import STAGE_CONTRACT_VERSION, Stage
 from npubench.core.version import VERSION, git_state
 from npubench.power import findings as power_findings
 from npubench.power.energy.refusal import reason_of
+from npubench.runs.energy_record import EnergyRecord
 from npubench.runs.schema import (
     ClockRecord,
-    EnergyRecord,
     EnvironmentRecord,
     ErrorRecord,
     GoldenRecord,

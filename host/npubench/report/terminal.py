@@ -25,13 +25,8 @@ from npubench.report.part_time import part_time_table
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
-from npubench.runs.schema import (
-    EnergyRecord,
-    EnergyStageRecord,
-    MemoryRecord,
-    RunRecord,
-    StageRecord,
-)
+from npubench.runs.energy_record import EnergyRecord, EnergyStageRecord
+from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
 from npubench.runs.store import StoredRun, short_id
 
 __all__ = [

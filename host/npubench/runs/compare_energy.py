@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
 from npubench.power.energy.duty import break_even_per_second, duty_power_uw
-from npubench.runs.schema import EnergyRecord, EnergyStageRecord
+from npubench.runs.energy_record import EnergyRecord, EnergyStageRecord
 from npubench.stats.compare import Verdict
 
 RATES_PER_SECOND = (0.01, 0.1, 1.0, 10.0)

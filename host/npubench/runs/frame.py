@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
+from npubench.runs.energy_record import EnergyRecord
 from npubench.runs.reader import StoredRun, list_runs
-from npubench.runs.schema import EnergyRecord, StageRecord
+from npubench.runs.schema import StageRecord
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from npubench.core.evidence import Evidence
 from npubench.core.format import printable
+from npubench.runs.energy_record import EnergyRecord
 from npubench.target import Place
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -311,70 +312,6 @@ class SettingsRecord(_Record):
     own_input: bool = False
     layers: bool
     verify_layers: bool
-
-
-class EnergyStageRecord(_Record):
-    """One repetition of a stage, in microjoules; ``low`` and ``high`` bound it (k = 2), None where
-    the instrument's accuracy has no source. ``net``: less what idle would have taken meanwhile.
-
-    ``repeats``: repetitions in one window on the device; ``windows``: how many such windows;
-    ``samples``: in all of them; ``duration_us``: of one repetition, by the device's clock.
-    """
-
-    gross_uj: float
-    gross_low_uj: float | None
-    gross_high_uj: float | None
-    net_uj: float | None
-    net_low_uj: float | None
-    net_high_uj: float | None
-    repeats: int
-    windows: int
-    samples: int
-    duration_us: float
-    mean_uw: float
-    peak_uw: float
-    charge_uc: float
-
-
-class EnergyInstrumentRecord(_Record):
-    """The power instrument. ``serial`` is what was read back from it; empty when nothing was."""
-
-    name: str
-    driver: str
-    model: str
-    serial: str = ""
-    firmware: str = ""
-    simulated: bool
-    rate_hz: float | None = None
-    accuracy_source: str = ""
-
-
-class EnergyRecord(_Record):
-    """Energy by stage, integrated on the device's clock. See docs/power.md.
-
-    ``clock_ppm``: how much faster the instrument's clock runs than the device's. ``verdict``:
-    ``unqualified`` without intervals, ``refused`` with ``reasons``, each ``name: what happened``.
-    ``model`` names the virtual power model, with the hash of its parameters.
-    """
-
-    evidence: Evidence
-    idle_uw: float | None
-    idle_drift_uw: float | None = None
-    clock_ppm: float | None
-    clock_residual_samples: float | None = None
-    edges: int = 0
-    integrated_on: Literal["device"] = "device"
-    voltage_mv: float | None
-    voltage_source: Literal["measured", "declared"]
-    stages: dict[str, EnergyStageRecord]
-    verdict: Literal["ok", "unqualified", "refused"]
-    reasons: tuple[str, ...] = ()
-    model: str | None = None
-    faults: tuple[str, ...] = ()
-    instrument: EnergyInstrumentRecord
-    samples_received: int = 0
-    samples_lost: int = 0
-    samples_filtered: int = 0
 
 
 class RunRecord(_Record):

@@ -8,7 +8,7 @@ import pytest
 
 from npubench.core.evidence import Evidence
 from npubench.runs.compare_energy import compare_energy
-from npubench.runs.schema import EnergyInstrumentRecord, EnergyRecord, EnergyStageRecord
+from npubench.runs.energy_record import EnergyInstrumentRecord, EnergyRecord, EnergyStageRecord
 from npubench.stats.compare import Verdict
 
 

@@ -21,7 +21,8 @@ from npubench.power.plot.png import COLOURS, Shade
 from npubench.report.markup import fill
 from npubench.report.selection import by_network
 from npubench.runs.compare_energy import RATES_PER_SECOND, break_even, duty_uw
-from npubench.runs.schema import EnergyRecord, EnergyStageRecord, RunRecord
+from npubench.runs.energy_record import EnergyRecord, EnergyStageRecord
+from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
 
 TITLE = "Energy"

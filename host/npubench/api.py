@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npubench.bench.inspect import Inspection, inspect_model
+from npubench.bench.inspect import Inspection, inspect_brought, inspect_model
 from npubench.bench.job import Job, Settings, default_jobs, resolve_jobs
 from npubench.bench.matrix import Interrupted, Outcome, run_matrix
 from npubench.bench.prepare import BuiltImage, build_to
 from npubench.compiler.compiled import Compiled, Network
-from npubench.core.errors import NpubenchError, UsageError
+from npubench.core.errors import CompileError, NpubenchError, ToolMissing, UsageError
 from npubench.core.progress import Event, Reporter, Silent
 from npubench.runs.compare import Comparison, compare_runs
 from npubench.runs.compare_energy import RATES_PER_SECOND
@@ -69,7 +69,11 @@ def analyze(
     lists every operator. Raises UsageError, and ModelFormatError for what is no network at all.
     """
     if board is not None:
-        return inspect_model(os.fspath(model), _one(model, board, backend, options))
+        try:
+            job = _one(model, board, backend, options)
+        except (CompileError, ToolMissing) as error:
+            return inspect_brought(os.fspath(model), error)
+        return inspect_model(os.fspath(model), job)
     if backend is not None or list(options):
         raise UsageError("a backend needs a board", hint="name one")
     return inspect_model(os.fspath(model), None)

@@ -7,6 +7,7 @@ wants every reason at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from npubench.bench.evaluate import kernels_of
@@ -22,9 +23,10 @@ from npubench.core.errors import (
     ConfigError,
     ModelFormatError,
     NpubenchError,
+    ToolMissing,
     UnsupportedOp,
 )
-from npubench.zoo import ResolvedModel
+from npubench.zoo import ResolvedModel, resolve_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,10 @@ class Inspection:
 def inspect_model(model: str, job: Job | None) -> Inspection:
     """Look at a MODEL, on the target of ``job`` where there is one. Raises UsageError, and
     ModelFormatError for what is no network at all."""
-    resolved = load_model(model) if job is None else job.model
+    try:
+        resolved = load_model(model) if job is None else job.model
+    except (CompileError, ToolMissing) as error:
+        return inspect_brought(model, error)
     try:
         network = read_network(resolved)
     except ModelFormatError as error:
@@ -102,7 +107,15 @@ def inspect_model(model: str, job: Job | None) -> Inspection:
     )
 
 
-def _of_another_type(resolved: ResolvedModel, error: ModelFormatError) -> Inspection:
+def inspect_brought(model: str, error: NpubenchError) -> Inspection:
+    """A float .tflite that cannot be quantized, as it was brought: every operator, and ``error``.
+    Raises ``error`` for a file of another kind."""
+    if Path(model).suffix != ".tflite":
+        raise error from None
+    return _of_another_type(resolve_model(model), error)
+
+
+def _of_another_type(resolved: ResolvedModel, error: NpubenchError) -> Inspection:
     """A float or hybrid network: its operators, and the reader's refusal."""
     try:
         data = resolved.path.read_bytes()

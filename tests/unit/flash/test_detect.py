@@ -39,6 +39,8 @@ def plug(monkeypatch: pytest.MonkeyPatch, *ports: SimpleNamespace) -> None:
 
 
 H7 = ("0483:374e", "nucleo-h7a3zi-q")
+ONLY = ("0483:3752", "nucleo-l4r5zi")
+"""A USB id that one board alone has."""
 
 
 def test_a_bench_file_of_one_board_is_ready(
@@ -46,15 +48,15 @@ def test_a_bench_file_of_one_board_is_ready(
 ) -> None:
     plug(
         monkeypatch,
-        port("/dev/ttyACM1", H7[0], "0031"),
+        port("/dev/ttyACM1", ONLY[0], "0031"),
         port("/dev/ttyUSB9", "dead:beef", "x"),
     )
     found = detect_boards()
-    assert [device.boards for device in found] == [(H7[1],)]
+    assert [device.boards for device in found] == [(ONLY[1],)]
     ppk = Found(driver="ppk2", serial="C0FFEE", port="/dev/ttyACM3", product="PPK2")
     bench_file.write_text(bench_text(found, (ppk,)), encoding="utf-8")
     bench = read_bench()
-    assert bench.boards[H7[1]].serial == "0031"
+    assert bench.boards[ONLY[1]].serial == "0031"
     assert bench.power["ppk2"].serial == "C0FFEE"
     assert bench.power["ppk2"].driver == "ppk2"
 

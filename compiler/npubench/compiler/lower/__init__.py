@@ -46,7 +46,7 @@ _LOWERINGS: dict[str, LoweringFunction] = {
     for kind, function in module.LOWERINGS.items()
 }
 
-FREE = frozenset({"VAR_HANDLE", "CALL_ONCE", "SHAPE", "RANK"})
+FREE = frozenset({"VAR_HANDLE", "CALL_ONCE", "SHAPE"})
 """Operators that leave nothing to do at run time."""
 
 SUPPORTED = frozenset(_LOWERINGS) | FREE

@@ -54,8 +54,6 @@ def _value(tensors: Sequence[Tensor], op: Op) -> Array | None:
     result: Any
     if op.kind == "SHAPE" and len(inputs) == 1:
         result = np.array(inputs[0].shape)
-    elif op.kind == "RANK" and len(inputs) == 1:
-        result = np.array(len(inputs[0].shape))
     else:
         function = _FUNCTIONS.get(op.kind)
         arrays = [_array(tensor) for tensor in inputs]

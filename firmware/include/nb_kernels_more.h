@@ -26,8 +26,7 @@ void nb_split(const nb_split_params *p, const int8_t *input, int8_t *out0, int8_
 typedef struct {
     int32_t dims[5], bytes;
 } nb_pick_params;
-void nb_pick(const nb_pick_params *p, const int8_t *input, const int32_t *offsets,
-             int8_t *output);
+void nb_pick(const nb_pick_params *p, const int8_t *input, const int32_t *offsets, int8_t *output);
 
 /* `outer` times `count` runs of `bytes`, run i being number indices[i] of the `axis` runs there. */
 typedef struct {

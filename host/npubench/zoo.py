@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from npubench.core.errors import ConfigError, UsageError
+from npubench.core.errors import ConfigError, NpubenchError, UsageError
 from npubench.core.paths import data_root
 
 MAX_ID_CHARS = 40
@@ -118,13 +118,15 @@ class Brought:
 class ResolvedModel:
     """A MODEL argument, resolved: its id for file names and records, its file, and its entry in
     the zoo when it is one of ours. ``benchmark``: the one of MLPerf Tiny that its user named.
-    ``brought``: None for a .tflite that is as its user brought it."""
+    ``brought``: None for a .tflite that is as its user brought it. ``refusal``: why it did not
+    become int8, where it is one of several that were asked for; reading it raises that."""
 
     id: str
     path: Path
     entry: ZooModel | None
     benchmark: Mlperf | None = None
     brought: Brought | None = None
+    refusal: NpubenchError | None = None
 
     @property
     def mlperf(self) -> Mlperf | None:

@@ -59,7 +59,10 @@ class Compiled:
 
 
 def read_network(resolved: ResolvedModel) -> Network:
-    """Parse and analyse a model file. Raises ModelFormatError with what is wrong and where."""
+    """Parse and analyse a model file. Raises ModelFormatError with what is wrong and where, and the
+    refusal of one that could not be imported."""
+    if resolved.refusal is not None:
+        raise resolved.refusal
     data, graph = load_tflite(resolved.path)
     return Network(resolved=resolved, data=data, graph=graph, analysis=analyze(graph))
 

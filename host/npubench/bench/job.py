@@ -12,12 +12,12 @@ from typing import Any
 from npubench.boards import Board, load_board
 from npubench.compiler.backends import backend_names, load_backend, settle
 from npubench.compiler.importers.load import load_model
-from npubench.core.errors import UsageError
+from npubench.core.errors import CompileError, ToolMissing, UsageError
 from npubench.core.progress import Reporter
 from npubench.emulators.board_model.description import on_model
 from npubench.target import Options, Place, Target, own_place
 from npubench.wire.faulty import Mishap
-from npubench.zoo import ResolvedModel, benchmark_named
+from npubench.zoo import ResolvedModel, benchmark_named, model_id_of
 
 DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
 """Where nothing is named; a board with an NPU runs with it and without."""
@@ -112,6 +112,19 @@ def default_jobs(
     return _set(jobs, settings)
 
 
+def _loaded(
+    model: str, said: Mapping[str, Any] | None, reporter: Reporter | None, *, alone: bool
+) -> ResolvedModel:
+    """A MODEL as int8. One of several that cannot be imported fails alone, when it is read."""
+    try:
+        return load_model(model, said, reporter=reporter)
+    except (CompileError, ToolMissing) as error:
+        path = Path(model)
+        if alone or not path.is_file():
+            raise
+        return ResolvedModel(id=model_id_of(path), path=path, entry=None, refusal=error)
+
+
 def resolve_jobs(
     models: Sequence[str],
     boards: Sequence[str],
@@ -142,9 +155,8 @@ def resolve_jobs(
                 if close
                 else f"known: {', '.join(backend_names())}",
             )
-    resolved_models = [
-        load_model(model, said, reporter=reporter) for model in dict.fromkeys(models)
-    ]
+    asked = tuple(dict.fromkeys(models))
+    resolved_models = [_loaded(model, said, reporter, alone=len(asked) == 1) for model in asked]
     if mlperf is not None:
         benchmark = benchmark_named(mlperf)
         resolved_models = [replace(model, benchmark=benchmark) for model in resolved_models]

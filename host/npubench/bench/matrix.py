@@ -18,7 +18,7 @@ from npubench.bench.record import Unread, error_record
 from npubench.bench.run import failed_before_start, run_job
 from npubench.bench.simulate import simulate_job
 from npubench.compiler.compiled import Compiled, Network
-from npubench.core.errors import CompileError, ConfigError, NpubenchError, ToolError
+from npubench.core.errors import CompileError, ConfigError, NpubenchError, ToolError, ToolMissing
 from npubench.core.progress import Reporter, step
 from npubench.core.tool import end_running_tools
 from npubench.runs.store import StoredRun, check_runs_dir
@@ -196,7 +196,7 @@ def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Net
 def _read(job: Job, reporter: Reporter) -> Network | tuple[Unread, NpubenchError]:
     try:
         return read_remarked(job.model, reporter)
-    except CompileError as error:
+    except (CompileError, ToolMissing) as error:
         try:
             data = job.model.path.read_bytes()
         except OSError:  # a folder, or gone since it was looked for

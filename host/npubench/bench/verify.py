@@ -21,7 +21,6 @@ from npubench.build.memory import read_account, static_memory
 from npubench.compiler.emit.project import read_project
 from npubench.core.errors import NpubenchError
 from npubench.core.stages import STAGE_CONTRACT_VERSION
-from npubench.core.version import VERSION
 from npubench.runs.archive import opened
 from npubench.runs.cite import (
     Citation,
@@ -41,6 +40,8 @@ Verdict = Literal["ok", "broken", "partial"]
 RELATIVE = 1e-9
 """Floats that were written and read are equal; sums in another order differ by less than this."""
 SHOWN_DIFFERENCES = 12
+CHOSEN = ("kernel", "choice", "predicted")
+"""Fields of a layer that today's compiler decides: no byte of the run tells them."""
 HOST_CLOCK = ("measured_hz", "uncertainty_ppm", "deviation_ppm", "source")
 """Fields of the clock that the host measured."""
 
@@ -158,6 +159,8 @@ def verify_run(stored: StoredRun) -> Verification:
 def _not_derivable(record: RunRecord) -> tuple[str, ...]:
     """What the run states and its bytes cannot show."""
     found = ["versions of tools, host and git state", "durations on the host"]
+    if record.layers:
+        found.append("the compiler's choice of kernels")
     if record.clock is not None and record.clock.measured_hz is not None:
         found.append("the measured clock: the host's time stamps are not in the session's bytes")
     if record.memory is not None and record.memory.baseline_flash_bytes is not None:
@@ -228,7 +231,7 @@ def _values(record: RunRecord, again: Derived) -> Iterator[Check]:
     yield _same("golden answer", record.golden, findings.golden, ("second_opinion",))
     for name in sorted({*record.stages, *findings.stages}):
         yield _same(f"stage {name}", record.stages.get(name), findings.stages.get(name))
-    ignored = () if record.environment.npubench == VERSION else ("kernel",)
+    ignored = CHOSEN
     differing = []
     for kept, derived in zip(record.layers, findings.layers, strict=False):
         check = _same(f"layer {kept.index} ({kept.op})", kept, derived, ignored)

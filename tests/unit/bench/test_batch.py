@@ -11,7 +11,13 @@ import pytest
 from npubench.bench import matrix
 from npubench.bench.job import Settings, resolve_jobs
 from npubench.bench.matrix import Outcome, run_matrix
-from npubench.core.errors import ModelFormatError, NpubenchError, ToolMissing, UnsupportedOp
+from npubench.core.errors import (
+    CompileError,
+    ModelFormatError,
+    NpubenchError,
+    ToolMissing,
+    UnsupportedOp,
+)
 from npubench.core.progress import Silent
 from support.several_inputs import NETWORKS
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
@@ -82,7 +88,8 @@ def test_one_that_fails_fails_alone(
     assert by_name["good"].error.message == "good ran"
     failed = by_name[bad]
     assert failed.error is not None
-    assert failed.error.kind == ("UnsupportedOp" if bad == "unknown" else "ModelFormatError")
+    kinds = {"unknown": "UnsupportedOp", "float": "CompileError"}
+    assert failed.error.kind == kinds.get(bad, "ModelFormatError")
     assert (failed.model.macs is None) == (bad != "unknown")
     assert outcome.exit_code == 1
     reads = [line == "read_remarked" for line in log.lines]
@@ -92,8 +99,10 @@ def test_one_that_fails_fails_alone(
 def test_where_all_fail_the_first_reason_is_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ModelFormatError, match="float model"):
+    with pytest.raises(CompileError, match="cannot quantize"):
         _run(tmp_path, monkeypatch, "float", "text")
+    with pytest.raises(ModelFormatError):
+        _run(tmp_path, monkeypatch, "text", "float")
     with pytest.raises(UnsupportedOp, match="GELU"):
         _run(tmp_path, monkeypatch, "unknown", "text")
     assert not list((tmp_path / "runs").glob("*/run.json"))

@@ -159,7 +159,7 @@ def published(choice: Choice | None = None) -> tuple[Published, ...]:
         if (wanted.source is None or row.source == wanted.source)
         and (wanted.network is None or row.result.network == wanted.network)
         and (wanted.submitter is None or row.result.submitter == wanted.submitter)
-        and (wanted.board is None or _plain(wanted.board) in _plain(row.result.board))
+        and (wanted.board is None or plain_name(wanted.board) in plain_name(row.result.board))
     )
 
 
@@ -168,7 +168,8 @@ def published_folder() -> Path:
     return data_root() / "published"
 
 
-def _plain(text: str) -> str:
+def plain_name(text: str) -> str:
+    """A board's name without case, dashes and underscores, as names are matched."""
     return "".join(char for char in text.lower() if char.isalnum())
 
 

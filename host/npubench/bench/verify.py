@@ -21,7 +21,7 @@ from npubench.build.memory import read_account, static_memory
 from npubench.compiler.emit.project import read_project
 from npubench.core.errors import NpubenchError
 from npubench.core.stages import STAGE_CONTRACT_VERSION
-from npubench.runs.archive import opened
+from npubench.runs.archive import is_archive_name, opened
 from npubench.runs.cite import (
     Citation,
     check_citation,
@@ -109,7 +109,7 @@ def verify_named(name: str, runs_dir: Path) -> Verifications:
     """
     if is_citation(name):
         return Verifications(runs=(_verify_citation(parse_citation(name), runs_dir),))
-    if name.endswith((".tar.gz", ".tgz")) and Path(name).is_file():
+    if is_archive_name(name) and Path(name).is_file():
         with opened(Path(name)) as folders:
             return Verifications(runs=tuple(verify_run(read_run(folder)) for folder in folders))
     return Verifications(runs=(verify_run(find_run(runs_dir, name)),))

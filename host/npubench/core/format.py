@@ -178,6 +178,13 @@ def printable(text: str, limit: int = 120) -> str:
     return "".join(_visible(character) for character in text)
 
 
+def for_markdown(text: str, limit: int = 1000) -> str:
+    """Foreign text without what Markdown or HTML would read."""
+    return "".join(
+        f"&#{ord(char)};" if char in "<>&|*_`[]\\" else char for char in printable(text, limit)
+    )
+
+
 def _visible(character: str) -> str:
     if character in "\n\t\r":
         return " "

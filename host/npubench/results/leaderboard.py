@@ -49,7 +49,7 @@ def write_leaderboard(folder: Path) -> Path:
 
 def render(about: About, rows: Sequence[Row]) -> str:
     """The page as Markdown; equal results give equal text."""
-    lines = [f"# {_plain(about.title)}", ""]
+    lines = [f"# {fmt.for_markdown(about.title)}", ""]
     lines += [
         "Each number links to an archive of its run; `npubench verify ARCHIVE` derives it again "
         "from the raw bytes. Numbers of different evidence stand in tables of their own and are "
@@ -60,7 +60,7 @@ def render(about: About, rows: Sequence[Row]) -> str:
         own = [row for row in rows if row[0].model.network_sha256 == network]
         model = about.models.get(network)
         name = own[0][0].model.name if model is None else model.name
-        lines += [f"## {_plain(name)}", "", f"Network `{network[:16]}`."]
+        lines += [f"## {fmt.for_markdown(name)}", "", f"Network `{network[:16]}`."]
         for evidence in Evidence:
             kind = [row for row in own if row[0].evidence is evidence]
             if kind:
@@ -69,14 +69,17 @@ def render(about: About, rows: Sequence[Row]) -> str:
     if about.not_run:
         lines += ["## Not run", "", "| target | why |", "| --- | --- |"]
         lines += [
-            f"| {_plain(target)} | {_plain(why)} |" for target, why in sorted(about.not_run.items())
+            f"| {fmt.for_markdown(target)} | {fmt.for_markdown(why)} |"
+            for target, why in sorted(about.not_run.items())
         ]
         lines.append("")
     lines += [
         "## If you find a mistake",
         "",
-        f"Tell {_plain(about.contact)}." if about.contact else "Open an issue in this repository.",
-        f"The results are under {_plain(about.licence)}.",
+        f"Tell {fmt.for_markdown(about.contact)}."
+        if about.contact
+        else "Open an issue in this repository.",
+        f"The results are under {fmt.for_markdown(about.licence)}.",
         "",
     ]
     return "\n".join(lines)
@@ -90,7 +93,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     for record, place, manifest in sorted(rows, key=lambda row: row[0].target):
         memory = record.memory
         lines.append(
-            f"| {_plain(record.target)} | {_stage(record, 'infer')} | "
+            f"| {fmt.for_markdown(record.target)} | {_stage(record, 'infer')} | "
             f"{_stage(record, 'end_to_end')} | "
             f"{fmt.size(None if memory is None else memory.flash_bytes)} | "
             f"{fmt.size(None if memory is None else memory.ram_bytes)} | "
@@ -108,9 +111,3 @@ def _stage(record: RunRecord, name: str) -> str:
         low, high = fmt.micro(float(stage.low), "s"), fmt.micro(float(stage.high), "s")
         return f"{low} to {high}"
     return fmt.quantity(stage.median, stage.unit)
-
-
-def _plain(text: str) -> str:
-    return "".join(
-        f"&#{ord(char)};" if char in "<>&|*_`[]\\" else char for char in fmt.printable(text, 300)
-    )

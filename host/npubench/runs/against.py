@@ -9,7 +9,7 @@ from typing import Any
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
-from npubench.published import Choice, Published, networks, published
+from npubench.published import Choice, Published, networks, plain_name, published
 from npubench.runs.reader import StoredRun
 from npubench.runs.schema import RunRecord
 
@@ -163,12 +163,8 @@ def _differences(
         and abs(hz / 1e6 / result.clock_mhz - 1) > 0.01
     ):
         found.append(f"clock: {hz / 1e6:.4g} MHz against {result.clock_mhz:.4g} MHz")
-    if result.board and _plain(result.board) != _plain(record.board):
+    if result.board and plain_name(result.board) != plain_name(record.board):
         found.append(f"board: {record.board} against {result.board}")
     if result.configuration:
         found.append(f"theirs: {result.configuration}")
     return found
-
-
-def _plain(text: str) -> str:
-    return "".join(char for char in text.lower() if char.isalnum())

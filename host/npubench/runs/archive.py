@@ -24,6 +24,11 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _CHUNK_BYTES = 1 << 20
 
 
+def is_archive_name(name: str) -> bool:
+    """Whether a file's name is one of an archive of runs."""
+    return name.endswith((".tar.gz", ".tgz"))
+
+
 def export_runs(runs: Sequence[StoredRun], out: Path) -> Path:
     """Write runs into one archive, replaced only when it is whole.
 
@@ -33,7 +38,7 @@ def export_runs(runs: Sequence[StoredRun], out: Path) -> Path:
     """
     if not runs:
         raise UsageError("no run is named", hint="npubench runs list shows what is there")
-    if not out.name.endswith((".tar.gz", ".tgz")):
+    if not is_archive_name(out.name):
         raise UsageError(f"the archive {out} must end in .tar.gz", hint=f"e.g. runs{SUFFIX}")
     names = [run.path.resolve().name for run in runs]
     if len(set(names)) != len(names):

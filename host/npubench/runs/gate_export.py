@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from npubench.core.format import printable
+from npubench.core.format import for_markdown, printable
 from npubench.runs.gate import Gate, PairGate
 from npubench.runs.staging import storage
 
@@ -49,11 +49,11 @@ def junit(gate: Gate) -> str:
 
 def markdown(gate: Gate) -> str:
     """What a reviewer reads: the verdict, then what failed, then the rest folded away."""
-    lines = [f"### {_MARK[gate.status]} npubench: {gate.status} ({_plain(gate.policy)})", ""]
+    lines = [f"### {_MARK[gate.status]} npubench: {gate.status} ({for_markdown(gate.policy)})", ""]
     for status in ("fail", "undecided"):
         for pair in gate.pairs:
             lines += [
-                f"- {_MARK[status]} **{_plain(pair.target)}**: {text}"
+                f"- {_MARK[status]} **{for_markdown(pair.target)}**: {text}"
                 for text in _sentences(pair, status)
             ]
     lines += [
@@ -67,25 +67,18 @@ def markdown(gate: Gate) -> str:
         for item in pair.metrics:
             growth = "" if item.growth is None else f"{item.growth * 100:+.2f} %"
             lines.append(
-                f"| {_plain(pair.target)} | {item.metric} | {_number(item.before)} | "
+                f"| {for_markdown(pair.target)} | {item.metric} | {_number(item.before)} | "
                 f"{_number(item.after)} | {growth} | {item.limit} | {_MARK[item.status]} |"
             )
     return "\n".join([*lines, "", "</details>", ""])
 
 
 def _sentences(pair: PairGate, status: str) -> list[str]:
-    found = [_plain(item.sentence) for item in pair.metrics if item.status == status]
+    found = [for_markdown(item.sentence) for item in pair.metrics if item.status == status]
     if pair.reason and pair.status == status:
-        found.insert(0, _plain(pair.reason))
+        found.insert(0, for_markdown(pair.reason))
     return found
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.6g}" if value % 1 else f"{value:,.0f}"
-
-
-def _plain(text: str) -> str:
-    """Foreign text without what Markdown or HTML would read."""
-    return "".join(
-        f"&#{ord(char)};" if char in "<>&|*_`[]\\" else char for char in printable(text, 1000)
-    )

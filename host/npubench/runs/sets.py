@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from npubench.core.errors import ResultError
-from npubench.runs.archive import opened
+from npubench.runs.archive import is_archive_name, opened
 from npubench.runs.cite import Citation, cite
 from npubench.runs.gate import Gate, gate_runs, gate_sets
 from npubench.runs.history import History, history
@@ -21,7 +21,7 @@ def named_runs(name: str, runs_dir: Path) -> Iterator[tuple[Sequence[StoredRun],
     """The runs that ``name`` means, and whether it names a set of them. An archive is unpacked for
     as long as the context lasts. Raises ResultError."""
     path = Path(name)
-    if name.endswith((".tar.gz", ".tgz")) and path.is_file():
+    if is_archive_name(name) and path.is_file():
         with opened(path) as folders:
             yield tuple(read_run(folder) for folder in folders), True
         return

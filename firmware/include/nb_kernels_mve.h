@@ -30,16 +30,21 @@ void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, con
 void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
                        const int32_t *quant, int8_t *columns, int8_t *output);
 
-/* Depthwise 3x3 convolution, multiplier 1, channels a multiple of four. weights: per four channels,
- * per tap, one of each; quant as above. ring: 3 * pitch bytes, a row of the input with its padding
- * being `pitch` bytes, of which `width` pixels come from the input. */
+/* Depthwise 3x3 convolution, multiplier 1. weights: four bytes of zero, then per channel its three
+ * columns of three taps and a zero each, and four bytes of zero; quant: per channel bias, multiplier,
+ * what is added to the product (zero point and half of the last place), 24 less the shift to the
+ * right. planes: `strips` strips of strip_bytes and 64 bytes; `lines` output rows to a strip, 2 where
+ * both strides are 1; `pitch` bytes to a column, a word for each of up to sixteen channels;
+ * `columns` of them are read, `width` come from the input. Outputs of `strips` strips are written
+ * when all of their input is in the planes, sixteen channels after sixteen. */
 typedef struct {
     int32_t batches, in_h, in_w, channels, out_h, out_w;
-    int32_t stride_h, stride_w, pad_top, pad_left, pitch, width;
-    int32_t input_zero, output_zero, exact, low, high;
+    int32_t stride_h, stride_w, pad_top, pad_left;
+    int32_t lines, strips, strip_bytes, pitch, columns, width;
+    int32_t input_zero, exact, low, high;
 } nb_mve_depthwise_3x3_s8_params;
 void nb_mve_depthwise_3x3_s8(const nb_mve_depthwise_3x3_s8_params *p, const int8_t *input,
-                             const int8_t *weights, const int32_t *quant, int8_t *ring,
+                             const int8_t *weights, const int32_t *quant, int8_t *planes,
                              int8_t *output);
 
 /* Dense layer with one scale for all outputs. weights: per eight output channels, per sixteen taps,

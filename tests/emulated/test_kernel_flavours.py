@@ -143,9 +143,10 @@ def layer(rng: np.random.Generator) -> Any:
         )
     if kind == "depthwise":
         stride = int(rng.integers(1, 4))
+        across = stride if rng.random() < 0.7 else int(rng.integers(1, 4))
         return ops.depthwise(
-            (1, height, width, int(rng.choice([4, 5, 8, 12, 30]))), 1, (3, 3),
-            stride=(stride, stride), **common,
+            (int(rng.choice([1, 1, 2])), height, width, int(rng.choice([4, 5, 8, 12, 16, 30, 50]))),
+            1, (3, 3), stride=(stride, across), **common,
         )  # fmt: skip
     if kind == "dense":
         return ops.dense(

@@ -210,8 +210,10 @@ def settle(layer: Layer) -> Layer:
 LARGEST_SHIFT = 23
 
 
-def rescale(layer: Layer) -> Rescale | str:
-    """The layer's requantization in one add and one shift, or why that would not be exact."""
+def rescale(layer: Layer, *, unshifted: bool = False) -> Rescale | str:
+    """The layer's requantization in one add and one shift, or why that would not be exact.
+    ``unshifted``: the kernel knows that a product that is not shifted has no ties.
+    """
     low, high = layer.sums()
     largest = np.maximum(np.abs(low), np.abs(high))
     if int(largest.max()) >= SUM_LIMIT:
@@ -235,7 +237,7 @@ def rescale(layer: Layer) -> Rescale | str:
             multiplier = 0
         if multiplier == 0:
             right = 1
-        if right == 0 and exact:
+        if right == 0 and exact and not unshifted:
             return "a scale is one half or more and negative results count"
         half = 1 << (right - 1) if right else 0
         multipliers.append(multiplier)

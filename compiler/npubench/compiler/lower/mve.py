@@ -9,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.lower.layer import Addend, Layer, Total, point_overlap, ring_of, row_overlap
+from npubench.compiler.lower.layer import (
+    Addend,
+    Layer,
+    Total,
+    point_overlap,
+    rescale,
+    ring_of,
+    row_overlap,
+)
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
 from npubench.compiler.plan import ConstantArg, KernelCall, Overlap, ParamValue, ScratchArg
 
@@ -86,22 +94,31 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     return call, (weights, quant)
 
 
+WHOLE_BYTES = 8192
+PLANES_BYTES = 4096
+_BLOCK = 16
+
+
 def depthwise(site: Site, layer: Layer) -> Lowering | str:
-    """DEPTHWISE_CONV_2D 3x3 by four channels side by side, or why not."""
-    if (refusal := _refusal(layer)) is not None:
-        return refusal
+    """DEPTHWISE_CONV_2D 3x3 by planes of words that hold neighbouring rows, or why not."""
+    scaling = rescale(layer, unshifted=True)
+    if isinstance(scaling, str):
+        return scaling
     window = layer.window
     channels = layer.channels
     if window.kernel != (3, 3) or window.dilation != (1, 1):
         return "the window is not 3x3"
     if layer.source.shape[3] != channels:
         return "it makes several outputs of one channel"
-    if channels % 4:
-        return "channels are no multiple of four"
     batches, in_h, in_w, _ = layer.source.shape
     out_h, out_w = layer.target.shape[1:3]
+    lines = 2 if window.stride == (1, 1) else 1
     columns = (out_w - 1) * window.stride[1] + 3
-    exact = not layer.opens_at_zero
+    # What the last four outputs of a row read, some of them for nobody.
+    held = out_w + out_w % 2 + 2 if lines == 2 else (out_w + -out_w % 4 - 1) * window.stride[1] + 3
+    pitch = 4 * min(channels, _BLOCK)
+    all_strips = -(-out_h // lines)
+    strips = 1 if site.goal == "ram" else _strips(all_strips, held * pitch)
     params: dict[str, ParamValue] = {
         "batches": batches,
         "in_h": in_h,
@@ -113,18 +130,24 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
         "stride_w": window.stride[1],
         "pad_top": window.pad[0],
         "pad_left": window.pad[1],
-        "pitch": columns * channels,
+        "lines": lines,
+        "strips": strips,
+        "strip_bytes": held * pitch,
+        "pitch": pitch,
+        "columns": columns,
         "width": min(in_w, columns - window.pad[1]),
         "input_zero": layer.input_zero,
-        "output_zero": layer.output_zero,
-        "exact": int(exact),
+        "exact": int(scaling.exact),
         "low": layer.low,
         "high": layer.high,
     }
-    taps = layer.weights.reshape(9, channels // 4, 4).transpose(1, 0, 2)
-    weights = site.constant("weights", "int8_t", taps.tobytes())
-    quant = site.constant("quant", "int32_t", _table(layer))
-    each = {1: 10.5, 2: 12.5}.get(window.stride[1], 17.0) + (1.0 if exact else 0.0)
+    words = np.zeros((channels, 4, 4), dtype=np.int8)
+    words[:, :3, :3] = layer.weights.transpose(2, 1, 0)
+    weights = site.constant("weights", "int8_t", bytes(4) + words.tobytes())
+    table = np.stack(
+        [layer.bias, scaling.multipliers, scaling.roundings, 24 - scaling.shifts], axis=1
+    )
+    quant = site.constant("quant", "int32_t", table.astype("<i4").tobytes())
     call = KernelCall(
         op_index=site.op.index,
         kernel="nb_mve_depthwise_3x3_s8",
@@ -139,14 +162,62 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
             ScratchArg(ctype="int8_t"),
             write(layer.target),
         ),
-        scratch_bytes=3 * columns * channels,
-        overlaps=row_overlap(layer, 3),
+        scratch_bytes=strips * held * pitch + 64,
+        overlaps=_strip_overlap(layer, lines, strips),
         choice=Choice(
-            reason="four channels side by side, rows in a ring of three",
-            instructions=round(layer.target.count * each + layer.source.count * 0.2),
+            reason="planes of words of neighbouring rows, "
+            + ("four" if lines == 2 else "one")
+            + f" of a channel's outputs from a vector, {strips} strips at a time",
+            instructions=_depthwise_cost(layer, lines, strips, scaling.exact),
         ),
     )
     return call, (weights, quant)
+
+
+def _strips(count: int, size_bytes: int) -> int:
+    """Strips in the planes at once: all where they are small, else what fits PLANES_BYTES, in
+    groups of about one size; at least one."""
+    if count * size_bytes <= WHOLE_BYTES:
+        return count
+    most = max(1, PLANES_BYTES // size_bytes)
+    return -(-count // -(-count // most))
+
+
+def _strip_overlap(layer: Layer, lines: int, strips: int) -> tuple[Overlap, ...]:
+    """All channels of a group of strips are read before its outputs are written where they are no
+    more than sixteen: the output may lie ahead by what is unread then. Else only in place, where
+    one group is the whole image."""
+    batches, _, in_w, channels = layer.source.shape
+    _, out_h, out_w, _ = layer.target.shape
+    if batches != 1:
+        return ()
+    rows = strips * lines
+    if channels > _BLOCK:
+        if rows < out_h or layer.source.shape != layer.target.shape:
+            return ()
+        return (Overlap(tensor=layer.source.index, lead_bytes=None),)
+    lead = 0
+    for done in range(rows, out_h, rows):
+        unread = max(done * layer.window.stride[0] - layer.window.pad[0], 0)
+        lead = max(lead, (done * out_w - unread * in_w) * channels)
+    return (Overlap(tensor=layer.source.index, lead_bytes=lead),)
+
+
+def _depthwise_cost(layer: Layer, lines: int, strips: int, exact: bool) -> int:
+    batches, out_h, out_w, channels = layer.target.shape
+    all_strips = -(-out_h // lines)
+    each, wide = (17, 2) if lines == 2 else (23, 4)
+    fours = all_strips * -(-out_w // wide)
+    blocks = -(-channels // _BLOCK)
+    loads = layer.source.shape[2] * (channels / _BLOCK if blocks == 1 else blocks)
+    return round(
+        batches
+        * (
+            channels * (fours * (each + (7 if exact else 0)) + all_strips * 10)
+            + channels * 25 * -(-all_strips // strips)
+            + all_strips * (loads * (14 if lines == 2 else 12) + 100 * blocks)
+        )
+    )
 
 
 def dense(site: Site, layer: Layer) -> Lowering | str:

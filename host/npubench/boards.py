@@ -295,6 +295,11 @@ def board_ids() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in (data_root() / "boards").glob("*/board.toml")))
 
 
+def load_boards() -> tuple[Board, ...]:
+    """Every board, by id. Raises ConfigError for a wrong file."""
+    return tuple(load_board(name) for name in board_ids())
+
+
 def load_board(name: str) -> Board:
     """The board called ``name``.
 

@@ -163,6 +163,32 @@ def published(choice: Choice | None = None) -> tuple[Published, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedTable:
+    """Chosen results with the sources that they are from."""
+
+    rows: tuple[Published, ...]
+    sources: Mapping[str, Source]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "sources": {
+                name: source.model_dump(mode="json", by_alias=True)
+                for name, source in self.sources.items()
+            },
+            "results": [row.document() for row in self.rows],
+        }
+
+
+def published_table(choice: Choice | None = None) -> PublishedTable:
+    """The results of ``choice`` and their sources. Raises what ``published`` raises."""
+    rows = published(choice)
+    known = sources()
+    named = sorted({row.source for row in rows})
+    return PublishedTable(rows=rows, sources={name: known[name] for name in named})
+
+
 def published_folder() -> Path:
     """Where the files lie."""
     return data_root() / "published"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from npubench.compiler.quantize.saved import write_replacing
 from npubench.compiler.quantize.worker import run_isolated
 from npubench.compiler.tflite.difference import compare_models
 from npubench.compiler.tflite.reader import read_tflite
-from npubench.zoo import load_zoo, zoo_folder
+from npubench.zoo import load_zoo, zoo_folder, zoo_ids
 
 ROUNDING_NOTE = (
     "another processor or TensorFlow version rounds training and calibration differently"
@@ -43,6 +44,13 @@ class BuildOutcome:
     tensorflow: str
     float_ratio: float | None = None
     int8_ratio: float | None = None
+
+
+def build_models(names: Sequence[str] = ()) -> tuple[BuildOutcome, ...]:
+    """Rebuild zoo models, all of them without a name. Unknown names are refused before the first
+    is built; raises what ``build_model`` raises."""
+    wanted = [load_zoo(name).id for name in names] if names else zoo_ids()
+    return tuple(build_model(name) for name in wanted)
 
 
 def build_model(name: str, *, out: Path | None = None) -> BuildOutcome:

@@ -20,9 +20,9 @@ def list_boards(
     as_json: JsonOption = False,
 ) -> None:
     """Every board with its core, kind and status."""
-    from npubench.boards import board_ids, load_board
+    from npubench.boards import load_boards
 
-    boards = [load_board(name) for name in board_ids()]
+    boards = load_boards()
     if as_json:
         print_json({"boards": [board.model_dump(mode="json", by_alias=True) for board in boards]})
         return
@@ -62,24 +62,21 @@ def show(board: str, as_json: JsonOption = False) -> None:
 )
 def detect(as_json: JsonOption = False) -> None:
     """Serial ports whose USB ids belong to a known board or probe."""
-    from npubench.flash.detect import bench_text, detect_boards
-    from npubench.power.registry import driver_names, load_driver
+    from npubench.flash.detect import plugged_in
 
-    found = detect_boards()
-    instruments = [item for name in driver_names() for item in load_driver(name).detect()]
-    text = bench_text(found, instruments)
+    found = plugged_in()
     if as_json:
-        print_json({"devices": [device.document() for device in found], "bench_toml": text})
+        print_json(found.document())
         return
     out = console()
-    if not found and not instruments:
+    if not found.devices and not found.instruments:
         out.print("No known board is plugged in.")
         out.print(
             "A board that is not listed by your system is often a cable without data lines, "
             "or a missing permission (group dialout)."
         )
         return
-    for device in found:
+    for device in found.devices:
         out.print(device.line(), markup=False, soft_wrap=True)
     out.print("\nA bench.toml for it, to be kept in this folder:\n")
-    out.print(text, markup=False, soft_wrap=True, end="")
+    out.print(found.bench_toml, markup=False, soft_wrap=True, end="")

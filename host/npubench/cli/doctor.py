@@ -32,14 +32,7 @@ def doctor(
 ) -> int:
     """Exit code 3 when something that the default boards need is missing."""
     if bundle is not None:
-        from npubench.toolenv.bundle import write_bundle
-
-        kept = write_bundle(bundle, runs_dir)
-        if as_json:
-            print_json(kept.document())
-        else:
-            console().print(f"{kept.path}: {', '.join(kept.files)}", markup=False, soft_wrap=True)
-            console().print("Look through it before you send it.")
+        _write_bundle(bundle, runs_dir, as_json=as_json)
         return 0
     from npubench.toolenv.doctor import examine
 
@@ -51,3 +44,14 @@ def doctor(
 
         console().print(doctor_table(checks))
     return 0 if all(check.ok or not check.required for check in checks) else 3
+
+
+def _write_bundle(bundle: Path, runs_dir: Path, *, as_json: bool) -> None:
+    from npubench.toolenv.bundle import write_bundle
+
+    kept = write_bundle(bundle, runs_dir)
+    if as_json:
+        print_json(kept.document())
+        return
+    console().print(f"{kept.path}: {', '.join(kept.files)}", markup=False, soft_wrap=True)
+    console().print("Look through it before you send it.")

@@ -69,11 +69,9 @@ def build(
     """Exit code 1 when a rebuilt file differs from the committed one."""
     from dataclasses import asdict
 
-    from npubench.compiler.zoo_build import build_model
-    from npubench.zoo import load_zoo, zoo_ids
+    from npubench.compiler.zoo_build import build_models
 
-    names = [load_zoo(name).id for name in models] if models else list(zoo_ids())
-    outcomes = [build_model(name) for name in names]
+    outcomes = build_models(models or ())
     if as_json:
         print_json({"models": [asdict(outcome) for outcome in outcomes]})
     else:

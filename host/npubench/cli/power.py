@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,6 @@ from npubench.cli.output import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from npubench.power.capture.free import Totals
-
-CUT_OFF = "the process that captured was killed; every finished part is here"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,55 +38,14 @@ def list_instruments(
     as_json: JsonOption = False,
 ) -> None:
     """What there is."""
-    from npubench.power.registry import driver_names, load_driver
-    from npubench.power.simulators.catalog import kinds
-    from npubench.power.simulators.faults import FAULTS
-    from npubench.power.source.benchfile import bench_path, read_bench
-
-    simulated = kinds()
     if faults:
-        rows = [
-            {
-                "name": name,
-                "what": what,
-                "simulators": [kind.name for kind in simulated.values() if name in kind.faults],
-            }
-            for name, what in FAULTS.items()
-        ]
-        if as_json:
-            print_json({"faults": rows})
-            return
-        out = console()
-        for row in rows:
-            out.print(f"{row['name']:18} {row['what']}", markup=False, soft_wrap=True)
-            out.print(f"{'':18} {', '.join(row['simulators'])}", markup=False, soft_wrap=True)
+        _list_faults(as_json=as_json)
         return
-    bench = read_bench()
-    drivers = [load_driver(name) for name in driver_names()]
-    found = [item for driver in drivers for item in driver.detect()]
+    from npubench.power.capture.look import list_instruments as there_are
+
+    found = there_are()
     if as_json:
-        print_json(
-            {
-                "bench_file": None if bench_path() is None else str(bench_path()),
-                "instruments": {
-                    name: item.model_dump(mode="json") for name, item in bench.power.items()
-                },
-                "drivers": [
-                    {"name": d.name, "title": d.title, "extra": d.extra, "notes": d.notes}
-                    for d in drivers
-                ],
-                "simulators": [
-                    {
-                        "name": kind.name,
-                        "title": kind.title,
-                        "rate_hz": kind.rate_hz,
-                        "faults": list(kind.faults),
-                    }
-                    for kind in simulated.values()
-                ],
-                "plugged_in": [asdict(item) for item in found],
-            }
-        )
+        print_json(found.document())
         return
     out = console()
 
@@ -98,22 +55,41 @@ def list_instruments(
             out.print("  " + line, markup=False, soft_wrap=True)
 
     section(
-        f"Instruments of {bench_path() or 'bench.toml (there is none)'}",
+        f"Instruments of {found.bench_file or 'bench.toml (there is none)'}",
         [
             f"{name:16} {item.driver} {item.serial or item.port}"
-            for name, item in bench.power.items()
+            for name, item in found.instruments.items()
         ],
     )
-    section("Plugged in", [f"{item.driver:16} {item.port} serial {item.serial}" for item in found])
+    section(
+        "Plugged in",
+        [f"{item.driver:16} {item.port} serial {item.serial}" for item in found.plugged_in],
+    )
     section(
         "Simulated (--power NAME)",
-        [f"{kind.name:16} {kind.title}" for kind in simulated.values()]
+        [f"{kind.name:16} {kind.title}" for kind in found.simulators]
         + [f"{'virtual':16} the board's power model, without a wire"],
     )
     section(
         "Drivers",
-        [f"{d.name:16} {d.title}" + (f" (extra: {d.extra})" if d.extra else "") for d in drivers],
+        [
+            f"{d.name:16} {d.title}" + (f" (extra: {d.extra})" if d.extra else "")
+            for d in found.drivers
+        ],
     )
+
+
+def _list_faults(*, as_json: bool) -> None:
+    from npubench.power.capture.look import list_faults
+
+    found = list_faults()
+    if as_json:
+        print_json({"faults": [asdict(item) for item in found]})
+        return
+    out = console()
+    for item in found:
+        out.print(f"{item.name:18} {item.what}", markup=False, soft_wrap=True)
+        out.print(f"{'':18} {', '.join(item.simulators)}", markup=False, soft_wrap=True)
 
 
 @app.command(
@@ -123,25 +99,10 @@ def list_instruments(
 )
 def show(name: str, power_fault: FaultOption = None, as_json: JsonOption = False) -> None:
     """One instrument."""
-    from npubench.power.capture.rig import Playback, choose_power, open_power
-    from npubench.power.simulators.trace import Piece, Trace
+    from npubench.power.capture.look import show_instrument
 
-    choice = choose_power(name, tuple(power_fault or ()))
-    playback = None
-    if choice.simulated:
-        playback = Playback(trace=Trace([Piece(seconds=1.0, current_ua=5000.0)]), trouble_s=0.5)
-    with open_power(choice, playback) as opened:
-        identity, traits = asdict(opened.identity), opened.traits
-    document: dict[str, Any] = {
-        "name": name,
-        **identity,
-        "rate_hz": traits.rate_hz,
-        "marker_bits": traits.marker_bits,
-        "edges": traits.edges,
-        "voltage": traits.voltage,
-        "voltage_mv": traits.voltage_mv,
-        "accuracy": traits.accuracy.model_dump(mode="json"),
-    }
+    found = show_instrument(name, tuple(power_fault or ()))
+    document = found.document()
     if as_json:
         print_json({"instrument": document})
         return
@@ -149,7 +110,7 @@ def show(name: str, power_fault: FaultOption = None, as_json: JsonOption = False
     for key, value in document.items():
         if key != "accuracy":
             out.print(f"{key:12} {value}", markup=False, soft_wrap=True)
-    source = traits.accuracy.source or "none: energies have no interval, verdict unqualified"
+    source = found.traits.accuracy.source or "none: energies have no interval, verdict unqualified"
     out.print(f"{'accuracy':12} {source}", markup=False, soft_wrap=True)
 
 
@@ -166,28 +127,24 @@ def capture(
     as_json: JsonOption = False,
 ) -> int:
     """Capture and sum up."""
-    from npubench.power.capture.free import capture_for, doubts, totals
-    from npubench.power.capture.rig import choose_power
+    from npubench.power.capture.look import capture_free
 
-    choice = choose_power(name, tuple(power_fault or ()))
-    stored = capture_for(choice, output, seconds=seconds)
-    found = totals(stored)
-    against = doubts(stored, found, seconds=None if choice.recorded else seconds)
+    found = capture_free(name, output, seconds=seconds, faults=tuple(power_fault or ()))
     if as_json:
         print_json(
             {
                 "folder": str(output),
-                "totals": asdict(found),
-                "ended": "" if stored.loss is None else stored.loss.ended,
-                "reasons": [str(reason) for reason in against],
+                "totals": asdict(found.totals),
+                "ended": found.ended,
+                "reasons": [str(reason) for reason in found.reasons],
             }
         )
     else:
         out = console()
-        out.print(_totals_line(found), markup=False, soft_wrap=True)
-        for reason in against:
+        out.print(_totals_line(found.totals), markup=False, soft_wrap=True)
+        for reason in found.reasons:
             out.print(str(reason), markup=False, soft_wrap=True)
-    return 1 if against else 0
+    return 1 if found.reasons else 0
 
 
 @app.command(
@@ -331,12 +288,15 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """A calibration against one point."""
-    from npubench.power.capture.free import calibrate as compare
-    from npubench.power.capture.free import capture_for
-    from npubench.power.capture.rig import choose_power
+    from npubench.power.capture.look import calibrate_instrument
 
-    stored = capture_for(choose_power(name), output, seconds=seconds)
-    found = compare(stored, reference_ua=reference_ua, reference_ratio=reference_ratio)
+    found = calibrate_instrument(
+        name,
+        output,
+        seconds=seconds,
+        reference_ua=reference_ua,
+        reference_ratio=reference_ratio,
+    )
     if as_json:
         print_json({"calibration": asdict(found)})
         return
@@ -368,36 +328,27 @@ def view(
     as_json: JsonOption = False,
 ) -> None:
     """What a capture holds."""
-    from npubench.power.capture.free import doubts, totals
-    from npubench.power.energy.refusal import Cause
-    from npubench.power.parts import read_capture
-    from npubench.power.plot.marked import draw
+    from npubench.power.capture.look import view_capture
 
-    inner = folder / "power"
-    stored = read_capture(inner if inner.is_dir() else folder)
-    if png is not None:
-        draw(stored, png, begin_s=begin_s, end_s=end_s, columns=width)
-    found = totals(stored)
-    ended = CUT_OFF if stored.loss is None else stored.loss.ended
-    against = [reason for reason in doubts(stored, found) if reason.cause != Cause.STREAM_ENDED]
+    found = view_capture(folder, png=png, begin_s=begin_s, end_s=end_s, columns=width)
     if as_json:
         print_json(
             {
                 "folder": str(folder),
-                "instrument": asdict(stored.identity),
-                "totals": asdict(found),
-                "ended": ended,
-                "reasons": [str(reason) for reason in against],
+                "instrument": asdict(found.identity),
+                "totals": asdict(found.totals),
+                "ended": found.ended,
+                "reasons": [str(reason) for reason in found.reasons],
                 "png": None if png is None else str(png),
             }
         )
         return
     out = console()
-    out.print(f"{stored.identity.model}", markup=False, soft_wrap=True)
-    out.print(_totals_line(found), markup=False, soft_wrap=True)
-    if ended:
-        out.print(f"ended early: {ended}", markup=False, soft_wrap=True)
-    for reason in against:
+    out.print(f"{found.identity.model}", markup=False, soft_wrap=True)
+    out.print(_totals_line(found.totals), markup=False, soft_wrap=True)
+    if found.ended:
+        out.print(f"ended early: {found.ended}", markup=False, soft_wrap=True)
+    for reason in found.reasons:
         out.print(str(reason), markup=False, soft_wrap=True)
     if png is not None:
         out.print(f"picture: {png}", markup=False, soft_wrap=True)

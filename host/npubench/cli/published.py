@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 from npubench.cli.runs import RunsDirOption
+
+if TYPE_CHECKING:
+    from npubench.published import Choice
 
 
 def register(app: typer.Typer) -> None:
@@ -37,34 +40,29 @@ def published_results(
     as_json: JsonOption = False,
 ) -> None:
     """Print the chosen results."""
-    from npubench.published import Choice, published, sources
+    from npubench.published import Choice, published_table
 
     choice = Choice(network=model, board=board, source=source, submitter=submitter)
     if against is not None:
-        from npubench.runs.against import against_published
-        from npubench.runs.store import find_run
-
-        view = against_published(find_run(runs_dir, against), choice)
-        if as_json:
-            print_json(view.document())
-            return
-        from npubench.report.published import against_view
-
-        console().print(against_view(view))
+        _print_against(runs_dir, against, choice, as_json=as_json)
         return
-    rows = published(choice)
-    known = sources()
+    found = published_table(choice)
     if as_json:
-        print_json(
-            {
-                "sources": {
-                    name: known[name].model_dump(mode="json", by_alias=True)
-                    for name in sorted({row.source for row in rows})
-                },
-                "results": [row.document() for row in rows],
-            }
-        )
+        print_json(found.document())
         return
     from npubench.report.published import published_view
 
-    console().print(published_view(rows, known))
+    console().print(published_view(found.rows, found.sources))
+
+
+def _print_against(runs_dir: Path, run: str, choice: Choice, *, as_json: bool) -> None:
+    from npubench.runs.against import against_published
+    from npubench.runs.store import find_run
+
+    view = against_published(find_run(runs_dir, run), choice)
+    if as_json:
+        print_json(view.document())
+        return
+    from npubench.report.published import against_view
+
+    console().print(against_view(view))

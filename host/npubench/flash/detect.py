@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from npubench.boards import Board, board_ids, load_board
 from npubench.core.errors import DeviceError, UsageError
+from npubench.power.registry import driver_names, load_driver
 from npubench.power.source.benchfile import read_bench
 from npubench.power.source.driver import Found
 
@@ -59,6 +60,31 @@ def detect_boards() -> tuple[Detected, ...]:
                 )
             )
     return tuple(sorted(found, key=lambda device: device.port))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluggedIn:
+    """Boards and instruments on this desk, and a bench.toml for them."""
+
+    devices: tuple[Detected, ...]
+    instruments: tuple[Found, ...]
+    bench_toml: str
+
+    def document(self) -> dict[str, object]:
+        """As JSON values."""
+        return {
+            "devices": [device.document() for device in self.devices],
+            "bench_toml": self.bench_toml,
+        }
+
+
+def plugged_in() -> PluggedIn:
+    """What is attached by USB, boards and instruments."""
+    devices = detect_boards()
+    instruments = tuple(item for name in driver_names() for item in load_driver(name).detect())
+    return PluggedIn(
+        devices=devices, instruments=instruments, bench_toml=bench_text(devices, instruments)
+    )
 
 
 def _usb_ids(board: Board) -> set[str]:

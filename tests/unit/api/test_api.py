@@ -19,18 +19,8 @@ FUNCTIONS = ("analyze", "bench", "build", "compare", "load_runs")
 SEVERAL = {
     "accuracy.accuracy",
     "audit.audit",
-    "boards.detect",
-    "boards.list_boards",
     "build.boot",
-    "doctor.doctor",
     "importing.import_network",
-    "models.build",
-    "power.calibrate",
-    "power.capture",
-    "power.list_instruments",
-    "power.show",
-    "power.view",
-    "published.published_results",
     "referee.referee",
 }
 

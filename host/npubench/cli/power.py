@@ -41,7 +41,7 @@ def list_instruments(
     if faults:
         _list_faults(as_json=as_json)
         return
-    from npubench.power.capture.look import list_instruments as there_are
+    from npubench.power.look import list_instruments as there_are
 
     found = there_are()
     if as_json:
@@ -80,7 +80,7 @@ def list_instruments(
 
 
 def _list_faults(*, as_json: bool) -> None:
-    from npubench.power.capture.look import list_faults
+    from npubench.power.look import list_faults
 
     found = list_faults()
     if as_json:
@@ -99,7 +99,7 @@ def _list_faults(*, as_json: bool) -> None:
 )
 def show(name: str, power_fault: FaultOption = None, as_json: JsonOption = False) -> None:
     """One instrument."""
-    from npubench.power.capture.look import show_instrument
+    from npubench.power.look import show_instrument
 
     found = show_instrument(name, tuple(power_fault or ()))
     document = found.document()
@@ -127,7 +127,7 @@ def capture(
     as_json: JsonOption = False,
 ) -> int:
     """Capture and sum up."""
-    from npubench.power.capture.look import capture_free
+    from npubench.power.look import capture_free
 
     found = capture_free(name, output, seconds=seconds, faults=tuple(power_fault or ()))
     if as_json:
@@ -288,7 +288,7 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """A calibration against one point."""
-    from npubench.power.capture.look import calibrate_instrument
+    from npubench.power.look import calibrate_instrument
 
     found = calibrate_instrument(
         name,
@@ -328,7 +328,7 @@ def view(
     as_json: JsonOption = False,
 ) -> None:
     """What a capture holds."""
-    from npubench.power.capture.look import view_capture
+    from npubench.power.look import view_capture
 
     found = view_capture(folder, png=png, begin_s=begin_s, end_s=end_s, columns=width)
     if as_json:

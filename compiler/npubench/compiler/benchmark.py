@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from npubench.compiler.findings import OTHER_SCALE, OTHER_ZERO_POINT, SHAPE_OF_A_BENCHMARK
 from npubench.compiler.graph import DType, Graph
 from npubench.core.errors import UsageError
+from npubench.core.finding import Found
 from npubench.zoo import BENCHMARKS, Mlperf
 
 # A data set quantized with one scale is as good as raw for a network whose scale is within this.
@@ -59,7 +61,7 @@ def check_fit(name: str, graph: Graph) -> None:
         )
 
 
-def remarks(brought: Mlperf | None, graph: Graph, *, named: bool) -> tuple[str, ...]:
+def remarks(brought: Mlperf | None, graph: Graph, *, named: bool) -> tuple[Found, ...]:
     """What a user should know before MLCommons' runner gives a wrong accuracy without a word.
 
     ``brought``: how the network presents itself. ``named``: by its user or the zoo.
@@ -70,9 +72,13 @@ def remarks(brought: Mlperf | None, graph: Graph, *, named: bool) -> tuple[str, 
             return ()
         form = BENCHMARKS[found[0]]
         return (
-            f"{graph.name} has the shape of MLPerf Tiny's {' and '.join(found)}. It answers as "
-            f"another model and takes raw bytes; for MLCommons' runner: --mlperf {found[0]} "
-            f"(uploads as {form.input}, result as {form.result})",
+            SHAPE_OF_A_BENCHMARK.found(
+                network=graph.name,
+                fitting=" and ".join(found),
+                first=found[0],
+                upload=form.input,
+                result=form.result,
+            ),
         )
     return () if _misfit(brought.model, graph) else _scale_remarks(brought.model, graph)
 
@@ -111,7 +117,7 @@ def _misfit(name: str, graph: Graph) -> str | None:
     return None
 
 
-def _scale_remarks(name: str, graph: Graph) -> tuple[str, ...]:
+def _scale_remarks(name: str, graph: Graph) -> tuple[Found, ...]:
     """Where the data set's bytes mean other values to this network."""
     shape, given = SHAPES[name], graph.tensor(graph.inputs[0])
     if shape.zero_point is None or given.dtype is not DType.INT8:
@@ -121,12 +127,12 @@ def _scale_remarks(name: str, graph: Graph) -> tuple[str, ...]:
     scale, zero = given.quantization.scales[0], given.quantization.zero_points[0]
     if zero != shape.zero_point:
         return (
-            f"{graph.name}: {name}'s data mean their values at the zero point "
-            f"{shape.zero_point}, the network's input has {zero}: the accuracy will be wrong",
+            OTHER_ZERO_POINT.found(
+                network=graph.name, benchmark=name, wanted=shape.zero_point, found=zero
+            ),
         )
     if shape.scale is not None and abs(scale / shape.scale - 1) > SCALE_TOLERANCE_RATIO:
         return (
-            f"{graph.name}: {name}'s data are quantized with the scale {shape.scale:g}, the "
-            f"network's input has {scale:g}: the accuracy will be wrong",
+            OTHER_SCALE.found(network=graph.name, benchmark=name, wanted=shape.scale, found=scale),
         )
     return ()

@@ -19,6 +19,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.core.errors import ToolMissing
+from npubench.core.finding import Found
 from npubench.core.version import VERSION
 from npubench.target import Options
 from npubench.zoo import ResolvedModel
@@ -37,7 +38,7 @@ class Network:
     analysis: Analysis
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def findings(self) -> tuple[Found, ...]:
         """What its user should know before it is run; mostly nothing."""
         named = self.resolved.entry is not None
         return benchmark.remarks(self.resolved.mlperf, self.graph, named=named)

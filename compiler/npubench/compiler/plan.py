@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from npubench.compiler.graph import Graph
+from npubench.core.finding import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +219,7 @@ class Plan:
     ``known_answer`` takes the place of the golden reference where the artifact's scheme differs.
     ``graph``: what runs, where it is a narrower network than the one brought (same operators and
     tensors by number); ``kept`` then tells of each operator what its output still holds.
+    ``findings``: what was decided for the user, and what that costs.
     ``npu_load``: the driver brings the input into the NPU's own memory, within the stage ``load``.
     """
 
@@ -235,6 +237,7 @@ class Plan:
     npu: dict[str, object] = field(default_factory=dict)
     known_answer: KnownAnswer | None = None
     npu_load: bool = False
+    findings: tuple[Found, ...] = ()
     graph: Graph | None = None
     kept: dict[int, Kept] = field(default_factory=dict)
 

@@ -55,12 +55,3 @@ NO_REFERENCE: Final = Finding(
     text="the outputs were not compared: {reason}",
     values={"reason": str},
 )
-NOTE: Final = Finding(
-    id="bench.note",
-    severity=Severity.REMARK,
-    meaning="what the reader of a run should know",
-    remedy="none",
-    spoils=Spoils.NOTHING,
-    text="{note}",
-    values={"note": str},
-)

@@ -35,8 +35,8 @@ class Prepared:
 def read_remarked(model: ResolvedModel, reporter: Reporter) -> Network:
     """Parse a model file and tell what its user should know before it is run."""
     network = read_network(model)
-    for text in network.remarks:
-        reporter.event(Event(job=model.id, step="remark", state="note", detail=text))
+    for found in network.findings:
+        reporter.event(Event(job=model.id, step="remark", state="note", detail=found.text))
     return network
 
 

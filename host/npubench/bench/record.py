@@ -87,7 +87,6 @@ class Findings:
             if self.energy.verdict == "unqualified":
                 instrument = self.energy.instrument.model or self.energy.instrument.name
                 found.append(power_findings.UNQUALIFIED.found(instrument=instrument))
-        found += [kinds.NOTE.found(note=note) for note in self.notes]
         return [one.document() for one in found]
 
 

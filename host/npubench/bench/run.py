@@ -31,13 +31,14 @@ from npubench.bench.record import (
     record_without_plan,
 )
 from npubench.bench.reference import reference_answer
-from npubench.bench.second import HINTS, with_second_opinion
+from npubench.bench.second import with_second_opinion
 from npubench.bench.session import Session, collect
 from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
 from npubench.emulators.board_model.counting import read_windows
+from npubench.golden.findings import BY_WHO
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 
@@ -215,6 +216,7 @@ def judge(
 
     Raises DeviceError for what the board must not do; what is known by then stays in ``findings``.
     """
+    findings.found += [*compiled.network.findings, *compiled.plan.findings]
     golden, unavailable = reference_answer(
         compiled.network,
         session.input_bytes,
@@ -235,6 +237,9 @@ def judge(
             findings.golden = with_second_opinion(
                 findings.golden, compiled, session, job, seed=settings.seed, look=look
             )
+        second = findings.golden.second_opinion
+        if second is not None:
+            findings.found.append(BY_WHO[second.who].found(text=second.text))
         if findings.golden.status == "match" and findings.golden.reason:
             findings.notes = (*findings.notes, findings.golden.reason)
     board = job.board
@@ -283,5 +288,5 @@ def judge(
         findings.spoil(
             "failed",
             kinds.GOLDEN_MISMATCH.found(message=message),
-            hint=HINTS["unknown" if second is None else second.who],
+            hint=BY_WHO["unknown" if second is None else second.who].remedy,
         )

@@ -130,18 +130,6 @@ def with_second_opinion(
     return golden.model_copy(update=changes)
 
 
-HINTS: dict[str, str] = {
-    "kernel": "please report it with the model; other kernels may serve: --backend",
-    "npu-compiler": "have the NPU's compiler do it another way (its options, another version), or "
-    "run the network on the CPU: --backend cpu",
-    "npu": "please report it with the model; on the CPU it is right: --backend cpu",
-    "rounding": "nobody is wrong; outputs that differ by rounding still count as different, "
-    "since a comparison wants one network on all boards",
-    "unknown": "--verify-layers lets the board tell of every tensor",
-}
-"""What to do, by who is off."""
-
-
 class _Inquiry:
     def __init__(
         self,

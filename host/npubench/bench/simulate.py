@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from npubench.bench.job import Job, Settings
-from npubench.bench.record import Findings, error_record, record_without_plan
+from npubench.bench.record import Findings, record_without_plan
 from npubench.bench.run import Cancelled, Timed
 from npubench.bench.scheme import (
     AGREEMENT_LIMIT_RATIO,
@@ -74,7 +74,7 @@ def simulate_job(
     timed = Timed(reporter, job.title, cancelled)
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
         timed.event(Event(job=job.title, step="run", state="start"))
-        findings = Findings()
+        findings = Findings(found=list(network.findings))
         more: dict[str, Any] = {}
         writer.add_bytes("model.tflite", network.data)
         try:
@@ -82,8 +82,7 @@ def simulate_job(
         except NpubenchError as error:
             if cancelled.is_set():
                 raise Cancelled from error
-            findings.status = "failed"
-            findings.error = error_record(error)
+            findings.fail(error)
         failed = findings.status != "ok"
         timed.event(
             Event(

@@ -66,3 +66,64 @@ RANGES_OVERLAP: Final = Finding(
     spoils=Spoils.COMPARISON,
     text="the modelled ranges overlap",
 )
+NOT_RUN_AGAIN: Final = Finding(
+    id="runs.not-run-again",
+    severity=Severity.REFUSAL,
+    meaning="a network on a target is in the older set of a gate and not in the newer one",
+    remedy='run it, or say missing = "pass" in the policy',
+    spoils=Spoils.COMPARISON,
+    text="it was not run again",
+)
+NOTHING_BEFORE: Final = Finding(
+    id="runs.nothing-before",
+    severity=Severity.REMARK,
+    meaning="a network on a target is only in the newer set of a gate",
+    remedy="none: it becomes part of the next baseline",
+    spoils=Spoils.COMPARISON,
+    text="there is no run to measure it against",
+)
+POLICY_WANTS_SAME: Final = Finding(
+    id="runs.policy-wants-same",
+    severity=Severity.REFUSAL,
+    meaning="a policy wants something to be equal in both runs that is not",
+    remedy="run both with the same, or take it from `same` in the policy",
+    spoils=Spoils.COMPARISON,
+    text="the policy wants the same {names}",
+    values={"names": str},
+)
+NEW_FINDING: Final = Finding(
+    id="runs.new-finding",
+    severity=Severity.REFUSAL,
+    meaning="the newer run has warnings or refusals that the older one does not have",
+    remedy="see them in the run; those that are known go into `accept` of the policy",
+    spoils=Spoils.COMPARISON,
+    text="the newer run has what the older one has not: {findings}",
+    values={"findings": str},
+)
+BEYOND_LIMIT: Final = Finding(
+    id="runs.beyond-limit",
+    severity=Severity.REFUSAL,
+    meaning="a metric grew by more than a gate's policy allows",
+    remedy="the sentence names the layers that it grew in",
+    spoils=Spoils.NOTHING,
+    text="{sentence}",
+    values={"sentence": str},
+)
+METRIC_GONE: Final = Finding(
+    id="runs.metric-gone",
+    severity=Severity.REFUSAL,
+    meaning="a metric of the older run is missing in the newer one",
+    remedy='run it as the older one was, or say missing = "pass" in the policy',
+    spoils=Spoils.COMPARISON,
+    text="{sentence}",
+    values={"sentence": str},
+)
+UNDECIDED: Final = Finding(
+    id="runs.undecided",
+    severity=Severity.WARNING,
+    meaning="a metric is beyond a gate's limit, and the data does not carry that it differs",
+    remedy="measure more boots and repetitions, or on a board",
+    spoils=Spoils.COMPARISON,
+    text="{sentence}",
+    values={"sentence": str},
+)

@@ -7,12 +7,24 @@ never passed by silence: it fails, or is named as undecided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any, Literal
 
 from npubench.core import format as fmt
 from npubench.core.errors import ResultError
+from npubench.core.finding import Finding, Found, aliases
+from npubench.core.findings import of_error
 from npubench.runs.compare import compare_runs
+from npubench.runs.findings import (
+    BEYOND_LIMIT,
+    METRIC_GONE,
+    NEW_FINDING,
+    NOT_RUN_AGAIN,
+    NOTHING_BEFORE,
+    POLICY_WANTS_SAME,
+    UNDECIDED,
+)
 from npubench.runs.policy import MEMORY_METRICS, STAGE_METRICS, Limit, Policy
 from npubench.runs.schema import LayerRecord, RunRecord
 from npubench.runs.store import StoredRun
@@ -38,6 +50,13 @@ class MetricGate:
     limit: str
     status: Status
     sentence: str
+    found: Found | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The metric as JSON values; ``finding`` is an id of docs/findings.md, or None."""
+        fields = {item.name: getattr(self, item.name) for item in dataclass_fields(self)}
+        found = fields.pop("found")
+        return {**fields, "finding": None if found is None else found.finding.id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +67,25 @@ class PairGate:
     before: str | None
     after: str | None
     status: Status
-    reason: str
     metrics: tuple[MetricGate, ...]
+    found: tuple[Found, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why the pair fails or says nothing, whatever its metrics; mostly empty."""
+        return "; ".join(item.text for item in self.found)
+
+    def document(self) -> dict[str, Any]:
+        """The pair as JSON values."""
+        return {
+            "target": self.target,
+            "before": self.before,
+            "after": self.after,
+            "status": self.status,
+            "reason": self.reason,
+            "findings": [item.document() for item in self.found],
+            "metrics": [metric.document() for metric in self.metrics],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +106,7 @@ class Gate:
         return {
             "policy": self.policy,
             "status": self.status,
-            "pairs": [asdict(pair) for pair in self.pairs],
+            "pairs": [pair.document() for pair in self.pairs],
         }
 
 
@@ -103,27 +139,27 @@ def gate_pair(before: StoredRun | None, after: StoredRun | None, policy: Policy)
     assert known is not None
     title = pair_title(pair_key(known.record))
     if before is None or after is None:
-        gone = "there is no run to measure it against" if before is None else "it was not run again"
+        gone = NOTHING_BEFORE.found() if before is None else NOT_RUN_AGAIN.found()
         status: Status = "fail" if after is None and policy.missing == "fail" else "undecided"
         return PairGate(
             target=title,
             before=None if before is None else before.record.run_id,
             after=None if after is None else after.record.run_id,
             status=status,
-            reason=gone,
             metrics=(),
+            found=(gone,),
         )
-    reason = ""
+    reasons: list[Found] = []
     metrics: tuple[MetricGate, ...] = ()
     try:
-        reason = _other(before.record, after.record, policy)
+        reasons += _other(before.record, after.record, policy)
         metrics = tuple(_metrics(before, after, policy))
     except ResultError as error:
-        reason = error.message
-    found: set[Status] = {gate.status for gate in metrics}
-    if reason or "fail" in found:
+        reasons.append(of_error(error))
+    states: set[Status] = {gate.status for gate in metrics}
+    if reasons or "fail" in states:
         status = "fail"
-    elif "undecided" in found:
+    elif "undecided" in states:
         status = "fail" if policy.undecided == "fail" else "undecided"
     else:
         status = "pass"
@@ -132,8 +168,8 @@ def gate_pair(before: StoredRun | None, after: StoredRun | None, policy: Policy)
         before=before.record.run_id,
         after=after.record.run_id,
         status=status,
-        reason=reason,
         metrics=metrics,
+        found=tuple(reasons),
     )
 
 
@@ -168,7 +204,14 @@ def _metrics(before: StoredRun, after: StoredRun, policy: Policy) -> Iterator[Me
             limit=str(limit),
             status=status,
             sentence=words,
+            found=_found(status, words),
         )
+
+
+def _found(status: Status, sentence: str, kind: Finding = BEYOND_LIMIT) -> Found | None:
+    if status == "pass":
+        return None
+    return (kind if status == "fail" else UNDECIDED).found(sentence=sentence)
 
 
 def _words(
@@ -222,6 +265,7 @@ def _absent(
     where = (
         "is gone" if lost else "was not there before" if new is not None else "is in neither run"
     )
+    sentence = f"{metric} {where}"
     return MetricGate(
         metric=metric,
         unit=unit,
@@ -230,7 +274,8 @@ def _absent(
         growth=None,
         limit=str(limit),
         status=status,
-        sentence=f"{metric} {where}",
+        sentence=sentence,
+        found=_found(status, sentence, METRIC_GONE),
     )
 
 
@@ -260,8 +305,8 @@ def _overlap(before: StoredRun, after: StoredRun, metric: str) -> bool:
     return new.gross_low_uj <= old.gross_high_uj
 
 
-def _other(before: RunRecord, after: RunRecord, policy: Policy) -> str:
-    """What the policy wants equal and is not."""
+def _other(before: RunRecord, after: RunRecord, policy: Policy) -> Iterator[Found]:
+    """What the policy wants equal and is not, and what is new in what is said of the run."""
     facts: Mapping[str, tuple[object, object]] = {
         "target": (before.target, after.target),
         "board": (before.board, after.board),
@@ -276,7 +321,16 @@ def _other(before: RunRecord, after: RunRecord, policy: Policy) -> str:
         ),
     }
     other = [name for name in policy.same if facts[name][0] != facts[name][1]]
-    return f"the policy wants the same {', '.join(other)}" if other else ""
+    if other:
+        yield POLICY_WANTS_SAME.found(names=", ".join(other))
+    known = {finding.id for finding in before.findings} | set(policy.accept)
+    new = [
+        f"{finding.id} ({finding.text})"
+        for finding in after.findings
+        if finding.severity != "remark" and aliases().get(finding.id, finding.id) not in known
+    ]
+    if new and policy.findings == "fail":
+        yield NEW_FINDING.found(findings="; ".join(new))
 
 
 Key = tuple[str, str, str]

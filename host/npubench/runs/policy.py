@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npubench.core.errors import ConfigError, UsageError
+from npubench.core.finding import aliases, findings
 from npubench.core.stages import Stage
 
 MEMORY_METRICS = ("flash", "ram", "weights", "kernels", "arena", "scratch", "stack")
@@ -54,6 +55,7 @@ class _File(BaseModel):
     limits: Annotated[dict[str, str], Field(min_length=1)]
     same: tuple[Dimension, ...] = ()
     accept: tuple[str, ...] = ()
+    findings: Literal["pass", "fail"] = "fail"
     undecided: Literal["pass", "fail"] = "pass"
     missing: Literal["pass", "fail"] = "fail"
 
@@ -62,8 +64,9 @@ class _File(BaseModel):
 class Policy:
     """What a comparison must keep to.
 
-    ``same``: what must be equal in both runs. ``accept``: remarks (their names) that are not held
-    against a run. ``undecided``: what a difference counts for that the data does not carry;
+    ``same``: what must be equal in both runs. ``findings``: what a warning or refusal counts for
+    that only the newer run has; ``accept``: ids of those that are not held against it.
+    ``undecided``: what a difference counts for that the data does not carry;
     ``missing``: what a run counts for that has no counterpart, or a metric that is gone.
     """
 
@@ -71,6 +74,7 @@ class Policy:
     limits: dict[str, Limit]
     same: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
+    findings: Literal["pass", "fail"] = "pass"
     undecided: Literal["pass", "fail"] = "pass"
     missing: Literal["pass", "fail"] = "fail"
 
@@ -109,9 +113,25 @@ def read_policy(path: Path) -> Policy:
         name=file.name,
         limits=limits,
         same=file.same,
-        accept=file.accept,
+        accept=tuple(_known_id(path, name) for name in file.accept),
+        findings=file.findings,
         undecided=file.undecided,
         missing=file.missing,
+    )
+
+
+def _known_id(path: Path, name: str) -> str:
+    """The id of a finding, by itself or by what older records call it."""
+    known = findings()
+    found = aliases().get(name, name)
+    if found in known:
+        return found
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    raise ConfigError(
+        f"{path}: accept: there is no finding {name!r}",
+        hint=f"did you mean {close[0]}?" if close else "docs/findings.md has every id",
     )
 
 

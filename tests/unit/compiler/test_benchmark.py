@@ -55,19 +55,19 @@ def test_a_named_network_is_uploaded_as_the_zoo_s(model: str, tmp_path: Path) ->
 @pytest.mark.parametrize("model", ZOO)
 def test_the_zoo_and_the_table_of_benchmarks_agree(model: str) -> None:
     assert load_zoo(model).mlperf == BENCHMARKS[ZOO[model]]
-    assert read_network(resolve_model(model)).remarks == ()
+    assert read_network(resolve_model(model)).findings == ()
 
 
 @pytest.mark.parametrize("model", ZOO)
 def test_a_network_of_a_known_shape_is_told_so(model: str, tmp_path: Path) -> None:
-    (remark,) = brought(model, tmp_path, None).remarks
-    assert f"--mlperf {ZOO[model]} " in remark
-    assert BENCHMARKS[ZOO[model]].input in remark
-    assert brought(model, tmp_path, ZOO[model]).remarks == ()
+    (remark,) = brought(model, tmp_path, None).findings
+    assert f"--mlperf {ZOO[model]} " in remark.text
+    assert BENCHMARKS[ZOO[model]].input in remark.text
+    assert brought(model, tmp_path, ZOO[model]).findings == ()
 
 
 def test_other_networks_are_left_alone(tmp_path: Path) -> None:
-    assert brought("digits", tmp_path, None).remarks == ()
+    assert brought("digits", tmp_path, None).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_network_of_another_shape_is_refused(
     network = brought(model, tmp_path, name)
     with pytest.raises(UsageError, match=words):
         compile_network(network, load_board("qemu-m4"), "cpu")
-    assert network.remarks == ()
+    assert network.findings == ()
 
 
 def test_types_that_the_data_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -104,12 +104,12 @@ def test_data_that_mean_other_values_are_told(tmp_path: Path) -> None:
     (remark,) = benchmark.remarks(
         BENCHMARKS["kws01"], with_input(kws, quantization=other), named=True
     )
-    assert "the scale 0.5847, the network's input has 0.3" in remark
+    assert "the scale 0.5847, the network's input has 0.3" in remark.text
     shifted = Quantization(scales=(1 / 255,), zero_points=(0,), axis=0)
     (remark,) = benchmark.remarks(
         BENCHMARKS["ic01"], with_input(ic, quantization=shifted), named=True
     )
-    assert "zero point -128, the network's input has 0" in remark
+    assert "zero point -128, the network's input has 0" in remark.text
     fine = Quantization(scales=(1 / 255,), zero_points=(-128,), axis=0)
     assert not benchmark.remarks(BENCHMARKS["ic01"], with_input(ic, quantization=fine), named=True)
 

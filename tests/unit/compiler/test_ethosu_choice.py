@@ -15,6 +15,7 @@ from npubench.compiler.backends.ethos_u.choice import Choice, choose
 from npubench.compiler.backends.ethos_u.faults import known_faults
 from npubench.compiler.backends.ethos_u.options import parse_options, settings_of
 from npubench.compiler.backends.ethos_u.output import read_vela
+from npubench.compiler.findings import VELA_CORE_CHANGED
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import CompileError, NpubenchError, UsageError
@@ -228,7 +229,7 @@ def test_what_is_chosen_instead_is_right_or_refused_by_name(
         assert "not compiled by Vela's legacy core" in choice.message
         assert "kept on the CPU" in choice.message
         return
-    assert choice.remarks
+    assert choice.findings
     model = read_vela(choice.result.model, name="x")
     reference = Reference(path)
     inputs = reference.inputs(len(graph.inputs), 0)
@@ -246,7 +247,9 @@ def test_one_case_goes_to_the_legacy_core_and_says_so(tmp_path: Path) -> None:
     details = plan.npu["details"]
     assert isinstance(details, dict)
     assert "legacy core" in details["compiler"]
-    assert "SOFTMAX (operator 1) reads a STRIDED_SLICE" in details["remarks"]
+    (found,) = plan.findings
+    assert found.finding is VELA_CORE_CHANGED
+    assert "SOFTMAX (operator 1) reads a STRIDED_SLICE" in found.text
 
 
 def test_a_network_without_such_patterns_stays_with_the_default_core() -> None:

@@ -9,10 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from npubench.bench.findings import NO_REFERENCE
 from npubench.core.errors import ConfigError, ResultError, UsageError
 from npubench.runs.gate import gate_runs, gate_sets
 from npubench.runs.gate_export import junit, markdown
 from npubench.runs.policy import Policy, choose_policy, parse_limit, parse_rules, read_policy
+from npubench.runs.schema import FindingRecord
 from npubench.runs.store import StoredRun
 
 MakeStored = Callable[..., StoredRun]
@@ -49,6 +51,31 @@ def test_what_is_within_the_limit_or_faster_passes(make_stored: MakeStored) -> N
     before = make_stored()
     assert gate_runs(before, slower(before, 2, 1.01), INFER).status == "pass"
     assert gate_runs(slower(before, 2, 1.5), before, INFER).status == "pass"
+
+
+def test_a_new_warning_fails_a_policy_that_does_not_accept_it(
+    make_stored: MakeStored, tmp_path: Path
+) -> None:
+    before = make_stored()
+    said = NO_REFERENCE.found(reason="TFLM is not installed").document()
+    record = before.record.model_copy(update={"findings": (FindingRecord.model_validate(said),)})
+    after = StoredRun(path=before.path, record=record)
+    path = tmp_path / "policy.toml"
+    path.write_text('schema = 1\nname = "x"\nlimits = {infer = "2%"}\n')
+    (pair,) = gate_runs(before, after, read_policy(path)).pairs
+    assert pair.status == "fail"
+    assert "bench.no-reference (the outputs were not compared" in pair.reason
+    assert pair.document()["findings"][0]["id"] == "runs.new-finding"
+    assert gate_runs(after, after, read_policy(path)).status == "pass"
+    assert gate_runs(before, after, INFER).status == "pass", "--fail-on says nothing of findings"
+    path.write_text(
+        'schema = 1\nname = "x"\naccept = ["bench.no-reference"]\nlimits = {infer = "2%"}\n'
+    )
+    assert gate_runs(before, after, read_policy(path)).status == "pass"
+    path.write_text(path.read_text().replace("no-reference", "no-referense"))
+    with pytest.raises(ConfigError, match="no-referense") as caught:
+        read_policy(path)
+    assert "bench.no-reference" in caught.value.hint
 
 
 def test_zero_tolerance_sees_one_instruction(make_stored: MakeStored) -> None:

@@ -112,6 +112,7 @@ class EthosUBackend:
             ),
             defines={"NB_NPU": "1"} if split.segments else {},
             npu=_record(graph, choice),
+            findings=choice.findings,
         )
         check_memory(graph, plan, board)
         return plan
@@ -354,7 +355,6 @@ def _record(graph: Graph, choice: Choice) -> dict[str, object]:
             "jobs": len(split.segments),
             "npu_macs": on_npu,
             **_high(choice, settings),
-            **({"remarks": "; ".join(choice.remarks)} if choice.remarks else {}),
         },
     }
 

@@ -15,19 +15,25 @@ from npubench.compiler.backends.ethos_u.options import Core, VelaSettings
 from npubench.compiler.backends.ethos_u.output import read_vela
 from npubench.compiler.backends.ethos_u.partition import Partition, partition
 from npubench.compiler.backends.ethos_u.vela import VelaResult, compile_with_vela
+from npubench.compiler.findings import (
+    KEPT_ON_CPU,
+    KNOWN_MISCOMPILATION,
+    VELA_CORE_CHANGED,
+)
 from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
 from npubench.core.errors import CompileError, NpubenchError
+from npubench.core.finding import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A compilation that can run. ``remarks``: what was decided for the user, and why."""
+    """A compilation that can run. ``findings``: what was decided for the user, and why."""
 
     settings: VelaSettings
     result: VelaResult
     split: Partition
-    remarks: tuple[str, ...] = ()
+    findings: tuple[Found, ...] = ()
 
 
 def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Choice:
@@ -42,15 +48,23 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
         return first
     what = faults[0].text
     if core != "auto":
-        remark = f"Vela's default core is known to miscompile this network: {what}"
-        return replace(first, remarks=(remark,))
+        return replace(first, findings=(KNOWN_MISCOMPILATION.found(fault=what),))
     culprits = tuple(sorted({graph.ops[fault.culprit].kind for fault in faults}))
+    named = ", ".join(culprits)
     ways = (
-        ("compiled by Vela's legacy core", replace(settings, legacy=True)),
-        (f"{', '.join(culprits)} kept on the CPU", replace(settings, ignored=culprits)),
+        (
+            "compiled by Vela's legacy core",
+            VELA_CORE_CHANGED.found(fault=what),
+            replace(settings, legacy=True),
+        ),
+        (
+            f"{named} kept on the CPU",
+            KEPT_ON_CPU.found(operators=named, fault=what),
+            replace(settings, ignored=culprits),
+        ),
     )
     refusals: list[str] = []
-    for name, way in ways:
+    for name, remark, way in ways:
         try:
             found = _attempt(graph, model, way)
             for index in found.split.cpu_ops:
@@ -58,7 +72,7 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
         except NpubenchError as error:
             refusals.append(f"not {name}: {error.message}")
             continue
-        return replace(found, remarks=(f"{name}: its default core's {what}",))
+        return replace(found, findings=(remark,))
     raise CompileError(
         f"{graph.name}: Vela would miscompile it: {what}; {'; '.join(refusals)}"[:900],
         hint="compile it for the CPU (--backend cpu); --set ethos-u.core=default insists",

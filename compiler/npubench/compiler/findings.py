@@ -1,0 +1,69 @@
+"""What a compilation may say about the numbers that come of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from npubench.core.finding import Finding, Severity, Spoils
+
+VELA_CORE_CHANGED: Final = Finding(
+    id="compiler.vela-legacy-core",
+    severity=Severity.REMARK,
+    meaning="the network was compiled by Vela's older core, since its default core would "
+    "miscompile it",
+    remedy="none; --set ethos-u.core=default insists, and the answer will be wrong",
+    spoils=Spoils.NOTHING,
+    text="compiled by Vela's legacy core: its default core's {fault}",
+    values={"fault": str},
+)
+KEPT_ON_CPU: Final = Finding(
+    id="compiler.kept-on-cpu",
+    severity=Severity.WARNING,
+    meaning="operators that the NPU would take run on the CPU, since the NPU's compiler would "
+    "miscompile them",
+    remedy="another version or core of the NPU's compiler may do it right",
+    spoils=Spoils.TIME,
+    text="{operators} kept on the CPU: its default core's {fault}",
+    values={"operators": str, "fault": str},
+)
+KNOWN_MISCOMPILATION: Final = Finding(
+    id="compiler.known-miscompilation",
+    severity=Severity.WARNING,
+    meaning="the NPU's compiler, as its user chose it, is known to miscompile this network",
+    remedy="leave the choice to npubench: --set ethos-u.core=auto",
+    spoils=Spoils.ANSWER,
+    text="Vela's default core is known to miscompile this network: {fault}",
+    values={"fault": str},
+)
+SHAPE_OF_A_BENCHMARK: Final = Finding(
+    id="compiler.shape-of-a-benchmark",
+    severity=Severity.REMARK,
+    meaning="the network has the shape of a benchmark's and is run without that name, so that "
+    "MLCommons' runner would give a wrong accuracy",
+    remedy="name the benchmark: --mlperf",
+    spoils=Spoils.NOTHING,
+    text="{network} has the shape of MLPerf Tiny's {fitting}. It answers as another model and "
+    "takes raw bytes; for MLCommons' runner: --mlperf {first} (uploads as {upload}, result as "
+    "{result})",
+    values={"network": str, "fitting": str, "first": str, "upload": str, "result": str},
+)
+OTHER_ZERO_POINT: Final = Finding(
+    id="compiler.other-zero-point",
+    severity=Severity.WARNING,
+    meaning="a benchmark's data mean other values at the network's zero point",
+    remedy="quantize the network with the benchmark's input",
+    spoils=Spoils.ANSWER,
+    text="{network}: {benchmark}'s data mean their values at the zero point {wanted}, the "
+    "network's input has {found}: the accuracy will be wrong",
+    values={"network": str, "benchmark": str, "wanted": int, "found": int},
+)
+OTHER_SCALE: Final = Finding(
+    id="compiler.other-scale",
+    severity=Severity.WARNING,
+    meaning="a benchmark's data are quantized with another scale than the network's input",
+    remedy="quantize the network with the benchmark's input",
+    spoils=Spoils.ANSWER,
+    text="{network}: {benchmark}'s data are quantized with the scale {wanted:g}, the network's "
+    "input has {found:g}: the accuracy will be wrong",
+    values={"network": str, "benchmark": str, "wanted": float, "found": float},
+)

@@ -14,12 +14,15 @@ from npubench.bench.energy import FOLDER as POWER_FOLDER
 from npubench.bench.energy import stage_energy_record
 from npubench.bench.evaluate import raw_counts
 from npubench.bench.job import Job, Settings
+from npubench.bench.labelled import FILE as LABELLED_FILE
+from npubench.bench.labelled import Questions, ask
+from npubench.bench.labelled import kept as kept_questions
 from npubench.bench.prepare import compile_job
 from npubench.bench.record import Findings
-from npubench.bench.run import WINDOWS_FILE, judge, model_cycles
+from npubench.bench.run import WINDOWS_FILE, judge, judge_accuracy, model_cycles
 from npubench.bench.session import Session, converse
 from npubench.boards import Board, load_board
-from npubench.compiler.compiled import read_bytes
+from npubench.compiler.compiled import Compiled, read_bytes
 from npubench.core.errors import DeviceError, ResultError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import on_model
@@ -80,16 +83,36 @@ def derive(stored: StoredRun) -> Derived:
         else:
             device.wait_boot()
         session = converse(job, compiled, settings, device, own_input, Silent())
+        questions = _questions(stored, compiled)
+        if questions is not None:
+            answers = ask(device, questions, Silent(), job.title)
+            session = replace(session, answers=answers)
     session = replace(session, clock=_clock(record), port=_port(record))
     findings = Findings()
     try:
         judge(job, compiled, settings, findings, session, Silent(), look=False)
         model_cycles(job, findings, session, stored.path / WINDOWS_FILE)
+        if questions is not None:
+            judge_accuracy(compiled, findings, session, questions)
     except DeviceError as error:
         if record.status != "failed":
             raise
         findings.fail(error)
     return Derived(session=session, findings=findings, raw_counts=raw_counts(session))
+
+
+def _questions(stored: StoredRun, compiled: Compiled) -> Questions | None:
+    """The labelled samples that the target answered, None where there were none."""
+    asked = next((item for item in stored.record.accuracy if item.form == "target"), None)
+    if asked is None or not (stored.path / LABELLED_FILE).is_file():
+        return None
+    return kept_questions(
+        stored.path / LABELLED_FILE,
+        compiled.network.graph,
+        metric=asked.metric,
+        name=asked.data,
+        sha256=asked.data_sha256 or "",
+    )
 
 
 def derive_energy(stored: StoredRun) -> DerivedEnergy:

@@ -26,6 +26,17 @@ INPUT_MISMATCH: Final = Finding(
     values={"message": str},
     aliases=("InputMismatch",),
 )
+SAMPLES_DIFFER: Final = Finding(
+    id="bench.samples-differ",
+    severity=Severity.REFUSAL,
+    meaning="the known answer is right, but on some labelled samples the target gives others than "
+    "TFLM",
+    remedy="a kernel or the compiler is wrong for these inputs; labelled.npz in the run has them",
+    spoils=Spoils.ANSWER,
+    text="{differ} of {samples} samples of {data} are answered otherwise than by TFLM",
+    values={"differ": int, "samples": int, "data": str},
+    aliases=("SamplesDiffer",),
+)
 RECORDS_LOST: Final = Finding(
     id="bench.records-lost",
     severity=Severity.WARNING,

@@ -23,7 +23,20 @@ DEFAULT_BOARDS = ("qemu-m4", "qemu-m55", "qemu-m55-u55")
 """Where nothing is named; a board with an NPU runs with it and without."""
 EMULATED_REPETITIONS = 2
 PHYSICAL_REPETITIONS = 20
+DEVICE_SAMPLES = 100
+"""Labelled samples that a target answers where nobody says how many: through the line one by one,
+they take seconds to minutes."""
 NO_SETTINGS: Mapping[str, Options] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """A test set whose samples the target is to answer: ``samples`` of them, evenly spread.
+    ``metric`` None: what suits data and network."""
+
+    data: Path
+    samples: int = DEVICE_SAMPLES
+    metric: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +45,8 @@ class Settings:
 
     ``input_path`` is a file of raw input bytes (or .npy, .npz) to use instead of the generated
     input. ``mishaps`` happen on the serial line, on order: a rehearsal of what a bench can do to a
-    run. ``command``: the words that asked for it, where a command line did.
+    run. ``command``: the words that asked for it, where a command line did. ``accuracy``: also ask
+    how well the target answers.
     """
 
     warmups: int = 1
@@ -49,6 +63,7 @@ class Settings:
     power: str | None = None
     power_faults: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    accuracy: Sampling | None = None
 
     def repetitions_on(self, board: Board) -> int:
         """Repetitions on a board: two suffice where the counts are deterministic."""

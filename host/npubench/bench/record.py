@@ -24,6 +24,7 @@ from npubench.power import findings as power_findings
 from npubench.power.energy.refusal import reason_of
 from npubench.runs.energy_record import EnergyRecord
 from npubench.runs.schema import (
+    AccuracyRecord,
     ClockRecord,
     EnvironmentRecord,
     ErrorRecord,
@@ -58,6 +59,7 @@ class Findings:
     stages: dict[str, StageRecord] = field(default_factory=dict)
     layers: tuple[LayerRecord, ...] = ()
     energy: EnergyRecord | None = None
+    accuracy: tuple[AccuracyRecord, ...] = ()
     error: ErrorRecord | None = None
     status: str = "ok"
     notes: tuple[str, ...] = ()
@@ -259,6 +261,7 @@ def make_record(
             "npu": npu_record(compiled, findings.session),
             "answer": answer,
             "energy": findings.energy,
+            "accuracy": findings.accuracy,
             "settings": {
                 "warmups": settings.warmups,
                 "repetitions": settings.repetitions_on(job.board),

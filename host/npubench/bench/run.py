@@ -8,6 +8,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from npubench.bench import findings as kinds
+from npubench.bench.accuracy import host_records, target_record
 from npubench.bench.counts import check_selftest, scale_of
 from npubench.bench.energy import FOLDER as POWER_FOLDER
 from npubench.bench.energy import energy_record
@@ -20,6 +21,8 @@ from npubench.bench.evaluate import (
     timing_evidence,
 )
 from npubench.bench.job import Job, Settings
+from npubench.bench.labelled import FILE as LABELLED_FILE
+from npubench.bench.labelled import Questions, keep, outputs_of, questions_of
 from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages, npu_cycles
 from npubench.bench.part_cycles import Windows, part_layers, part_stages, part_weights
 from npubench.bench.prepare import build_image
@@ -145,6 +148,9 @@ def _execute(
 ) -> None:
     if settings.input_path is not None:  # refused before anything is built
         read_stimulus(settings.input_path, compiled.network.graph)
+    questions = None
+    if settings.accuracy is not None:
+        questions = questions_of(job, settings.accuracy, compiled.network.graph)
     prepared = findings.prepared = build_image(compiled, job, timed)
     writer.add_file("firmware.elf", prepared.firmware.elf)
     writer.add_file("firmware.map", prepared.firmware.map)
@@ -166,11 +172,16 @@ def _execute(
             reporter=timed,
             power_folder=writer.folder / POWER_FOLDER,
             windows=writer.folder / WINDOWS_FILE if part_weights(job.board) is not None else None,
+            questions=questions,
         )
     if session.input_bytes is not None:
         writer.add_bytes("input.bin", session.input_bytes)
     judge(job, compiled, settings, findings, session, timed)
     model_cycles(job, findings, session, writer.folder / WINDOWS_FILE)
+    if questions is not None and settings.accuracy is not None and session.answers is not None:
+        keep(writer.folder / LABELLED_FILE, questions, session.answers)
+        findings.accuracy = host_records(job, settings.accuracy, questions)
+        judge_accuracy(compiled, findings, session, questions)
     if session.power is not None:
         with step(timed, job.title, "energy"):
             judge_energy(job, findings, session)
@@ -185,6 +196,29 @@ def model_cycles(job: Job, findings: Findings, session: Session, path: Path) -> 
     windows = Windows(read_windows(path))
     findings.stages = part_stages(findings.stages, session, windows, weights)
     findings.layers = part_layers(findings.layers, session, windows, weights)
+
+
+def judge_accuracy(
+    compiled: Compiled, findings: Findings, session: Session, questions: Questions
+) -> None:
+    """Score the target's own answers. Where its known answer is TFLM's, so must be every sample's:
+    a run with one that is not has failed."""
+    assert session.answers is not None
+    outputs = outputs_of(compiled.network.graph, session.answers)
+    record, why = target_record(compiled.network, questions, outputs)
+    findings.accuracy = (*findings.accuracy, record)
+    if why:
+        findings.notes = (*findings.notes, why)
+    ratio = record.agreement_ratio
+    if ratio is None or ratio == 1.0 or findings.status != "ok":
+        return
+    found = kinds.SAMPLES_DIFFER.found(
+        differ=round((1 - ratio) * record.samples), samples=record.samples, data=record.data
+    )
+    if findings.golden.reference in ("tflm", "portable"):
+        findings.spoil("failed", found)
+    else:  # another scheme, or a TFLM that is proven wrong: its own answers count
+        findings.notes = (*findings.notes, found.text)
 
 
 def judge_energy(job: Job, findings: Findings, session: Session) -> None:

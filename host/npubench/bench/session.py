@@ -13,6 +13,7 @@ from typing import BinaryIO, TextIO
 from npubench.bench.energy import PowerSession, measure_power
 from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
+from npubench.bench.labelled import Array, Questions, ask
 from npubench.bench.prepare import Prepared
 from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled
@@ -36,7 +37,8 @@ from npubench.wire.failure import EngineFailed
 class Session:
     """What the board said. ``bench`` and ``layers`` are None where the board has no timing,
     ``clock`` where it has no clock to measure. ``input_bytes`` is None for a generated input,
-    ``port`` for a board that was booted here."""
+    ``port`` for a board that was booted here. ``answers``: the bytes of all outputs for each
+    labelled sample, (samples, bytes)."""
 
     caps: Caps
     bench: BenchResult | None
@@ -48,6 +50,7 @@ class Session:
     transport: str
     port: str | None = None
     power: PowerSession | None = None
+    answers: Array | None = None
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -67,12 +70,13 @@ def collect(
     reporter: Reporter,
     power_folder: Path | None = None,
     windows: Path | None = None,
+    questions: Questions | None = None,
 ) -> Session:
     """Bring the image to the board and collect everything. Raises DeviceError.
 
     ``log`` gets every received byte, ``sent_log`` what was sent: the collector can be run again on
     the two. With ``settings.power`` its capture goes into ``power_folder``. A board model
-    writes into ``windows`` what each window executed.
+    writes into ``windows`` what each window executed. ``questions``: labelled samples to answer.
     """
     graph = prepared.compiled.network.graph
     path = settings.input_path
@@ -95,6 +99,9 @@ def collect(
             session = converse(
                 job, prepared.compiled, settings, target.device, input_bytes, reporter
             )
+            if questions is not None:
+                answers = ask(target.device, questions, reporter, job.title)
+                session = replace(session, answers=answers)
         except EngineFailed as error:
             raise explain_engine(error, prepared.compiled, target.npu_remarks) from error
         clock = None

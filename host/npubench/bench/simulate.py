@@ -12,9 +12,14 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from npubench.bench.accuracy import host_records, target_record
 from npubench.bench.job import Job, Settings
+from npubench.bench.labelled import questions_of
 from npubench.bench.record import Findings, record_without_plan
 from npubench.bench.run import Cancelled, Timed
 from npubench.bench.scheme import (
@@ -112,6 +117,9 @@ def _execute(
             "a simulator's run is judged on many inputs, so it takes no --input",
             hint="leave it out; --seed gives other inputs",
         )
+    questions = None
+    if settings.accuracy is not None:
+        questions = questions_of(job, settings.accuracy, network.graph)
     simulator: Simulator = getattr(configured_backend(job.backend, job.options), "simulator")  # noqa: B009
     graph = network.graph
     codes = sample_codes(graph, count=SAMPLES, calibration=False, seed=settings.seed)
@@ -141,7 +149,14 @@ def _execute(
         wanted = truth(given, codes)
         own = many_answers(network.data, codes) if simulator.form == "float" else None
     with step(timed, job.title, "simulate"):
-        simulation = simulator.simulate(given, inputs=told(codes), calibration=told(others))
+        asked = codes
+        if questions is not None:  # the labelled samples follow the others
+            asked = tuple(map(np.concatenate, zip(codes, questions.codes, strict=True)))
+        simulation = simulator.simulate(given, inputs=told(asked), calibration=told(others))
+        outputs = tuple(array[SAMPLES:] for array in simulation.outputs)
+        simulation = replace(
+            simulation, outputs=tuple(array[:SAMPLES] for array in simulation.outputs)
+        )
     if simulation.artifact is not None:
         writer.add_bytes(*simulation.artifact)
     more["simulation"] = simulation
@@ -159,6 +174,10 @@ def _execute(
             layers = _by_operator(network, simulator, form, told, truth, codes, others)
     more["scheme"] = _scheme_record(found, int8, layers)
     findings.golden = _golden_record(found, settings.seed, simulator.form)
+    if questions is not None and settings.accuracy is not None:
+        record, why = target_record(network, questions, outputs)
+        findings.accuracy = (*host_records(job, settings.accuracy, questions), record)
+        findings.notes = (*findings.notes, *([why] if why else []))
     _fill(job, network, simulation, findings)
     if found.failures:
         worst = more["scheme"].worst_layer
@@ -357,6 +376,7 @@ def _record(
     fields: dict[str, Any] = {
         "stages": findings.stages,
         "layers": findings.layers,
+        "accuracy": findings.accuracy,
         "settings": {
             "warmups": 0,
             "repetitions": 1,

@@ -146,7 +146,7 @@ def verify_run(stored: StoredRun) -> Verification:
     """Verify one run folder. Never raises for what is wrong in it: that is a check that differs."""
     checks: list[Check] = []
     subject = _Subject(stored)
-    for group in (_files, _identities, _session, _samples, _memory, _energy):
+    for group in (_files, _identities, _session, _samples, _accuracy, _memory, _energy):
         try:
             checks += group(subject)
         except NpubenchError as error:
@@ -167,6 +167,8 @@ def _not_derivable(record: RunRecord) -> tuple[str, ...]:
         found.append("memory of the empty firmware: its image is not in the run")
     if record.npu is not None:
         found.append("figures of the NPU's compiler")
+    if any(item.form != "target" for item in record.accuracy):
+        found.append("accuracy on the host: the whole test set is not in the run")
     return tuple(found)
 
 
@@ -280,6 +282,16 @@ def _samples(run: _Subject) -> Iterator[Check]:
             return
     same = len(kept) == len(derived)
     yield _check(SAMPLES_FILE, "ok" if same else "differs", str(len(derived)), str(len(kept)))
+
+
+def _accuracy(run: _Subject) -> Iterator[Check]:
+    """What the target itself answered; where none is kept there is nothing to look at."""
+    kept = [item for item in run.record.accuracy if item.form == "target"]
+    if not kept or not run.has_session:
+        return
+    derived = [item for item in run.derived.findings.accuracy if item.form == "target"]
+    for mine, theirs in zip(kept, [*derived, None], strict=False):
+        yield _same(f"accuracy: {mine.metric}", mine, theirs)
 
 
 def _memory(run: _Subject) -> Iterator[Check]:

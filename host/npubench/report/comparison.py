@@ -8,6 +8,7 @@ from rich.text import Text
 
 from npubench.core import format as fmt
 from npubench.core.format import printable
+from npubench.report.accuracy import comparison_view
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.compare import Comparison, StageComparison
 from npubench.runs.compare_energy import EnergyComparison
@@ -48,6 +49,8 @@ def compare_view(comparison: Comparison) -> RenderableType:
         parts.append(table)
     else:
         parts.append(Text("nothing"))
+    if comparison.accuracy is not None:
+        parts += [heading("Answers, b against a"), *comparison_view(comparison.accuracy)]
     parts += [heading("Stages, b against a"), _comparison_table(comparison)]
     if comparison.energy is not None:
         parts += [heading("Energy, b against a"), *_energy_comparison(comparison.energy)]

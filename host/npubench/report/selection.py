@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from npubench.core.evidence import Evidence
 from npubench.core.format import printable
 from npubench.core.stages import Stage
-from npubench.runs.schema import RunRecord, StageRecord
+from npubench.runs.schema import AccuracyRecord, RunRecord, StageRecord
 from npubench.runs.store import StoredRun
 
 END_TO_END = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
@@ -18,7 +18,8 @@ END_TO_END = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
 class NetworkRuns:
     """The latest run of each target for one network, in order of the targets' texts.
 
-    ``older`` counts earlier runs of the same targets, which are not shown.
+    ``older`` counts earlier runs of the same targets, which are not shown. ``accuracy``: by target,
+    how well it answers, by the latest run of the same artifact that was asked.
     """
 
     name: str
@@ -28,6 +29,7 @@ class NetworkRuns:
     ops: int | None
     runs: tuple[RunRecord, ...]
     older: int
+    accuracy: Mapping[str, tuple[AccuracyRecord, ...]]
 
     @property
     def anchor(self) -> str:
@@ -88,9 +90,28 @@ def by_network(runs: Iterable[StoredRun]) -> tuple[NetworkRuns, ...]:
                 ops=model.ops,
                 runs=latest,
                 older=sum(len(records) for records in targets.values()) - len(latest),
+                accuracy={
+                    run.target: asked
+                    for run in latest
+                    if (asked := _asked(run, targets[run.target]))
+                },
             )
         )
     return tuple(sorted(networks, key=lambda network: (network.name, network.network_sha256)))
+
+
+def _asked(shown: RunRecord, records: Sequence[RunRecord]) -> tuple[AccuracyRecord, ...]:
+    """The latest answers of what is shown: what runs is the same, so are its answers."""
+    same = [
+        record
+        for record in records
+        if record.accuracy
+        and record.valid
+        and record.model.artifact_sha256 == shown.model.artifact_sha256
+    ]
+    if not shown.valid or not same:
+        return ()
+    return max(same, key=lambda record: (record.created, record.run_id)).accuracy
 
 
 def rankings(runs: Sequence[RunRecord]) -> tuple[Ranking, ...]:

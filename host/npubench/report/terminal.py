@@ -12,6 +12,7 @@ from npubench.core import format as fmt
 from npubench.core.evidence import Evidence
 from npubench.core.format import printable
 from npubench.core.stages import Stage
+from npubench.report.accuracy import accuracy_table
 from npubench.report.catalog import (
     analysis_view,
     board_view,
@@ -110,6 +111,7 @@ def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> 
         part_time_table(runs),
         npu_table(runs),
         energy_table(runs),
+        accuracy_table(runs),
     ]
     if total_s is not None:
         tables.append(timings_table(runs, total_s=total_s))
@@ -279,6 +281,9 @@ def run_view(stored: StoredRun) -> RenderableType:
         parts += [heading("Stages"), _stages_table(run)]
     if run.energy is not None:
         parts += [heading("Energy of one repetition"), _energy_view(run.energy)]
+    answers = accuracy_table([stored])
+    if answers is not None:
+        parts.append(answers)
     if run.layers:
         parts += [heading("Layers"), layers_table(run)]
     if run.memory is not None:

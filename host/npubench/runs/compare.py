@@ -10,6 +10,7 @@ from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
 from npubench.core.finding import Found
 from npubench.runs import findings
+from npubench.runs.compare_accuracy import AccuracyComparison, compare_accuracy
 from npubench.runs.compare_energy import RATES_PER_SECOND, EnergyComparison, compare_energy
 from npubench.runs.reader import StoredRun
 from npubench.runs.samples import read_samples
@@ -82,7 +83,8 @@ class MemoryDifference:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Run b against run a. ``mixed``: the runs are of different evidence, on request. ``energy`` is
-    None where a run was not captured."""
+    None where a run was not captured, ``accuracy`` where neither was asked and both run one
+    network alike."""
 
     a: StoredRun
     b: StoredRun
@@ -91,6 +93,7 @@ class Comparison:
     stages: tuple[StageComparison, ...]
     memory: tuple[MemoryDifference, ...]
     energy: EnergyComparison | None
+    accuracy: AccuracyComparison | None
 
     def document(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -102,6 +105,7 @@ class Comparison:
             "stages": [asdict(item) for item in self.stages],
             "memory": [asdict(item) for item in self.memory],
             "energy": None if self.energy is None else asdict(self.energy),
+            "accuracy": _accuracy_document(self.accuracy),
         }
 
 
@@ -129,6 +133,7 @@ def compare_runs(
         stages=tuple(_compare_stage(name, a.record, b.record, samples) for name in names),
         memory=_compare_memory(a.record.memory, b.record.memory),
         energy=compare_energy(a.record.energy, b.record.energy, rates_per_second=rates_per_second),
+        accuracy=compare_accuracy(a.record, b.record),
     )
 
 
@@ -333,6 +338,18 @@ def _provenance(record: RunRecord) -> dict[str, str]:
         "Python": environment.python,
     }
     return {what: str(value) for what, value in facts.items() if value is not None}
+
+
+def _accuracy_document(found: AccuracyComparison | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "metric": found.metric,
+        "a": None if found.a is None else found.a.model_dump(mode="json"),
+        "b": None if found.b is None else found.b.model_dump(mode="json"),
+        "verdict": found.verdict,
+        "reason": found.reason,
+    }
 
 
 def _side(run: StoredRun) -> dict[str, Any]:

@@ -70,7 +70,9 @@ class AccuracyRecord(_Record):
     """How well a network answers: one metric of one form of it on one data set.
 
     ``form``: the float network, the int8 one on the host, or the target itself. ``low`` and
-    ``high`` are a 95 % interval by the method ``interval``, or None.
+    ``high`` are a 95 % interval by the method ``interval``, or None. ``agreement_ratio``: the share
+    of samples to which the target gives TFLM's outputs bit by bit, or to which the int8 network
+    gives the float one's class.
     """
 
     metric: str

@@ -32,15 +32,23 @@ def test_the_page_from_pytorch_to_a_verdict(
     need_compiler("qemu-m55-u55")
     text = (checkout / "docs" / "import.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (module,) = blocks(text, "python")
+    module, test_set = blocks(text, "python")
     Path("my_net.py").write_text(module, encoding="utf-8")
+    exec(compile(test_set, "import.md", "exec"), {})
     commands = [line for block in blocks(text, "bash") for line in block.splitlines()]
-    assert [shlex.split(line)[1] for line in commands] == ["tools", "import", "analyze", "bench"]
+    assert [shlex.split(line)[1] for line in commands] == [
+        "tools", "import", "analyze", "bench", "accuracy", "accuracy", "report",
+    ]  # fmt: skip
     for line in commands:
         assert run(shlex.split(line)[1:]) == 0, line
-    assert Path("npubench-report.html").is_file()
+    page = Path("npubench-report.html").read_text(encoding="utf-8")
+    assert "Top-1" in page
     runs = list_runs(Path("runs")).runs
+    assert len(runs) == 4
     assert {stored.record.board for stored in runs} == {"qemu-m4", "qemu-m55-u55"}
+    asked = [stored.record.accuracy for stored in runs if stored.record.accuracy]
+    assert [[item.form for item in items] for items in asked] == [["float", "int8", "target"]] * 2
+    assert {items[-1].agreement_ratio for items in asked} == {1.0}
     for stored in runs:
         record = stored.record
         assert record.status == "ok"

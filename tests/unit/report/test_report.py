@@ -257,6 +257,7 @@ def test_pages_are_found_by_their_module_and_each_stands_alone(matrix: list[Stor
         "layers",
         "energy",
         "memory",
+        "accuracy",
         "correctness",
         "provenance",
     ]

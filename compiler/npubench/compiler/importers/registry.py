@@ -21,6 +21,7 @@ _OWN = frozenset(
         "foreign_run",
         "foreign",
         "answers",
+        "labelled",
     }
 )
 

@@ -142,7 +142,8 @@ def _arrays(path: Path, inputs: Sequence[Input]) -> dict[str, Array]:
             f"{path} is no .npy or .npz file of numbers",
             hint="save them with numpy.savez('samples.npz', input=samples)",
         ) from error
-    named.pop("labels", None)
+    for name in ("labels", "boxes"):
+        named.pop(name, None)
     if len(named) == 1 and len(inputs) == 1:
         return {inputs[0].name: next(iter(named.values()))}
     missing = [item.name for item in inputs if item.name not in named]
@@ -180,6 +181,14 @@ def _folder(
         f"{path} holds no samples ({len(found)} other files)",
         hint=f"images ({', '.join(IMAGES)}), wav files, or .npy files of one sample each",
     )
+
+
+def read_sample(path: Path, item: Input, preprocess: Preprocess) -> Array:
+    """One sample from one file, an image, a recording or an array: of the input's own shape."""
+    suffix = path.suffix.lower()
+    read = _image if suffix in IMAGES else _sound if suffix in SOUNDS else _array
+    sample = _checked(read(path, item, preprocess)[np.newaxis], item, path, alike=True)[0]
+    return np.asarray(sample)
 
 
 def _array(path: Path, item: Input, preprocess: Preprocess) -> Array:
@@ -252,8 +261,9 @@ def _scaled(values: Array, preprocess: Preprocess, usual: float) -> Array:
     return np.asarray((values / divide_by - mean) / std, dtype=np.float32)
 
 
-def _checked(values: Array, item: Input, path: Path) -> Array:
-    """The samples in the input's own shape and type. Raises ConfigError."""
+def _checked(values: Array, item: Input, path: Path, *, alike: bool = False) -> Array:
+    """The samples in the input's own shape and type; ``alike``: one value throughout will do.
+    Raises ConfigError."""
     if values.dtype.kind not in "fiub":
         raise ConfigError(f"{path}: samples of {item.name} must be numbers, not {values.dtype}")
     if values.ndim == 0 or len(values) == 0:
@@ -280,7 +290,7 @@ def _checked(values: Array, item: Input, path: Path) -> Array:
         if (values < limits.min).any() or (values > limits.max).any():
             raise ConfigError(f"{path}: samples of {item.name} do not fit into {item.dtype}")
         return values.astype(item.dtype)
-    if float(values.max()) == float(values.min()):
+    if not alike and float(values.max()) == float(values.min()):
         raise ConfigError(
             f"{path}: all samples of {item.name} are {float(values.max()):g} throughout",
             hint="a range of values is needed; are the files what they should be?",

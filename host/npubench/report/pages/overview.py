@@ -10,6 +10,7 @@ from markupsafe import Markup
 from npubench.core import format as fmt
 from npubench.core.evidence import MEANING, Evidence
 from npubench.core.stages import Stage
+from npubench.report.accuracy import value_words, worse_words
 from npubench.report.markup import Segment, bar, fill
 from npubench.report.selection import (
     NetworkRuns,
@@ -19,7 +20,7 @@ from npubench.report.selection import (
     rankings,
 )
 from npubench.report.speedup import times_range
-from npubench.runs.schema import RunRecord
+from npubench.runs.schema import AccuracyRecord, RunRecord
 from npubench.runs.store import StoredRun
 
 TITLE = "Overview"
@@ -62,6 +63,7 @@ parameters · {{ card.network.ops }} operators</p></header>
 <th scope="col" class="num">of the best</th>{% endif %}
 {% if group.per_mac %}<th scope="col" class="num">{{ unit_short[group.unit] if group.unit != "us" \
 else "cycles" }} per MAC</th>{% endif %}
+{% if group.asked %}<th scope="col" class="num">Answers</th>{% endif %}
 <th scope="col" class="num">Flash</th><th scope="col" class="num">RAM</th>\
 <th scope="col">Golden</th></tr></thead>
 <tbody>
@@ -70,6 +72,7 @@ else "cycles" }} per MAC</th>{% endif %}
 <td class="wide"><span class="value">{{ row.value }}</span>{{ row.bar }}</td>
 {% if group.ranks %}<td class="num">{{ row.times }}</td>{% endif %}
 {% if group.per_mac %}<td class="num">{{ row.per_mac|per_mac }}</td>{% endif %}
+{% if group.asked %}<td class="num">{{ row.answers }}</td>{% endif %}
 <td class="num">{{ row.flash|size }}</td><td class="num">{{ row.ram|size }}</td>
 <td>{{ verdict(row.run) }}</td></tr>
 {% endfor %}
@@ -122,8 +125,18 @@ def _card(network: NetworkRuns) -> dict[str, Any]:
     ranked = {run.run_id for group in groups for run in group.runs}
     return {
         "network": network,
-        "groups": [_group(group) for group in groups],
+        "groups": [_group(group, _targets(network)) for group in groups],
         "left_out": [(run, _why_left_out(run)) for run in network.runs if run.run_id not in ranked],
+    }
+
+
+def _targets(network: NetworkRuns) -> dict[str, AccuracyRecord]:
+    """What each target itself answered."""
+    return {
+        target: item
+        for target, records in network.accuracy.items()
+        for item in records
+        if item.form == "target"
     }
 
 
@@ -136,7 +149,7 @@ def _why_left_out(run: RunRecord) -> str:
     return infer.reason or "its inference was not timed"
 
 
-def _group(ranking: Ranking) -> dict[str, Any]:
+def _group(ranking: Ranking, answers: dict[str, AccuracyRecord]) -> dict[str, Any]:
     best = ranking.value(ranking.best)
     scale = max(_high(ranking, run) for run in ranking.runs)
     rows = []
@@ -154,6 +167,7 @@ def _group(ranking: Ranking) -> dict[str, Any]:
                 "best": value == best and ranking.ranks,
                 "times": _times(ranking, run),
                 "per_mac": infer_per_mac(run),
+                "answers": value_words(answers.get(run.target)),
                 "flash": None if run.memory is None else run.memory.flash_bytes,
                 "ram": None if run.memory is None else run.memory.ram_bytes,
                 "bar": bar(
@@ -170,7 +184,8 @@ def _group(ranking: Ranking) -> dict[str, Any]:
         "evidence": str(ranking.evidence),
         "rows": rows,
         "stage_words": _STAGE_WORDS[Stage(ranking.stage)],
-        "answer": _answer(ranking),
+        "answer": f"{_answer(ranking)} {_worse(ranking, answers)}".strip(),
+        "asked": any(run.target in answers for run in ranking.runs),
         "trust": _trust(ranking),
         "per_mac": any(row["per_mac"] is not None for row in rows),
     }
@@ -206,6 +221,15 @@ def _answer(ranking: Ranking) -> str:
         f"{best.target} {_LEAST[ranking.unit]} {words}: {cost}; {second.target} "
         f"{_ratio_words(ranking, second)}."
     )
+
+
+def _worse(ranking: Ranking, answers: dict[str, AccuracyRecord]) -> str:
+    """That the winner answers worse than another, where it does."""
+    if not ranking.ranks:
+        return ""
+    best = ranking.best.target
+    others = [(run.target, answers.get(run.target)) for run in ranking.runs if run.target != best]
+    return worse_words(answers.get(best), best, others)
 
 
 def _ratio_words(ranking: Ranking, run: RunRecord) -> str:

@@ -18,6 +18,7 @@ from npubench.build.compiler import compiler_version, find_compiler
 from npubench.build.failure import build_failure
 from npubench.build.image import check_image
 from npubench.build.platformio import run_platformio, tool_versions
+from npubench.build.replay import build_by_replay, is_replaying
 from npubench.compiler.emit.project import MANIFEST, Project, write_project
 from npubench.core.errors import ConfigError, StorageError, ToolError, ToolMissing
 from npubench.core.paths import cache_root
@@ -115,7 +116,9 @@ def _build(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
         source = Path(scratch) / "project"
         write_project(project, source)
-        result = run_platformio(
+        result = (
+            build_by_replay(project, board, source, cache, tools) if is_replaying() else None
+        ) or run_platformio(
             ["run", "--jobs", str(JOBS)],
             project=source,
             extra_env={"NPUBENCH_BUILD_CACHE": str(cache / "objects")},

@@ -1,0 +1,1 @@
+"""How cost grows: one network in many sizes, or on a target with many settings, and its law."""

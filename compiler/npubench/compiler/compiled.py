@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npubench.boards import Board
 from npubench.compiler import benchmark
 from npubench.compiler.analyze import Analysis, analyze
-from npubench.compiler.backends import configured_backend
+from npubench.compiler.backends import configured_backend, drops_dead_channels
+from npubench.compiler.dead_channels import narrowed
 from npubench.compiler.emit.project import (
     Identity,
     Project,
@@ -16,9 +17,10 @@ from npubench.compiler.emit.project import (
     write_project,
 )
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Plan
+from npubench.compiler.plan import Kept, Plan
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
-from npubench.core.errors import ToolMissing
+from npubench.compiler.tflite.writer import write_tflite
+from npubench.core.errors import CompileError, ToolMissing
 from npubench.core.finding import Found
 from npubench.core.version import VERSION
 from npubench.target import Options
@@ -46,17 +48,24 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A network compiled for a board; nothing has been built yet."""
+    """A network compiled for a board; nothing has been built yet. ``narrow``: what runs, where it
+    is the network without its dead channels."""
 
     network: Network
     board: Board
     plan: Plan
     project: Project
+    narrow: Network | None = None
+
+    @property
+    def runs(self) -> Network:
+        """The network that runs."""
+        return self.narrow or self.network
 
     @property
     def executed_macs(self) -> int | None:
-        """MACs that are done where the plan leaves dead channels out, else None."""
-        return None if self.plan.graph is None else analyze(self.plan.graph).macs
+        """MACs that are done where dead channels are left out, else None."""
+        return None if self.narrow is None else self.narrow.analysis.macs
 
 
 def read_network(resolved: ResolvedModel) -> Network:
@@ -102,14 +111,17 @@ def identity_of(resolved: ResolvedModel, graph: Graph) -> Identity:
 def compile_network(
     network: Network, board: Board, backend: str, options: Options = ()
 ) -> Compiled:
-    """Plan and emit; ``options`` are the backend's, settled.
+    """Plan and emit; ``options`` are the backend's, settled. Whatever the backend, it gets the
+    network without its dead channels where they say so.
 
     Raises CompileError when the board cannot take the network, ToolMissing, with the way out, when
     an NPU's compiler is not installed.
     """
     identity = identity_of(network.resolved, network.graph)
+    narrow, kept = without_dead_channels(network) if drops_dead_channels(options) else (None, {})
+    given = narrow or network
     try:
-        plan = configured_backend(backend, options).compile(network.graph, network.data, board)
+        plan = configured_backend(backend, options).compile(given.graph, given.data, board)
     except ToolMissing as error:
         raise ToolMissing(
             error.message,
@@ -118,8 +130,27 @@ def compile_network(
             if WAY_OUT in error.hint
             else f"{error.hint}; or run it on the CPU: {WAY_OUT}",
         ) from error
-    project = render_project(plan.graph or network.graph, plan, board, identity)
-    return Compiled(network=network, board=board, plan=plan, project=project)
+    if narrow is not None:
+        plan = replace(plan, graph=narrow.graph, kept=kept)
+    project = render_project(given.graph, plan, board, identity)
+    return Compiled(network=network, board=board, plan=plan, project=project, narrow=narrow)
+
+
+def without_dead_channels(network: Network) -> tuple[Network | None, dict[int, Kept]]:
+    """The network without the channels that cannot reach its output, as a .tflite of its own, and
+    what its operators' outputs still hold; None and nothing where it has no such channels.
+
+    Raises CompileError for a network with state, whose variables would not be written.
+    """
+    if network.graph.variables:
+        raise CompileError(
+            f"{network.graph.name} keeps state between inferences; its dead channels stay",
+            hint="leave dead-channels=drop out",
+        )
+    result = narrowed(network.graph)
+    if not result.kept:
+        return None, {}
+    return read_bytes(network.resolved, write_tflite(result.graph)), result.kept
 
 
 def write_source(compiled: Compiled, folder: Path) -> None:

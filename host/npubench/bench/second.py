@@ -97,7 +97,7 @@ def with_second_opinion(
     compared = golden.status == "mismatch" and golden.mismatches > 0
     if not compared or golden.reference not in ("tflm", "portable"):
         return golden
-    graph = compiled.network.graph
+    graph = compiled.runs.graph
     if graph.variables:
         return golden.model_copy(
             update={"reason": "no second opinion: it would not know the network's state"}
@@ -108,7 +108,7 @@ def with_second_opinion(
     )
     played = job.board.kind != "physical"
     verdict = second_opinion(
-        compiled.network.data,
+        compiled.runs.data,
         raw,
         Answers(
             outputs=session.kat.output,

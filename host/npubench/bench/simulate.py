@@ -36,8 +36,8 @@ from npubench.bench.scheme import (
     sample_codes,
     signal_to_noise_db,
 )
-from npubench.compiler.backends import configured_backend
-from npubench.compiler.compiled import Network
+from npubench.compiler.backends import configured_backend, drops_dead_channels
+from npubench.compiler.compiled import Network, without_dead_channels
 from npubench.compiler.vendor.simulation import Simulation, Simulator
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.evidence import Evidence
@@ -121,6 +121,14 @@ def _execute(
     if settings.accuracy is not None:
         questions = questions_of(job, settings.accuracy, network.graph)
     simulator: Simulator = getattr(configured_backend(job.backend, job.options), "simulator")  # noqa: B009
+    if drops_dead_channels(job.options):
+        if simulator.form == "float":
+            raise UsageError(
+                "dead channels are dead in int8 arithmetic, and this simulator's compiler takes "
+                "the network on real numbers",
+                hint=f"leave --set {job.backend}.dead-channels=drop out",
+            )
+        network = without_dead_channels(network)[0] or network
     graph = network.graph
     codes = sample_codes(graph, count=SAMPLES, calibration=False, seed=settings.seed)
     others = sample_codes(graph, count=CALIBRATION_SAMPLES, calibration=True, seed=settings.seed)

@@ -71,7 +71,7 @@ def _costs(compiled: Compiled) -> list[dict[str, Any]]:
     rows = []
     for goal in ("speed", "size", "ram"):
         backend = configured_backend("cpu", (("optimise", goal),))
-        plan = backend.compile(compiled.network.graph, compiled.network.data, compiled.board)
+        plan = backend.compile(compiled.runs.graph, compiled.runs.data, compiled.board)
         choices = [step.choice for step in plan.steps if isinstance(step, KernelCall)]
         rows.append(
             {

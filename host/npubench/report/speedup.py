@@ -54,13 +54,19 @@ def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
     """Every valid run that used an NPU, with its counterpart on the CPU."""
     pairs = []
     for network in networks:
-        on_cpu = {(run.board, run.place): run for run in network.runs if run.backend == "cpu"}
+        on_cpu = {_side(run): run for run in network.runs if run.backend == "cpu"}
         for run in network.runs:
             if run.npu is None or run.backend == "cpu" or not run.valid:
                 continue
-            cpu = on_cpu.get((run.board, run.place))
+            cpu = on_cpu.get(_side(run))
             pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))
     return tuple(pairs)
+
+
+def _side(run: RunRecord) -> tuple[str, str, str]:
+    """What both sides of a pair share: a network with its dead channels is not set against one
+    without."""
+    return run.board, run.place, run.options.get("dead-channels", "keep")
 
 
 def speedup(npu: RunRecord, cpu: RunRecord | None) -> Speedup:

@@ -36,6 +36,7 @@ class Backend(Protocol):
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """The plan of ``graph`` on ``board``; ``model`` are the bytes that ``graph`` was read from.
+        Where dead channels are dropped, both are the narrower network.
 
         Raises CompileError (UnsupportedOp, DoesNotFit) when the board cannot take the network,
         ToolMissing when the vendor's compiler is not installed.
@@ -53,6 +54,15 @@ class Option:
     help: str
     default: str
     choices: tuple[str, ...] = ()
+
+
+DEAD_CHANNELS: Final = Option(
+    name="dead-channels",
+    help="whether channels that cannot reach the output are in the network that it gets",
+    default="keep",
+    choices=("keep", "drop"),
+)
+"""What every backend has: the network is narrowed before any of them sees it."""
 
 
 @runtime_checkable
@@ -95,24 +105,37 @@ def settle(name: str, options: Options) -> Options:
             )
         if value != known[option].default:
             kept.append((option, value))
-    if kept and isinstance(backend, Configurable):
-        backend.configured(dict(kept))
+    own = _own(tuple(kept))
+    if own and isinstance(backend, Configurable):
+        backend.configured(dict(own))
     return tuple(kept)
 
 
 def options_of(backend: Backend) -> tuple[Option, ...]:
-    """What may be set of a backend; nothing for most."""
-    return backend.options if isinstance(backend, Configurable) else ()
+    """What may be set of a backend: its own options, and what every backend has."""
+    own = backend.options if isinstance(backend, Configurable) else ()
+    return (*own, DEAD_CHANNELS)
+
+
+def drops_dead_channels(options: Options) -> bool:
+    """Whether the network loses its dead channels before the backend gets it."""
+    return (DEAD_CHANNELS.name, "drop") in options
+
+
+def _own(options: Options) -> Options:
+    """Those that the backend itself is told."""
+    return tuple((name, value) for name, value in options if name != DEAD_CHANNELS.name)
 
 
 def configured_backend(name: str, options: Options) -> Backend:
     """The backend called ``name`` with its ``options``, which `settle` has checked."""
     backend = load_backend(name)
-    if not options:
+    own = _own(options)
+    if not own:
         return backend
     if not isinstance(backend, Configurable):
         raise UsageError(f"backend {name} has no options", hint="leave --set out")
-    return backend.configured(dict(options))
+    return backend.configured(dict(own))
 
 
 def backend_names() -> tuple[str, ...]:

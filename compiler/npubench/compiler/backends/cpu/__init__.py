@@ -10,7 +10,6 @@ from typing import cast
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena, touched
 from npubench.compiler.backends import Option
-from npubench.compiler.dead_channels import Narrowed, narrowed
 from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.lower.site import Goal
@@ -25,12 +24,6 @@ _OPTIONS = (
         default="speed",
         choices=("speed", "size", "ram"),
     ),
-    Option(
-        name="dead-channels",
-        help="whether channels that cannot reach the output are computed",
-        default="keep",
-        choices=("keep", "drop"),
-    ),
 )
 
 
@@ -40,7 +33,6 @@ class CpuBackend:
 
     name: str = "cpu"
     goal: Goal = "speed"
-    drops_dead_channels: bool = False
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -49,11 +41,7 @@ class CpuBackend:
 
     def configured(self, values: Mapping[str, str]) -> CpuBackend:
         """This backend with options from text, which are checked already."""
-        return replace(
-            self,
-            goal=cast(Goal, values.get("optimise", self.goal)),
-            drops_dead_channels=values.get("dead-channels", "keep") == "drop",
-        )
+        return replace(self, goal=cast(Goal, values.get("optimise", self.goal)))
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Lower every operator, plan the arena, check the board's memory.
@@ -61,24 +49,21 @@ class CpuBackend:
         The artifact is the model itself. Raises UnsupportedOp for the first operator without a
         kernel, DoesNotFit when weights or arena exceed their region.
         """
-        runs = narrowed(graph) if self.drops_dead_channels else Narrowed(graph=graph)
         steps: list[Step] = []
         constants: list[Constant] = []
-        for op in runs.graph.ops:
-            step, needed = lower_op(runs.graph, op, flavours=board.cpu.kernels, goal=self.goal)
+        for op in graph.ops:
+            step, needed = lower_op(graph, op, flavours=board.cpu.kernels, goal=self.goal)
             steps.append(step)
             constants.extend(needed)
         plan = Plan(
             backend=self.name,
             steps=tuple(steps),
             constants=tuple(constants),
-            arena=plan_arena(runs.graph, steps),
+            arena=plan_arena(graph, steps),
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
-            graph=runs.graph if runs.kept else None,
-            kept=runs.kept,
         )
-        check_memory(runs.graph, plan, board)
+        check_memory(graph, plan, board)
         return plan
 
 

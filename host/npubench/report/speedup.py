@@ -54,13 +54,22 @@ def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
     """Every valid run that used an NPU, with its counterpart on the CPU."""
     pairs = []
     for network in networks:
-        on_cpu = {_side(run): run for run in network.runs if run.backend == "cpu"}
+        on_cpu: dict[tuple[str, str, str], RunRecord] = {}
+        for run in sorted((run for run in network.runs if run.backend == "cpu"), key=_slowness):
+            on_cpu.setdefault(_side(run), run)
         for run in network.runs:
             if run.npu is None or run.backend == "cpu" or not run.valid:
                 continue
             cpu = on_cpu.get(_side(run))
             pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))
     return tuple(pairs)
+
+
+def _slowness(run: RunRecord) -> tuple[bool, float]:
+    """The fastest valid run comes first."""
+    stage = run.stages.get(Stage.END_TO_END)
+    median = None if stage is None else stage.median
+    return not run.valid, float("inf") if median is None else float(median)
 
 
 def _side(run: RunRecord) -> tuple[str, str, str]:

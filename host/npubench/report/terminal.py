@@ -169,7 +169,7 @@ def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
         npu = pair.npu.npu
         table.add_row(
             name(pair.network, 20),
-            cell(pair.npu.board),
+            cell(pair.npu.target if pair.npu.options else pair.npu.board),
             cell(pair.speedup.words),
             number(fmt.count(detail(pair.npu, "cycles"))),
             number(fmt.percent(None if npu is None else npu.mac_utilization_ratio)),

@@ -10,6 +10,7 @@ import pytest
 from npubench.bench.modelled import Clocks, modelled_stages, npu_cycles
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
+from npubench.report.selection import NetworkRuns
 from npubench.report.speedup import Speedup, npu_pairs, speedup, where_time_goes
 from npubench.runs.schema import RunRecord, StageRecord
 from npubench.wire.answers import BenchResult, Rep
@@ -138,3 +139,38 @@ def test_shares_of_the_npus_cycles_add_up(make_record: RecordFactory) -> None:
 
 def test_runs_without_an_npu_make_no_pair() -> None:
     assert npu_pairs([]) == ()
+
+
+def network_of(*runs: RunRecord) -> NetworkRuns:
+    return NetworkRuns(
+        name="kws", network_sha256="0" * 64, macs=1, parameters=1, ops=1, runs=runs, older=0
+    )
+
+
+def test_an_npu_is_told_against_the_fastest_valid_run_on_the_cpu(
+    make_record: RecordFactory,
+) -> None:
+    npu = end_to_end(modelled(make_record, "ethos-u", 8, 12, npu=NPU), 8, 12)
+    fast = end_to_end(modelled(make_record, "cpu", 60, 96), 60, 96)
+    slow = end_to_end(modelled(make_record, "cpu", 90, 120), 90, 120)
+    wrong = end_to_end(modelled(make_record, "cpu", 1, 2, golden="mismatch", status="failed"), 1, 2)
+    (pair,) = npu_pairs([network_of(npu, wrong, fast, slow)])
+    assert pair.cpu is fast
+
+
+def test_an_npu_is_told_against_the_cpu_with_the_same_channels(make_record: RecordFactory) -> None:
+    drop = {"dead-channels": "drop"}
+    runs = [
+        end_to_end(modelled(make_record, "ethos-u", 8, 12, npu=NPU), 8, 12),
+        end_to_end(modelled(make_record, "cpu", 60, 96), 60, 96),
+        end_to_end(modelled(make_record, "ethos-u", 6, 9, npu=NPU), 6, 9).model_copy(
+            update={"options": drop}
+        ),
+        end_to_end(modelled(make_record, "cpu", 45, 72), 45, 72).model_copy(
+            update={"options": drop}
+        ),
+    ]
+    pairs = npu_pairs([network_of(*runs)])
+    assert [(pair.speedup.low, pair.speedup.high) for pair in pairs] == [(5.0, 12.0), (5.0, 12.0)]
+    (alone,) = npu_pairs([network_of(runs[0], runs[3])])
+    assert alone.speedup.words == "no claim: the CPU was not run"

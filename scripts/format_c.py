@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # Written before the description; each goes when its folder is formatted.
-LATER = ("firmware/kernels/", "firmware/npu/ethosu/")
+LATER = ("firmware/npu/ethosu/",)
 
 
 def sources() -> list[str]:

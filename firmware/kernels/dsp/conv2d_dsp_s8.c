@@ -155,8 +155,8 @@ __attribute__((naked, noinline)) void nb_dsp_pass_4x2(nb_dsp_pass *pass __attrib
 /* clang-format on */
 
 static inline void run_pass(const nb_dsp_conv2d_s8_params *p, nb_dsp_pass *pass,
-                            const int8_t *weights, const int32_t *quant, int8_t *out0,
-                            int8_t *out1) {
+                            const int8_t *weights, const int32_t *quant, int8_t *out0, int8_t *out1)
+{
     pass->weights = weights;
     pass->quant = quant;
     pass->out0 = out0;
@@ -165,7 +165,8 @@ static inline void run_pass(const nb_dsp_conv2d_s8_params *p, nb_dsp_pass *pass,
     nb_dsp_pass_4x2(pass);
 }
 
-static inline nb_dsp_pass start(const nb_dsp_conv2d_s8_params *p, const uint32_t *column) {
+static inline nb_dsp_pass start(const nb_dsp_conv2d_s8_params *p, const uint32_t *column)
+{
     nb_dsp_pass pass = {0};
     pass.column = column;
     pass.quarter = column + (p->words & ~3) * 4;
@@ -176,9 +177,9 @@ static inline nb_dsp_pass start(const nb_dsp_conv2d_s8_params *p, const uint32_t
     return pass;
 }
 
-void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
-                       const int8_t *weights, const int32_t *quant, uint32_t *column,
-                       int8_t *output) {
+void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                       const int32_t *quant, uint32_t *column, int8_t *output)
+{
     nb_dsp_pass pass = start(p, column);
     const int32_t in_c = p->in_c;
     const int32_t out_c = p->out_c;
@@ -199,7 +200,8 @@ typedef struct {
 } ring;
 
 /* Bring the rows above `stop`. */
-static void bring(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t first, int32_t stop) {
+static void bring(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t first, int32_t stop)
+{
     r->have = r->have < first ? first : r->have;
     for (; r->have < stop; r->have++) {
         int8_t *slot = r->slots + (r->have + p->pad_top) % p->ring_rows * p->pitch;
@@ -214,7 +216,8 @@ static void bring(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t first, int3
 
 /* Two windows, given by the ring's slot of their first row and the offset in a row. */
 static void fill_columns(const nb_dsp_conv2d_s8_params *p, const int8_t *slots, int32_t slot0,
-                         int32_t offset0, int32_t slot1, int32_t offset1, uint32_t *column) {
+                         int32_t offset0, int32_t slot1, int32_t offset1, uint32_t *column)
+{
     for (int32_t i = p->kernel_h; i > 0; i--) {
         const int8_t *p0 = slots + slot0 * p->pitch + offset0;
         const int8_t *p1 = slots + slot1 * p->pitch + offset1;
@@ -233,7 +236,8 @@ static void fill_columns(const nb_dsp_conv2d_s8_params *p, const int8_t *slots, 
 
 /* One output to the right, or to the start of the next row, whose rows are brought. */
 static void next_pixel(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t *y, int32_t *slot,
-                       int32_t *offset) {
+                       int32_t *offset)
+{
     const int32_t step = p->stride_w * p->in_c;
     *offset += step;
     if (*offset == p->out_w * step) {
@@ -245,7 +249,8 @@ static void next_pixel(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t *y, in
 }
 
 void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                      const int32_t *quant, uint32_t *column, int8_t *output) {
+                      const int32_t *quant, uint32_t *column, int8_t *output)
+{
     nb_dsp_pass pass = start(p, column);
     const int32_t out_c = p->out_c;
     for (int32_t b = 0; b < p->batches; b++) {

@@ -150,7 +150,8 @@ LANE(run_lane_exact,
 /* clang-format on */
 
 /* Byte 0 and 2 of a, byte 0 and 2 of b: a0 b0 a2 b2. */
-static inline uint32_t zip_even(uint32_t a, uint32_t b) {
+static inline uint32_t zip_even(uint32_t a, uint32_t b)
+{
     uint32_t r;
     uint32_t t;
     __asm("uxtb16 %0, %2\n\tuxtb16 %1, %3\n\torr %0, %0, %1, lsl #8"
@@ -160,31 +161,36 @@ static inline uint32_t zip_even(uint32_t a, uint32_t b) {
 }
 
 /* a1 b1 a3 b3. */
-static inline uint32_t zip_odd(uint32_t a, uint32_t b) {
+static inline uint32_t zip_odd(uint32_t a, uint32_t b)
+{
     uint32_t r;
     __asm("uxtb16 %0, %1, ror #8" : "=r"(r) : "r"(a));
     return r | (b & 0xff00ff00u);
 }
 
-static inline uint32_t low_halves(uint32_t a, uint32_t b) {
+static inline uint32_t low_halves(uint32_t a, uint32_t b)
+{
     uint32_t r;
     __asm("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(a), "r"(b));
     return r;
 }
 
-static inline uint32_t high_halves(uint32_t a, uint32_t b) {
+static inline uint32_t high_halves(uint32_t a, uint32_t b)
+{
     uint32_t r;
     __asm("pkhtb %0, %1, %2, asr #16" : "=r"(r) : "r"(b), "r"(a));
     return r;
 }
 
-static inline void store4(int8_t *p, uint32_t x) {
+static inline void store4(int8_t *p, uint32_t x)
+{
     memcpy(p, &x, 4);
 }
 
 /* A row of `width` pixels of four channels into four planes. */
 static void split_row(const int8_t *input, int32_t channels, int32_t width, int8_t *plane,
-                      int32_t plane_bytes) {
+                      int32_t plane_bytes)
+{
     int8_t *plane2 = plane + 2 * plane_bytes;
     int8_t *end = plane + (width & ~3);
     while (plane != end) {
@@ -218,7 +224,8 @@ static void split_row(const int8_t *input, int32_t channels, int32_t width, int8
 }
 
 /* Nine weights, doubled, into the lane's five words. */
-static inline void set_weights(lane *l, const int8_t *weights) {
+static inline void set_weights(lane *l, const int8_t *weights)
+{
     const uint32_t row0 = nb_load4(weights);
     const uint32_t row1 = nb_load4(weights + 3);
     const uint32_t row2 = nb_load4(weights + 5) >> 8;
@@ -233,7 +240,8 @@ static inline void set_weights(lane *l, const int8_t *weights) {
 
 void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8_t *input,
                              const int8_t *weights, const int32_t *quant, int8_t *planes,
-                             int8_t *output) {
+                             int8_t *output)
+{
     const int32_t channels = p->channels;
     const int32_t row_bytes = p->in_w * channels;
     lane l = {0};

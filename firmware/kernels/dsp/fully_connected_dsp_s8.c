@@ -156,7 +156,8 @@ __attribute__((naked, noinline)) static void run_rows(rows *r __attribute__((unu
 /* clang-format on */
 
 void nb_dsp_fully_connected_s8(const nb_dsp_fully_connected_s8_params *p, const int8_t *input,
-                               const int8_t *weights, const int32_t *sums, int8_t *output) {
+                               const int8_t *weights, const int32_t *sums, int8_t *output)
+{
     rows r = {0};
     r.exact = p->exact;
     r.low4 = (uint32_t)(p->low & 0xff) * 0x01010101u;

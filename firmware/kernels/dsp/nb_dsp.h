@@ -22,28 +22,32 @@
 #endif
 
 /* Four bytes from any address. */
-static inline uint32_t nb_load4(const int8_t *p) {
+static inline uint32_t nb_load4(const int8_t *p)
+{
     uint32_t x;
     memcpy(&x, p, 4);
     return x;
 }
 
 /* Bytes 0 and 2 of x as 16-bit numbers. */
-static inline uint32_t nb_even(uint32_t x) {
+static inline uint32_t nb_even(uint32_t x)
+{
     uint32_t r;
     __asm("sxtb16 %0, %1" : "=r"(r) : "r"(x));
     return r;
 }
 
 /* Bytes 1 and 3 of x as 16-bit numbers. */
-static inline uint32_t nb_odd(uint32_t x) {
+static inline uint32_t nb_odd(uint32_t x)
+{
     uint32_t r;
     __asm("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(x));
     return r;
 }
 
 /* Four taps of each of two windows, interleaved: even taps of both, odd taps of both. */
-static inline uint32_t *nb_widen_word(uint32_t x0, uint32_t x1, uint32_t *column) {
+static inline uint32_t *nb_widen_word(uint32_t x0, uint32_t x1, uint32_t *column)
+{
     column[0] = nb_even(x0);
     column[1] = nb_even(x1);
     column[2] = nb_odd(x0);
@@ -54,7 +58,8 @@ static inline uint32_t *nb_widen_word(uint32_t x0, uint32_t x1, uint32_t *column
 /* `words` times four bytes from p0 and p1 into an interleaved column: seven instructions for eight
  * values, 7.8 with the loop. Returns the column's end. */
 static inline uint32_t *nb_widen_words(const int8_t *p0, const int8_t *p1, int32_t words,
-                                       uint32_t *column) {
+                                       uint32_t *column)
+{
     if (words & 1) {
         column = nb_widen_word(nb_load4(p0), nb_load4(p1), column);
         p0 += 4;
@@ -89,7 +94,8 @@ static inline uint32_t *nb_widen_words(const int8_t *p0, const int8_t *p1, int32
 /* One run of `bytes` neighbouring bytes of two windows. What is left of a run beyond whole words is
  * taken from its last four bytes; the packed weights are zero for taps that came before. */
 static inline uint32_t *nb_widen_run(const int8_t *p0, const int8_t *p1, int32_t bytes,
-                                     uint32_t *column) {
+                                     uint32_t *column)
+{
     column = nb_widen_words(p0, p1, bytes >> 2, column);
     const int32_t rest = bytes & 3;
     if (rest != 0) {

@@ -10,26 +10,30 @@
 #include "nb_dsp.h"
 #include "nb_kernels_dsp.h"
 
-static inline uint32_t add_even(uint32_t sums, uint32_t x) {
+static inline uint32_t add_even(uint32_t sums, uint32_t x)
+{
     uint32_t r;
     __asm("sxtab16 %0, %1, %2" : "=r"(r) : "r"(sums), "r"(x));
     return r;
 }
 
-static inline uint32_t add_odd(uint32_t sums, uint32_t x) {
+static inline uint32_t add_odd(uint32_t sums, uint32_t x)
+{
     uint32_t r;
     __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(sums), "r"(x));
     return r;
 }
 
-static inline int8_t average(int32_t sum, int32_t count, const nb_pool_s8_params *p) {
+static inline int8_t average(int32_t sum, int32_t count, const nb_pool_s8_params *p)
+{
     sum += sum > 0 ? count / 2 : -(count / 2);
     const int32_t y = sum / count;
     const int32_t z = y < p->low ? p->low : y;
     return (int8_t)(z > p->high ? p->high : z);
 }
 
-void nb_dsp_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_dsp_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output)
+{
     const int32_t channels = p->channels;
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oy = 0; oy < p->out_h; oy++) {

@@ -9,18 +9,21 @@
 #include "nb_mve.h"
 
 /* Rounded to nearest, ties away from zero; `shifts` hold the negative shift. */
-static inline int32x4_t shifted(int32x4_t x, int32x4_t shifts) {
+static inline int32x4_t shifted(int32x4_t x, int32x4_t shifts)
+{
     const int32x4_t fix = vshrq_n_s32(vandq_s32(x, shifts), 31);
     return vrshlq_s32(vqaddq_s32(x, fix), shifts);
 }
 
 static inline int32x4_t scaled(int32x4_t x, int32_t zero, int32_t left, int32_t multiplier,
-                               int32_t shift) {
+                               int32_t shift)
+{
     const int32x4_t y = vqrdmulhq_n_s32(vshlq_r_s32(vsubq_n_s32(x, zero), left), multiplier);
     return shift == 0 ? y : shifted(y, vdupq_n_s32(shift));
 }
 
-static inline int32x4_t sum(const nb_mve_add_s8_params *p, int32x4_t x1, int32x4_t x2) {
+static inline int32x4_t sum(const nb_mve_add_s8_params *p, int32x4_t x1, int32x4_t x2)
+{
     const int32x4_t a = scaled(x1, p->zero1, p->left_shift, p->multiplier1, p->shift1);
     const int32x4_t b = scaled(x2, p->zero2, p->left_shift, p->multiplier2, p->shift2);
     int32x4_t y = vqrdmulhq_n_s32(vaddq_s32(a, b), p->multiplier);
@@ -34,7 +37,8 @@ static inline int32x4_t sum(const nb_mve_add_s8_params *p, int32x4_t x1, int32x4
 }
 
 void nb_mve_add_s8(const nb_mve_add_s8_params *p, const int8_t *input1, const int8_t *input2,
-                   int8_t *output) {
+                   int8_t *output)
+{
     const nb_mve_add_s8_params local = *p;
     for (int32_t fours = local.count >> 2; fours > 0; fours--) {
         vstrbq_s32(output, sum(&local, vldrbq_s32(input1), vldrbq_s32(input2)));

@@ -99,7 +99,8 @@ __attribute__((naked, noinline)) static void run_4x2(nb_mve_pass *pass __attribu
 /* clang-format on */
 
 static inline nb_mve_pass start(const nb_mve_conv2d_s8_params *p, const int8_t *columns,
-                                const int32_t *quant) {
+                                const int32_t *quant)
+{
     nb_mve_pass pass = {0};
     pass.x0 = columns;
     pass.x1 = columns + 16 * p->blocks;
@@ -114,7 +115,8 @@ static inline nb_mve_pass start(const nb_mve_conv2d_s8_params *p, const int8_t *
 }
 
 static inline void run_pass(nb_mve_pass *pass, const int8_t *weights, const int32_t *quant,
-                            int8_t *out0, int8_t *out1) {
+                            int8_t *out0, int8_t *out1)
+{
     pass->weights = weights;
     pass->quant = quant;
     pass->out0 = out0;
@@ -124,7 +126,8 @@ static inline void run_pass(nb_mve_pass *pass, const int8_t *weights, const int3
 
 /* One run of a window into the column: whole sixteens are copied, what they bring beyond the run is
  * overwritten by the next run or meets weights of zero. */
-static inline void copy_run(int8_t *to, const int8_t *from, int32_t blocks) {
+static inline void copy_run(int8_t *to, const int8_t *from, int32_t blocks)
+{
     if (blocks == 1) {
         vstrbq_s8(to, vldrbq_s8(from));
         return;
@@ -136,9 +139,9 @@ static inline void copy_run(int8_t *to, const int8_t *from, int32_t blocks) {
     }
 }
 
-void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input,
-                       const int8_t *weights, const int32_t *quant, int8_t *columns,
-                       int8_t *output) {
+void nb_mve_conv1x1_s8(const nb_mve_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
+                       const int32_t *quant, int8_t *columns, int8_t *output)
+{
     nb_mve_pass pass = start(p, columns, quant);
     const int32_t in_c = p->in_c;
     const int32_t out_c = p->out_c;
@@ -168,7 +171,8 @@ typedef struct {
 } ring;
 
 /* Bring the rows of the window at r->y. */
-static void bring(const nb_mve_conv2d_s8_params *p, ring *r) {
+static void bring(const nb_mve_conv2d_s8_params *p, ring *r)
+{
     r->have = r->have < r->y ? r->y : r->have;
     r->slot = (r->y + p->pad_top) % p->ring_rows;
     for (; r->have < r->y + p->reach_h; r->have++) {
@@ -184,7 +188,8 @@ static void bring(const nb_mve_conv2d_s8_params *p, ring *r) {
 
 /* The ring's window as a column; moves on to the next output's window. */
 static inline __attribute__((always_inline)) void
-take_column(const nb_mve_conv2d_s8_params *p, ring *r, int32_t step, int32_t end, int8_t *column) {
+take_column(const nb_mve_conv2d_s8_params *p, ring *r, int32_t step, int32_t end, int8_t *column)
+{
     if (r->offset == end) {
         r->offset = 0;
         r->y += p->stride_h;
@@ -219,8 +224,8 @@ take_column(const nb_mve_conv2d_s8_params *p, ring *r, int32_t step, int32_t end
 }
 
 void nb_mve_conv2d_s8(const nb_mve_conv2d_s8_params *params, const int8_t *input,
-                      const int8_t *weights, const int32_t *quant, int8_t *columns,
-                      int8_t *output) {
+                      const int8_t *weights, const int32_t *quant, int8_t *columns, int8_t *output)
+{
     /* A copy of its own: the stores into the columns could be to *params otherwise. */
     const nb_mve_conv2d_s8_params local = *params;
     const nb_mve_conv2d_s8_params *const p = &local;

@@ -226,14 +226,16 @@ PASS_FUNCTION(run_1x4, WEIGHTS_1X4, SUMS_1X4, PLAIN)
 PASS_FUNCTION(run_1x4_exact, WEIGHTS_1X4, SUMS_1X4, CAREFUL)
 /* clang-format on */
 
-static void offsets(int32_t to[4], int32_t a, int32_t b, int32_t c) {
+static void offsets(int32_t to[4], int32_t a, int32_t b, int32_t c)
+{
     to[0] = 0;
     to[1] = a;
     to[2] = b;
     to[3] = c;
 }
 
-static void set_up(const nb_mve_depthwise_3x3_s8_params *p, pass *s) {
+static void set_up(const nb_mve_depthwise_3x3_s8_params *p, pass *s)
+{
     const int32_t channels = p->channels;
     const int32_t wide = p->lines == 2 ? 2 : 4; /* outputs of a vector in a row */
     const int32_t fours = (p->out_w + wide - 1) / wide;
@@ -264,7 +266,8 @@ static void set_up(const nb_mve_depthwise_3x3_s8_params *p, pass *s) {
 /* The rows from `y` on of the channels at `image`, `count` of them, into a strip of the planes.
  * `edges`: with the columns left and right of the image. */
 static void fill_strip(const nb_mve_depthwise_3x3_s8_params *p, const int8_t *image, int32_t y,
-                       int32_t count, int edges, const int8_t *nothing, int8_t *strip) {
+                       int32_t count, int edges, const int8_t *nothing, int8_t *strip)
+{
     const int flat = p->channels <= 16;
     const int32_t step = flat ? 16 : p->channels;
     const int32_t bytes = p->width * p->channels;
@@ -298,7 +301,8 @@ static void fill_strip(const nb_mve_depthwise_3x3_s8_params *p, const int8_t *im
 
 void nb_mve_depthwise_3x3_s8(const nb_mve_depthwise_3x3_s8_params *p, const int8_t *input,
                              const int8_t *weights, const int32_t *quant, int8_t *planes,
-                             int8_t *output) {
+                             int8_t *output)
+{
     int8_t nothing[16];
     pass s;
     nb_mve_fill(nothing, p->input_zero, 16);

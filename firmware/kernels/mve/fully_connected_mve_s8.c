@@ -93,7 +93,8 @@ __attribute__((naked, noinline)) static void run_8x1(nb_mve_pass *pass __attribu
 
 void nb_mve_fully_connected_s8(const nb_mve_fully_connected_s8_params *p, const int8_t *input,
                                const int8_t *weights, const int32_t *sums, int8_t *column,
-                               int8_t *output) {
+                               int8_t *output)
+{
     nb_mve_pass pass = {0};
     pass.blocks = (p->in_c + 15) >> 4;
     pass.exact = p->exact;

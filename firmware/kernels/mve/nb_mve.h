@@ -8,7 +8,8 @@
 
 /* Copy `bytes` from `from` to `to`, whatever their alignment: two instructions per 16 bytes, the
  * rest by one predicated pair. */
-static inline void nb_mve_copy(int8_t *to, const int8_t *from, int32_t bytes) {
+static inline void nb_mve_copy(int8_t *to, const int8_t *from, int32_t bytes)
+{
     for (int32_t blocks = bytes >> 5; blocks > 0; blocks--) {
         const int8x16_t a = vldrbq_s8(from);
         const int8x16_t b = vldrbq_s8(from + 16);
@@ -29,7 +30,8 @@ static inline void nb_mve_copy(int8_t *to, const int8_t *from, int32_t bytes) {
 }
 
 /* Fill `bytes` with `value`. */
-static inline void nb_mve_fill(int8_t *to, int32_t value, int32_t bytes) {
+static inline void nb_mve_fill(int8_t *to, int32_t value, int32_t bytes)
+{
     const int8x16_t v = vdupq_n_s8((int8_t)value);
     for (; bytes > 0; bytes -= 16) {
         vstrbq_p_s8(to, v, vctp8q((uint32_t)bytes));

@@ -10,14 +10,16 @@
 #include "nb_kernels_mve.h"
 #include "nb_mve.h"
 
-static inline int8_t average(int32_t sum, int32_t count, const nb_pool_s8_params *p) {
+static inline int8_t average(int32_t sum, int32_t count, const nb_pool_s8_params *p)
+{
     sum += sum > 0 ? count / 2 : -(count / 2);
     const int32_t y = sum / count;
     const int32_t z = y < p->low ? p->low : y;
     return (int8_t)(z > p->high ? p->high : z);
 }
 
-void nb_mve_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_mve_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output)
+{
     const int32_t channels = p->channels;
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t oy = 0; oy < p->out_h; oy++) {

@@ -10,7 +10,8 @@
 void nb_concat_s8(const nb_concat_s8_params *p, const int8_t *in0, const int8_t *in1,
                   const int8_t *in2, const int8_t *in3, const int8_t *in4, const int8_t *in5,
                   const int8_t *in6, const int8_t *in7, const int8_t *in8, const int8_t *in9,
-                  int8_t *output) {
+                  int8_t *output)
+{
     const int8_t *from[NB_CONCAT_INPUTS] = {in0, in1, in2, in3, in4, in5, in6, in7, in8, in9};
     for (int32_t i = 0; i < p->outer; i++) {
         for (int32_t k = 0; k < p->inputs; k++) {

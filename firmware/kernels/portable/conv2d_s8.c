@@ -21,7 +21,8 @@ typedef struct {
     int32_t depth, out_c, output_zero, low, high;
 } tile;
 
-static inline int8_t finish(int32_t sum, const int32_t *quant, const tile *t) {
+static inline int8_t finish(int32_t sum, const int32_t *quant, const tile *t)
+{
     sum = nb_requant(sum, quant[1], quant[2]) + t->output_zero;
     return (int8_t)nb_clamp(sum, t->low, t->high);
 }
@@ -29,7 +30,8 @@ static inline int8_t finish(int32_t sum, const int32_t *quant, const tile *t) {
 /* Two columns of t->depth values against all output channels. The columns may be the same one, and
  * the outputs too. */
 static void multiply_pair(const tile *t, const int8_t *column0, const int8_t *column1,
-                          const int8_t *weights, const int32_t *quant, int8_t *out0, int8_t *out1) {
+                          const int8_t *weights, const int32_t *quant, int8_t *out0, int8_t *out1)
+{
     const tile local = *t;
     for (int32_t c = 0; c < local.out_c; c += 2) {
         const int32_t next = c + 1 < local.out_c ? 1 : 0;
@@ -65,7 +67,8 @@ static void multiply_pair(const tile *t, const int8_t *column0, const int8_t *co
 
 /* The window whose top left corner is (y, x) of one image, as a column. */
 static void fill_column(const nb_conv2d_s8_params *p, const int8_t *image, int32_t y, int32_t x,
-                        int8_t *column) {
+                        int8_t *column)
+{
     const size_t pixel = (size_t)p->in_c;
     const int32_t row_bytes = p->in_w * p->in_c;
     const int inside = p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w;
@@ -92,7 +95,8 @@ static void fill_column(const nb_conv2d_s8_params *p, const int8_t *image, int32
 }
 
 void nb_conv2d_s8(const nb_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                  const int32_t *quant, int8_t *scratch, int8_t *output) {
+                  const int32_t *quant, int8_t *scratch, int8_t *output)
+{
     const tile t = {p->kernel_h * p->kernel_w * p->in_c, p->out_c, p->output_zero, p->low, p->high};
     int8_t *pending = NULL;
     for (int32_t b = 0; b < p->batches; b++) {
@@ -119,7 +123,8 @@ void nb_conv2d_s8(const nb_conv2d_s8_params *p, const int8_t *input, const int8_
 }
 
 void nb_conv1x1_s8(const nb_conv1x1_s8_params *p, const int8_t *input, const int8_t *weights,
-                   const int32_t *quant, int8_t *output) {
+                   const int32_t *quant, int8_t *output)
+{
     const tile t = {p->in_c, p->out_c, p->output_zero, p->low, p->high};
     for (int32_t i = 0; i < p->pixels; i += 2) {
         const int32_t next = i + 1 < p->pixels ? 1 : 0;

@@ -7,7 +7,8 @@
 
 #include "nb_kernels.h"
 
-void nb_copy_s8(const nb_copy_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_copy_s8(const nb_copy_s8_params *p, const int8_t *input, int8_t *output)
+{
     const int32_t run = p->dims[4];
     const int32_t step = p->stride[4];
     for (int32_t i0 = 0; i0 < p->dims[0]; i0++) {

@@ -24,7 +24,8 @@ typedef struct {
 } window;
 
 static inline int8_t finish(int32_t sum, const int32_t *quant,
-                            const nb_depthwise_conv2d_s8_params *p) {
+                            const nb_depthwise_conv2d_s8_params *p)
+{
     sum = nb_requant(sum, quant[1], quant[2]) + p->output_zero;
     return (int8_t)nb_clamp(sum, p->low, p->high);
 }
@@ -43,8 +44,8 @@ static inline int8_t finish(int32_t sum, const int32_t *quant,
 /* Four output channels of one pixel, 3x3 window. x and w point at the first channel's first tap.
  * Spelled out because it is by far the commonest window. */
 static inline void nine_taps(const nb_depthwise_conv2d_s8_params *p, const window *in,
-                             const int8_t *x, const int8_t *w, const int32_t *quant,
-                             int8_t *output) {
+                             const int8_t *x, const int8_t *w, const int32_t *quant, int8_t *output)
+{
     const int32_t channels = p->in_c;
     const int32_t tap_step = in->tap_step;
     const int32_t row_step = in->row_step - 3 * tap_step;
@@ -71,8 +72,8 @@ static inline void nine_taps(const nb_depthwise_conv2d_s8_params *p, const windo
 
 /* Four output channels of one pixel, any window. */
 static inline void any_taps(const nb_depthwise_conv2d_s8_params *p, const window *in,
-                            const int8_t *x, const int8_t *w, const int32_t *quant,
-                            int8_t *output) {
+                            const int8_t *x, const int8_t *w, const int32_t *quant, int8_t *output)
+{
     const int32_t channels = p->in_c;
     const int32_t tap_step = in->tap_step;
     const int32_t row_step = in->row_step - p->kernel_w * tap_step;
@@ -95,7 +96,8 @@ static inline void any_taps(const nb_depthwise_conv2d_s8_params *p, const window
 /* All output channels of one pixel; multiplier 1. */
 static __attribute__((noinline)) void plain_pixel(const nb_depthwise_conv2d_s8_params *p,
                                                   const window *in, const int8_t *weights,
-                                                  const int32_t *quant, int8_t *output) {
+                                                  const int32_t *quant, int8_t *output)
+{
     const int32_t channels = p->in_c;
     const int8_t *x = in->base;
     int32_t left = channels;
@@ -136,7 +138,8 @@ static __attribute__((noinline)) void plain_pixel(const nb_depthwise_conv2d_s8_p
 /* All output channels of one pixel; any multiplier. */
 static __attribute__((noinline)) void multiplied_pixel(const nb_depthwise_conv2d_s8_params *p,
                                                        const window *in, const int8_t *weights,
-                                                       const int32_t *quant, int8_t *output) {
+                                                       const int32_t *quant, int8_t *output)
+{
     const int32_t row_step = in->row_step - p->kernel_w * in->tap_step;
     for (int32_t c = 0; c < p->in_c; c++) {
         for (int32_t m = 0; m < p->multiplier; m++) {
@@ -160,7 +163,8 @@ static __attribute__((noinline)) void multiplied_pixel(const nb_depthwise_conv2d
 /* Copy the window with top left corner (y, x) to scratch, the zero point where it leaves the
  * image. */
 static void fill_window(const nb_depthwise_conv2d_s8_params *p, const int8_t *image, int32_t y,
-                        int32_t x, int8_t *scratch) {
+                        int32_t x, int8_t *scratch)
+{
     const size_t pixel = (size_t)p->in_c;
     for (int32_t i = 0; i < p->kernel_h; i++, y += p->dilation_h) {
         int32_t at = x;
@@ -177,7 +181,8 @@ static void fill_window(const nb_depthwise_conv2d_s8_params *p, const int8_t *im
 
 void nb_depthwise_conv2d_s8(const nb_depthwise_conv2d_s8_params *p, const int8_t *input,
                             const int8_t *weights, const int32_t *quant, int8_t *scratch,
-                            int8_t *output) {
+                            int8_t *output)
+{
     const nb_depthwise_conv2d_s8_params local = *p;
     const int32_t last_y = local.in_h - (local.kernel_h - 1) * local.dilation_h;
     const int32_t last_x = local.in_w - (local.kernel_w - 1) * local.dilation_w;

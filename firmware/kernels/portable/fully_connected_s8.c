@@ -16,7 +16,8 @@
 
 void nb_fully_connected_s8(const nb_fully_connected_s8_params *p, const int8_t *input,
                            const int8_t *weights, const int32_t *bias, const int32_t *scales,
-                           int8_t *output) {
+                           int8_t *output)
+{
     const int32_t depth = p->in_c;
     const int32_t outputs = p->out_c;
     for (int32_t b = 0; b < p->batches; b++) {

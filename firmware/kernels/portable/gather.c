@@ -6,7 +6,8 @@
 #include "nb_requant.h"
 
 void nb_gather(const nb_gather_params *p, const int8_t *input, const int32_t *indices,
-               int8_t *output) {
+               int8_t *output)
+{
     for (int32_t outer = 0; outer < p->outer; outer++) {
         for (int32_t i = 0; i < p->count; i++) {
             const int32_t index = nb_clamp(indices[i], 0, p->axis - 1);

@@ -11,16 +11,19 @@
 
 #define TAIL 255u
 
-static inline int32_t limit16(int32_t x) {
+static inline int32_t limit16(int32_t x)
+{
     return nb_clamp(x, INT16_MIN, INT16_MAX);
 }
 
-static inline uint32_t magnitude(int32_t x) {
+static inline uint32_t magnitude(int32_t x)
+{
     return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
 }
 
 /* logistic(x) in Q0.15, `x` being 3 / 4 of the argument's 2^12 steps. */
-static int16_t logistic16(int32_t x, const uint16_t *table) {
+static int16_t logistic16(int32_t x, const uint16_t *table)
+{
     const uint32_t size = magnitude(x), at = size >> 9;
     uint32_t result = 0x7fffu << 10;
     if (at < TAIL) {
@@ -32,7 +35,8 @@ static int16_t logistic16(int32_t x, const uint16_t *table) {
 }
 
 /* tanh(x) in Q0.15, `x` as above. */
-static int16_t tanh16(int32_t x, const uint16_t *table) {
+static int16_t tanh16(int32_t x, const uint16_t *table)
+{
     const uint32_t size = magnitude(x), at = size >> 8;
     int32_t result = 0xffff << 8;
     if (at < TAIL) {
@@ -43,7 +47,8 @@ static int16_t tanh16(int32_t x, const uint16_t *table) {
     return (int16_t)(result >> 8);
 }
 
-static int32_t dot(const int8_t *x, const int8_t *weights, int32_t n, int32_t sum) {
+static int32_t dot(const int8_t *x, const int8_t *weights, int32_t n, int32_t sum)
+{
     for (; n > 0; n--) {
         sum += *x++ * *weights++;
     }
@@ -52,8 +57,8 @@ static int32_t dot(const int8_t *x, const int8_t *weights, int32_t n, int32_t su
 
 /* One gate of all units before its activation, Q3.12. */
 static void gate(const nb_lstm_s8_params *p, int32_t which, const int8_t *input,
-                 const int8_t *hidden, const int8_t *weights, const int32_t *bias,
-                 int16_t *output) {
+                 const int8_t *hidden, const int8_t *weights, const int32_t *bias, int16_t *output)
+{
     const int32_t depth = p->depth, units = p->units;
     const int8_t *from_input = weights + which * units * (depth + units);
     const int8_t *from_state = from_input + units * depth;
@@ -69,7 +74,8 @@ static void gate(const nb_lstm_s8_params *p, int32_t which, const int8_t *input,
 
 static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *weights,
                  const int32_t *bias, const uint16_t *table, int8_t *hidden, int16_t *cell,
-                 int16_t *gates) {
+                 int16_t *gates)
+{
     const int32_t units = p->units, shift = p->cell_shift;
     for (int32_t which = 0; which < 4; which++) {
         gate(p, which, input, hidden, weights, bias, gates + which * units);
@@ -79,8 +85,8 @@ static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *
         const int32_t in = logistic16(3 * gates[units + u], table);
         const int32_t fresh = tanh16(3 * gates[2 * units + u], table);
         const int32_t out = logistic16(3 * gates[3 * units + u], table);
-        const int32_t kept = limit16(
-            nb_requant(forget * cell[u], p->product_multiplier[0], p->product_shift[0]));
+        const int32_t kept =
+            limit16(nb_requant(forget * cell[u], p->product_multiplier[0], p->product_shift[0]));
         const int32_t added =
             limit16(nb_requant(in * fresh, p->product_multiplier[1], p->product_shift[1]));
         int32_t next = limit16(kept + added);
@@ -92,15 +98,15 @@ static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *
             shift >= 0 ? next * 3 * (1 << shift) : (next * 3 + (1 << (-shift - 1))) >> -shift;
         const int32_t lit = tanh16(argument, table);
         const int32_t value =
-            nb_requant(lit * out, p->product_multiplier[2], p->product_shift[2]) +
-            p->hidden_zero;
+            nb_requant(lit * out, p->product_multiplier[2], p->product_shift[2]) + p->hidden_zero;
         hidden[u] = (int8_t)nb_clamp(value, INT8_MIN, INT8_MAX);
     }
 }
 
 void nb_lstm_s8(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *weights,
                 const int32_t *bias, const uint16_t *logistic, int8_t *hidden, int16_t *cell,
-                int16_t *scratch, int8_t *output) {
+                int16_t *scratch, int8_t *output)
+{
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t t = 0; t < p->steps; t++) {
             step(p, input + b * p->batch_stride + t * p->step_stride, weights, bias, logistic,

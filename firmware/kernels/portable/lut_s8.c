@@ -6,8 +6,8 @@
  */
 #include "nb_kernels.h"
 
-void nb_lut_s8(const nb_lut_s8_params *p, const int8_t *input, const int8_t *table,
-               int8_t *output) {
+void nb_lut_s8(const nb_lut_s8_params *p, const int8_t *input, const int8_t *table, int8_t *output)
+{
     for (int32_t n = p->count; n > 0; n--) {
         *output++ = table[(uint8_t)*input++];
     }

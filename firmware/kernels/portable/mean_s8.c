@@ -6,7 +6,8 @@
 #include "nb_kernels.h"
 #include "nb_requant.h"
 
-void nb_mean_s8(const nb_mean_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_mean_s8(const nb_mean_s8_params *p, const int8_t *input, int8_t *output)
+{
     const nb_mean_s8_params local = *p;
     const int32_t row = local.keep1 * local.reduce1 * local.keep2;
     const int32_t block = local.reduce1 * local.keep2;

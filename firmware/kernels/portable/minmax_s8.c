@@ -7,11 +7,13 @@
 #include "nb_kernels.h"
 
 void nb_minimum_s8(const nb_minmax_s8_params *p, const int8_t *input1, const int8_t *input2,
-                   int8_t *output) {
+                   int8_t *output)
+{
     NB_BROADCAST(p, input1, input2, output, (int8_t)(a < b ? a : b));
 }
 
 void nb_maximum_s8(const nb_minmax_s8_params *p, const int8_t *input1, const int8_t *input2,
-                   int8_t *output) {
+                   int8_t *output)
+{
     NB_BROADCAST(p, input1, input2, output, (int8_t)(a > b ? a : b));
 }

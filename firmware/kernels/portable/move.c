@@ -3,6 +3,7 @@
 
 #include "nb_kernels.h"
 
-void nb_move(const nb_move_params *p, const int8_t *input, int8_t *output) {
+void nb_move(const nb_move_params *p, const int8_t *input, int8_t *output)
+{
     memcpy(output, input, (size_t)p->bytes);
 }

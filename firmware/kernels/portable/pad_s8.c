@@ -7,7 +7,8 @@
 
 #include "nb_kernels.h"
 
-void nb_pad_s8(const nb_pad_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_pad_s8(const nb_pad_s8_params *p, const int8_t *input, int8_t *output)
+{
     int32_t step[NB_DIMS];
     int32_t size = 1;
     for (int32_t d = NB_DIMS - 1; d >= 0; d--) {

@@ -8,8 +8,8 @@
 
 #include "nb_kernels.h"
 
-void nb_pick(const nb_pick_params *p, const int8_t *input, const int32_t *offsets,
-             int8_t *output) {
+void nb_pick(const nb_pick_params *p, const int8_t *input, const int32_t *offsets, int8_t *output)
+{
     const int32_t *t0 = offsets, *t1 = t0 + p->dims[0], *t2 = t1 + p->dims[1];
     const int32_t *t3 = t2 + p->dims[2], *t4 = t3 + p->dims[3];
     const int32_t bytes = p->bytes;

@@ -16,7 +16,8 @@ typedef struct {
     int32_t rows, columns, skip;
 } window;
 
-static inline window cut(const nb_pool_s8_params *p, const int8_t *image, int32_t oy, int32_t ox) {
+static inline window cut(const nb_pool_s8_params *p, const int8_t *image, int32_t oy, int32_t ox)
+{
     const int32_t y = oy * p->stride_h - p->pad_top;
     const int32_t x = ox * p->stride_w - p->pad_left;
     const int32_t y0 = y < 0 ? 0 : y;
@@ -31,7 +32,8 @@ static inline window cut(const nb_pool_s8_params *p, const int8_t *image, int32_
     return w;
 }
 
-void nb_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output)
+{
     const nb_pool_s8_params local = *p;
     for (int32_t b = 0; b < local.batches; b++) {
         for (int32_t oy = 0; oy < local.out_h; oy++) {
@@ -57,7 +59,8 @@ void nb_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t 
     }
 }
 
-void nb_max_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_max_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output)
+{
     const nb_pool_s8_params local = *p;
     for (int32_t b = 0; b < local.batches; b++) {
         for (int32_t oy = 0; oy < local.out_h; oy++) {

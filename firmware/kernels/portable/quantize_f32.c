@@ -11,13 +11,15 @@
 
 _Static_assert(sizeof(float) == sizeof(uint32_t), "float is IEEE 754 binary32");
 
-static inline float scale_of(const nb_quantize_params *p) {
+static inline float scale_of(const nb_quantize_params *p)
+{
     float scale;
     memcpy(&scale, &p->scale_bits, sizeof scale);
     return scale;
 }
 
-void nb_quantize_f32_s8(const nb_quantize_params *p, const float *input, int8_t *output) {
+void nb_quantize_f32_s8(const nb_quantize_params *p, const float *input, int8_t *output)
+{
     const float scale = scale_of(p);
     for (int32_t i = 0; i < p->count; i++) {
         const float x = input[i] / scale;
@@ -37,7 +39,8 @@ void nb_quantize_f32_s8(const nb_quantize_params *p, const float *input, int8_t 
     }
 }
 
-void nb_dequantize_s8_f32(const nb_quantize_params *p, const int8_t *input, float *output) {
+void nb_dequantize_s8_f32(const nb_quantize_params *p, const int8_t *input, float *output)
+{
     const float scale = scale_of(p);
     for (int32_t i = 0; i < p->count; i++) {
         output[i] = scale * (float)(input[i] - p->zero);

@@ -8,7 +8,8 @@
 #include "nb_kernels.h"
 
 void nb_resize_nearest_s8(const nb_resize_nearest_s8_params *p, const int8_t *input,
-                          const uint16_t *rows, const uint16_t *columns, int8_t *output) {
+                          const uint16_t *rows, const uint16_t *columns, int8_t *output)
+{
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t y = 0; y < p->out_h; y++) {
             const int8_t *row = input + rows[y] * p->in_w * p->channels;

@@ -9,13 +9,15 @@
 #include "nb_requant.h"
 
 /* x * 2^n, saturated; 0 < n < 31. */
-static inline int32_t saturating_left(int32_t x, int32_t n) {
+static inline int32_t saturating_left(int32_t x, int32_t n)
+{
     const int64_t wide = (int64_t)x * ((int64_t)1 << n);
     return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
 }
 
 /* exp(x) in Q0.31 for x <= 0 in Q5.26. */
-static int32_t exp_negative(int32_t x) {
+static int32_t exp_negative(int32_t x)
+{
     /* exp(-1/4), exp(-1/2), exp(-1) ... exp(-16) in Q0.31. */
     static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308,
                                        39332535,   720401,     242};
@@ -43,7 +45,8 @@ static int32_t exp_negative(int32_t x) {
 }
 
 /* 1 / (1 + x) in Q0.31 for x in [0, 1), Q0.31. */
-static int32_t one_over_one_plus(int32_t x) {
+static int32_t one_over_one_plus(int32_t x)
+{
     const int32_t half = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2); /* (1 + x) / 2 */
     int32_t r = 1515870810 + nb_high_mul(half, -1010580540); /* 48/17 - 32/17 half, Q2.29 */
     for (int32_t i = 0; i < 3; i++) {
@@ -54,7 +57,8 @@ static int32_t one_over_one_plus(int32_t x) {
 }
 
 /* Leading zero bits of a nonzero value. */
-static inline int32_t leading_zeros(uint32_t x) {
+static inline int32_t leading_zeros(uint32_t x)
+{
     int32_t n = 0;
     while ((x & 0x80000000u) == 0) {
         x <<= 1;
@@ -63,7 +67,8 @@ static inline int32_t leading_zeros(uint32_t x) {
     return n;
 }
 
-void nb_softmax_s8(const nb_softmax_s8_params *p, const int8_t *input, int8_t *output) {
+void nb_softmax_s8(const nb_softmax_s8_params *p, const int8_t *input, int8_t *output)
+{
     const nb_softmax_s8_params local = *p;
     for (int32_t row = 0; row < local.rows; row++) {
         int32_t largest = INT8_MIN;

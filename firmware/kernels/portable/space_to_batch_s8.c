@@ -5,8 +5,8 @@
 
 #include "nb_kernels.h"
 
-void nb_space_to_batch_s8(const nb_space_to_batch_s8_params *p, const int8_t *input,
-                          int8_t *output) {
+void nb_space_to_batch_s8(const nb_space_to_batch_s8_params *p, const int8_t *input, int8_t *output)
+{
     const size_t bytes = (size_t)p->channels;
     for (int32_t shift = 0; shift < p->block_h * p->block_w; shift++) {
         const int32_t down = shift / p->block_w - p->top, right = shift % p->block_w - p->left;
@@ -18,7 +18,8 @@ void nb_space_to_batch_s8(const nb_space_to_batch_s8_params *p, const int8_t *in
                         memset(output, p->value, bytes);
                     } else {
                         memcpy(output,
-                               input + ((b * p->in_h + row) * p->in_w + column) * p->channels, bytes);
+                               input + ((b * p->in_h + row) * p->in_w + column) * p->channels,
+                               bytes);
                     }
                     output += bytes;
                 }
@@ -27,8 +28,8 @@ void nb_space_to_batch_s8(const nb_space_to_batch_s8_params *p, const int8_t *in
     }
 }
 
-void nb_batch_to_space_s8(const nb_space_to_batch_s8_params *p, const int8_t *input,
-                          int8_t *output) {
+void nb_batch_to_space_s8(const nb_space_to_batch_s8_params *p, const int8_t *input, int8_t *output)
+{
     for (int32_t b = 0; b < p->batches; b++) {
         for (int32_t y = 0; y < p->out_h; y++) {
             for (int32_t x = 0; x < p->out_w; x++) {

@@ -9,11 +9,13 @@
  * LEAP with each read, so that two seconds of waiting take no two hundred million instructions.
  *
  * With a tally (tally_start) the same hooks also count what kind of instruction it was and which
- * addresses it touched; between two reads of CYCCNT more than NEAR instructions apart the tally is
+ * addresses it touches, by its encoding and the registers (a hook on memory would cost three times
+ * as much); between two reads of CYCCNT more than NEAR instructions apart the tally is
  * written to a file: the firmware's own windows, in its own order. */
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access.h"
 #include "tally.h"
 
 #define NEAR 32u
@@ -38,78 +40,91 @@ typedef struct {
     int (*emu_stop)(void *engine);
     int (*mem_read)(void *engine, uint64_t address, void *bytes, uint64_t size);
     int (*reg_read)(void *engine, int number, void *value);
-    int (*reg_write)(void *engine, int number, const void *value);
-    uint64_t xpsr; /* Unicorn's number of that register */
-    struct nb_tallying *tallying; /* NULL: instructions are counted, and no more */
+    uint64_t registers[16];              /* Unicorn's numbers of R0 to R15 */
+    struct nb_tallying *tallying;        /* NULL: instructions are counted, and no more */
 } nb_counting;
 
-#define KNOWN (1u << 18)
-#define IT_BITS 0x0600FC00u
-#define MEM_WRITE 17 /* UC_MEM_WRITE */
+#define KNOWN (1u << 17)
 
 struct nb_tallying {
     nb_tally tally;
-    uint32_t tags[KNOWN]; /* address + 1 of the instruction that is known at that place */
-    nb_instruction known[KNOWN];
+    struct nb_known {
+        nb_step step;
+        nb_access access;
+        uint32_t tag;       /* its address + 1 */
+        uint32_t it_length; /* of the block that an IT instruction opens */
+    } known[KNOWN] __attribute__((aligned(64)));
     uint32_t it_left; /* instructions of an IT block to come */
-    uint32_t in_it;   /* whether this one is inside */
     uint64_t window_count;
     uint64_t window[NB_TALLY_COUNT];
     FILE *windows;
 };
 
-static const nb_instruction *known(nb_counting *state, void *engine, uint32_t address)
+static struct nb_known *known(nb_counting *state, void *engine, uint32_t address)
 {
     struct nb_tallying *const t = state->tallying;
     const uint32_t at = address >> 1 & (KNOWN - 1u);
-    if (t->tags[at] != address + 1u) {
+    struct nb_known *const found = &t->known[at];
+    if (found->tag != address + 1u) {
         uint16_t code[2] = {0, 0};
         state->mem_read(engine, address, code, 2);
         if (code[0] >= 0xE800u) {
             state->mem_read(engine, address + 2u, code + 1, 2);
         }
-        nb_decode(code[0], code[1], &t->known[at]);
-        t->tags[at] = address + 1u;
+        nb_decode(code[0], code[1], &found->step.instruction);
+        nb_decode_access(code[0], code[1], &found->access);
+        found->it_length =
+            found->step.instruction.kind == NB_IT ? 4u - (uint32_t)__builtin_ctz(code[0] & 15u) : 0u;
+        found->step.before = NULL;
+        found->tag = address + 1u;
     }
-    return &t->known[at];
+    return found;
 }
 
-static void tally_one(nb_counting *state, void *engine, uint32_t address)
+static uint32_t register_of(nb_counting *state, void *engine, unsigned number)
 {
-    struct nb_tallying *const t = state->tallying;
-    const nb_instruction *const d = known(state, engine, address);
-    nb_tally_run(&t->tally, d, address);
-    t->in_it = t->it_left != 0;
-    t->it_left -= t->in_it;
-    if (d->kind == NB_IT) {
-        uint16_t code = 0;
-        state->mem_read(engine, address, &code, 2);
-        t->it_left = 4u - (uint32_t)__builtin_ctz(code & 15u);
+    uint32_t value = 0;
+    state->reg_read(engine, (int)state->registers[number], &value);
+    return value;
+}
+
+/* The accesses of an instruction that is about to run, from the registers as they are. */
+static void tally_accesses(nb_counting *state, void *engine, const nb_access *a, uint32_t address)
+{
+    uint32_t at = a->base == 15u ? (a->exact ? address + 4u : (address + 4u) & ~3u)
+                                 : register_of(state, engine, a->base);
+    at += (uint32_t)a->offset;
+    if (a->index != NB_NO_REGISTER) {
+        at += register_of(state, engine, a->index) << a->shift;
+    }
+    for (unsigned i = 0; i < a->count; i++, at += a->bytes) {
+        nb_tally_data(&state->tallying->tally, at, a->bytes, a->writes);
     }
 }
 
-/* Unicorn's memory hooks leave stale IT bits in the core, which would spoil the next block. */
-void tally_access(void *engine, int kind, uint64_t address, int size, int64_t value, void *user)
+/* ``runs``: not in an IT block whose condition fails. */
+static void tally_one(nb_counting *state, void *engine, uint32_t address, int runs)
 {
-    nb_counting *const state = user;
     struct nb_tallying *const t = state->tallying;
-    (void)value;
-    nb_tally_data(&t->tally, (uint32_t)address, (unsigned)size, kind == MEM_WRITE);
-    if (t->in_it != 0) {
-        uint32_t xpsr = 0;
-        state->reg_read(engine, (int)state->xpsr, &xpsr);
-        xpsr &= ~IT_BITS;
-        state->reg_write(engine, (int)state->xpsr, &xpsr);
+    struct nb_known *const k = known(state, engine, address);
+    nb_tally_run(&t->tally, &k->step, address);
+    if (runs && k->access.count != 0) {
+        tally_accesses(state, engine, &k->access, address);
+    }
+    t->it_left -= t->it_left != 0;
+    if (k->it_length != 0) {
+        t->it_left = k->it_length;
     }
 }
 
 int tally_start(nb_counting *state, uint32_t flash, uint32_t bytes, uint32_t alias,
                 const char *windows)
 {
-    struct nb_tallying *const t = calloc(1, sizeof *t);
+    struct nb_tallying *const t = aligned_alloc(64, sizeof *t);
     if (t == NULL) {
         return -1;
     }
+    memset(t, 0, sizeof *t);
     nb_tally_init(&t->tally, flash, bytes, alias);
     if (windows != NULL && (t->windows = fopen(windows, "wb")) == NULL) {
         return -1;
@@ -154,7 +169,7 @@ static void count_gap(nb_counting *state, void *engine, uint64_t from, uint64_t 
     uint16_t half;
     while (from < to && state->mem_read(engine, from, &half, sizeof half) == 0) {
         if (state->tallying != NULL) {
-            tally_one(state, engine, (uint32_t)from);
+            tally_one(state, engine, (uint32_t)from, 0);
             state->tallying->tally.counts[NB_FAILED]++;
         }
         from += half >= 0xE800u ? 4u : 2u;
@@ -207,7 +222,7 @@ void count_code(void *engine, uint64_t address, uint32_t size, void *user)
         count_gap(state, engine, state->next, address);
     }
     if (state->tallying != NULL) {
-        tally_one(state, engine, (uint32_t)address);
+        tally_one(state, engine, (uint32_t)address, 1);
     }
     state->count++;
     state->last = address;

@@ -20,13 +20,12 @@ from npubench.core.tool import run_tool
 
 FOREVER = (1 << 64) - 1
 _SOURCE = Path(__file__).with_name("counting.c")
-_HEADERS = (_SOURCE.with_name("decode.h"), _SOURCE.with_name("tally.h"))
+_HEADERS = tuple(_SOURCE.with_name(name) for name in ("access.h", "decode.h", "tally.h"))
 _WRITE = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
 )
 _HOOK_CODE = 1 << 2
 _HOOK_BLOCK = 1 << 3
-_HOOK_MEMORY = 1 << 10 | 1 << 11
 
 
 class _State(ctypes.Structure):
@@ -48,8 +47,7 @@ class _State(ctypes.Structure):
         ("emu_stop", ctypes.c_void_p),
         ("mem_read", ctypes.c_void_p),
         ("reg_read", ctypes.c_void_p),
-        ("reg_write", ctypes.c_void_p),
-        ("xpsr", ctypes.c_uint64),
+        ("registers", ctypes.c_uint64 * 16),
         ("tallying", ctypes.c_void_p),
     )
 
@@ -133,8 +131,8 @@ class Counting:
 
         library, state = self._library, self._state
         state.reg_read = ctypes.cast(self._lib.uc_reg_read, ctypes.c_void_p).value
-        state.reg_write = ctypes.cast(self._lib.uc_reg_write, ctypes.c_void_p).value
-        state.xpsr = arm_const.UC_ARM_REG_XPSR
+        for number in range(16):
+            state.registers[number] = getattr(arm_const, f"UC_ARM_REG_R{number}")
         library.tally_counts.restype = ctypes.POINTER(ctypes.c_uint64)
         failed = library.tally_start(
             ctypes.byref(state),
@@ -146,7 +144,6 @@ class Counting:
         if failed:
             raise RuntimeError("the tally cannot start: no memory, or no file for its windows")
         self._tally_size = ctypes.sizeof(ctypes.c_uint64) * library.tally_count()
-        self._hook(_HOOK_MEMORY, "tally_access")
 
     def tally(self) -> Tally:
         """What was executed since the tally started, as of now."""

@@ -2,8 +2,8 @@
  * for each other, and the trains of fetch and data addresses, reduced on the fly by small models of
  * flash lines and caches. Shared by the board models' counter (counting.c) and QEMU's plugin.
  *
- * Costs about 10 ns per instruction: one table look-up, a few adds; caches are asked only when the
- * line changes. */
+ * What an instruction is and how it stands to the one before is worked out once for its place;
+ * caches are asked only when the line changes. */
 #ifndef NB_TALLY_H
 #define NB_TALLY_H
 
@@ -60,6 +60,18 @@ typedef struct {
 enum { NB_C_I64, NB_C_I1K, NB_C_I4K, NB_C_I8K, NB_C_I16K, NB_C_F256, NB_C_F1K, NB_C_D4K, NB_C_D16K,
        NB_C_U8K, NB_CACHES };
 
+/* An instruction at its place, and how it stands to the one before: worked out once. */
+typedef struct {
+    nb_instruction instruction;
+    const nb_instruction *before;
+    unsigned relation;
+} nb_step;
+
+/* Bits of a relation; the last three are the kinds of pairs. */
+enum { NB_R_WAITS = 1, NB_R_LOAD_USE = 2, NB_R_MUL_USE = 4, NB_R_LOAD_GROUP = 8, NB_R_LOAD_ALONE = 16,
+       NB_R_LOAD_LAST = 32, NB_R_ANY = 64, NB_R_LOADS = 128, NB_R_NARROW = 256 };
+#define NB_PAIRINGS (NB_R_ANY | NB_R_LOADS | NB_R_NARROW)
+
 typedef struct {
     uint64_t counts[NB_TALLY_COUNT];
     const nb_instruction *before;  /* the instruction executed last */
@@ -67,7 +79,7 @@ typedef struct {
     uint32_t next;                 /* address after it */
     uint32_t fetched;              /* its own address */
     uint32_t data;                 /* the flash read last */
-    uint8_t open_any, open_loads, open_narrow;
+    unsigned open; /* pairs that the instruction before may still be the first of (NB_PAIRINGS) */
     uint32_t flash, flash_bytes; /* the code region ... */
     uint32_t alias;              /* ... which is seen here too (same value: it has no alias) */
     nb_cache caches[NB_CACHES];
@@ -194,23 +206,40 @@ static inline int nb_pairs(const nb_instruction *a, const nb_instruction *b)
     return !(nb_is_fp(a->kind) && nb_is_fp(b->kind));
 }
 
-/* One instruction at ``address`` runs. ``jumped``: it does not follow the one before. */
-static inline void nb_tally_run(nb_tally *t, const nb_instruction *d, uint32_t address)
+/* How d stands to the instruction right before it. */
+static inline unsigned nb_relate(const nb_instruction *before, const nb_instruction *d)
+{
+    const int waits = (before->writes & d->reads) != 0, single = d->is_memory && d->words < 2;
+    unsigned found = waits ? NB_R_WAITS : 0u;
+    if (waits) {
+        found |= before->is_load ? NB_R_LOAD_USE : 0u;
+        found |= nb_is_multiply(before->kind) && !nb_is_multiply(d->kind) ? NB_R_MUL_USE : 0u;
+    }
+    if (d->is_load) {
+        found |= !before->is_load || waits ? NB_R_LOAD_GROUP : 0u;
+        found |= waits || !(before->is_memory && before->words < 2) ? NB_R_LOAD_ALONE : 0u;
+    }
+    if (before->is_load) {
+        found |= single ? 0u : NB_R_LOAD_LAST;
+    }
+    if (nb_pairs(before, d)) {
+        const int two = before->is_memory && d->is_memory;
+        found |= two ? 0u : NB_R_ANY;
+        found |= two && !(before->is_load && d->is_load) ? 0u : NB_R_LOADS;
+        found |= two || before->bytes == 4 || d->bytes == 4 ? 0u : NB_R_NARROW;
+    }
+    return found;
+}
+
+/* One instruction at ``address`` runs. */
+static inline void nb_tally_run(nb_tally *t, nb_step *step, uint32_t address)
 {
     uint64_t *const counts = t->counts;
-    const nb_instruction *const before = t->before;
+    const nb_instruction *const d = &step->instruction, *const before = t->before;
     counts[d->kind]++;
     if (d->bytes == 4) {
         counts[NB_WIDE]++;
         counts[NB_WIDE_SPLIT] += address >> 1 & 1u;
-    }
-    const int follows = before != 0 && address == t->next;
-    const int single_before = before != 0 && before->is_memory && before->words < 2;
-    if (before != 0 && before->is_load) {
-        counts[NB_LOAD_LAST] += !(follows && d->is_memory && d->words < 2);
-    }
-    if (d->is_load) {
-        counts[NB_LOAD_ALONE] += !(follows && single_before && (before->writes & d->reads) == 0);
     }
     if (d->words) {
         const unsigned extra = d->kind == NB_LDM   ? NB_LDM_WORDS
@@ -220,35 +249,40 @@ static inline void nb_tally_run(nb_tally *t, const nb_instruction *d, uint32_t a
         counts[extra] += d->words;
     }
     nb_fetch(t, address);
-    if (!follows) {
+    if (before != 0 && address == t->next) {
+        if (step->before != before) {
+            step->before = before;
+            step->relation = nb_relate(before, d);
+        }
+        const unsigned relation = step->relation;
+        counts[NB_LOAD_LAST] += (relation & NB_R_LOAD_LAST) != 0;
+        if (d->is_load) {
+            counts[NB_LOAD_GROUP] += (relation & NB_R_LOAD_GROUP) != 0;
+            counts[NB_LOAD_ALONE] += (relation & NB_R_LOAD_ALONE) != 0;
+        }
+        if (relation & NB_R_WAITS) {
+            counts[NB_LOAD_USE] += (relation & NB_R_LOAD_USE) != 0;
+            counts[NB_MUL_USE] += (relation & NB_R_MUL_USE) != 0;
+        } else if (t->before2 != 0 && t->before2->is_load && (t->before2->writes & d->reads)) {
+            counts[NB_LOAD_USE2]++;
+        }
+        const unsigned pairs = relation & t->open;
+        if (pairs) {
+            counts[NB_PAIR_ANY] += (pairs & NB_R_ANY) != 0;
+            counts[NB_PAIR_LOADS] += (pairs & NB_R_LOADS) != 0;
+            counts[NB_PAIR_NARROW] += (pairs & NB_R_NARROW) != 0;
+        }
+        t->open = NB_PAIRINGS & ~pairs;
+    } else {
         if (before != 0) {
             counts[NB_TAKEN]++;
             counts[NB_IF_TAKEN] += before->kind == NB_BRANCH_IF;
             counts[NB_TARGET_SPLIT] += d->bytes == 4 && (address & 2u);
+            counts[NB_LOAD_LAST] += before->is_load;
         }
         counts[NB_LOAD_GROUP] += d->is_load;
-        t->open_any = t->open_loads = t->open_narrow = !d->is_branch;
-    } else {
-        const uint64_t waits = before->writes & d->reads;
-        if (d->is_load && (!before->is_load || waits)) {
-            counts[NB_LOAD_GROUP]++;
-        }
-        if (waits) {
-            counts[NB_LOAD_USE] += before->is_load;
-            counts[NB_MUL_USE] += nb_is_multiply(before->kind) && !nb_is_multiply(d->kind);
-        } else if (t->before2 != 0 && t->before2->is_load && (t->before2->writes & d->reads)) {
-            counts[NB_LOAD_USE2]++;
-        }
-        const int pairs = nb_pairs(before, d), two = before->is_memory && d->is_memory;
-        const int any = t->open_any && pairs && !two;
-        const int loads = t->open_loads && pairs && !(two && !(before->is_load && d->is_load));
-        const int narrow = t->open_narrow && pairs && !two && before->bytes == 2 && d->bytes == 2;
-        counts[NB_PAIR_ANY] += (uint64_t)any;
-        counts[NB_PAIR_LOADS] += (uint64_t)loads;
-        counts[NB_PAIR_NARROW] += (uint64_t)narrow;
-        t->open_any = !any;
-        t->open_loads = !loads;
-        t->open_narrow = !narrow;
+        counts[NB_LOAD_ALONE] += d->is_load;
+        t->open = d->is_branch ? 0u : NB_PAIRINGS;
     }
     t->before2 = before;
     t->before = d;

@@ -124,6 +124,7 @@ def bench(
     """
     from npubench.bench.energy import check_power, with_power
     from npubench.bench.flashing import require_boards
+    from npubench.bench.part_cycles import part_of
 
     progress = progress or Silent()
     how = settings or Settings()
@@ -152,6 +153,8 @@ def bench(
             progress.event(Event(job=name, step="power", state="note", detail=text))
     check_power([job.board for job in jobs], how)
     require_boards(jobs, how)
+    for job in jobs:
+        part_of(job, how)
     outcome = run_matrix(jobs, how, runs_dir=Path(runs_dir), reporter=progress)
     return outcome if report is None else _reported(outcome, Path(report), Path(runs_dir))
 

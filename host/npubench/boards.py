@@ -51,11 +51,13 @@ class Toolchain(_Part):
 
 
 class Counter(_Part):
-    """The free-running counter behind ``nb_hal_counter``. ``unit`` is what one count is."""
+    """The free-running counter behind ``nb_hal_counter``. ``unit`` is what one count is;
+    ``address``: where an emulated core reads it."""
 
     unit: Literal["cycles", "ticks", "none"]
     hz: int | None = None
     bits: int = 32
+    address: int | None = None
 
 
 class MemoryRegion(_Part):

@@ -91,7 +91,7 @@ def derive(stored: StoredRun) -> Derived:
     findings = Findings()
     try:
         judge(job, compiled, settings, findings, session, Silent(), look=False)
-        model_cycles(job, findings, session, stored.path / WINDOWS_FILE)
+        model_cycles(job, settings, findings, session, stored.path / WINDOWS_FILE)
         if questions is not None:
             judge_accuracy(compiled, findings, session, questions)
     except DeviceError as error:
@@ -174,6 +174,7 @@ def job_of(stored: StoredRun) -> tuple[Job, Settings]:
         seed=record.settings.seed,
         layers=record.settings.layers,
         verify_layers=record.settings.verify_layers,
+        as_board=record.settings.as_board,
     )
     return job, settings
 

@@ -45,8 +45,9 @@ class Settings:
 
     ``input_path`` is a file of raw input bytes (or .npy, .npz) to use instead of the generated
     input. ``mishaps`` happen on the serial line, on order: a rehearsal of what a bench can do to a
-    run. ``command``: the words that asked for it, where a command line did. ``accuracy``: also ask
-    how well the target answers.
+    run. ``as_board``: the board whose part lends its cycles and energy to an emulated one of the
+    same core. ``command``: the words that asked for it, where a command line did. ``accuracy``:
+    also ask how well the target answers.
     """
 
     warmups: int = 1
@@ -62,6 +63,7 @@ class Settings:
     mishaps: tuple[Mishap, ...] = ()
     power: str | None = None
     power_faults: tuple[str, ...] = ()
+    as_board: str | None = None
     command: tuple[str, ...] = ()
     accuracy: Sampling | None = None
 

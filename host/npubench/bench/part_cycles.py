@@ -1,7 +1,8 @@
-"""Modelled cycles, time and energy of a part, from what its board model executed in each window.
+"""Modelled cycles, time and energy of a part, from what was executed in each window.
 
-The model writes down what ran between any two reads of the cycle counter; the firmware says how
-many instructions each of its windows counted, in the same order. Here the two meet.
+A board's model, or QEMU with its tally, writes down what ran between any two reads of the cycle
+counter; the firmware says how much each of its windows counted, in the same order. Here the two
+meet. An emulated board has no part of its own: another board's may be lent to it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from npubench.bench.counts import Scale
+from npubench.bench.job import Job, Settings
 from npubench.bench.session import Session
-from npubench.boards import Board
+from npubench.boards import load_board
+from npubench.core.errors import UsageError
 from npubench.core.stages import Stage
-from npubench.cycles.weights import PartWeights, Range, cycles_range, sentence, weights_of
+from npubench.cycles.weights import (
+    PartWeights,
+    Range,
+    cycles_by_model,
+    cycles_range,
+    load_weights,
+    sentence,
+    weights_of,
+)
+from npubench.runs.compare_parts import LENT
 from npubench.runs.schema import LayerRecord, RangeRecord, StageRecord
 
 Counts = Mapping[str, float]
 TIMED = (Stage.INIT_WARM, Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
 END_TO_END = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
+SLACK = 1
+"""On QEMU a count of ticks may be an instruction off: talk on the console moves them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,30 +44,72 @@ class Modelled:
     energy_uj: RangeRecord | None
 
 
-class Windows:
-    """The windows of a session, found one after the other by their instructions."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOf:
+    """The weights by which a run is told in cycles. ``lent_to``: the board that is not the part's,
+    None on the part's own model."""
 
-    def __init__(self, windows: Sequence[tuple[int, Counts]]) -> None:
+    weights: PartWeights
+    lent_to: str | None = None
+
+    def words(self, clock: str = "") -> str:
+        """Where the values come from, in a line."""
+        lent = "" if self.lent_to is None else f"{LENT}{self.lent_to}, its code region as flash"
+        return sentence(self.weights) + clock + lent
+
+
+class Windows:
+    """The windows of a session, found one after the other by what they counted."""
+
+    def __init__(self, windows: Sequence[tuple[int, Counts]], scale: Scale) -> None:
         self._windows = windows
+        self._scale = scale
+        self._slack = 0 if scale.per_count == 1 else SLACK
         self._next = 0
 
-    def find(self, instructions: int) -> Counts | None:
-        """The next window of exactly so many instructions, None when there is none."""
+    def find(self, count: int) -> Counts | None:
+        """The next window of so many counts of the board's counter, None when there is none."""
+        instructions = self._scale.raw(count)
         for number in range(self._next, len(self._windows)):
-            if self._windows[number][0] == instructions:
+            if abs(self._windows[number][0] - instructions) <= self._slack:
                 self._next = number + 1
                 return self._windows[number][1]
         return None
 
 
-def part_weights(board: Board) -> PartWeights | None:
-    """The weights with which a board's model tells cycles, None where there are none."""
-    return weights_of(board.part) if board.is_model and board.part else None
+def part_of(job: Job, settings: Settings) -> PartOf | None:
+    """The part whose cycles a job's run is told in, None where there is none.
+
+    Raises UsageError for a part that cannot be lent to the job's board.
+    """
+    board = job.board
+    if settings.as_board is None:
+        weights = weights_of(board.part) if board.is_model and board.part else None
+        return None if weights is None else PartOf(weights=weights)
+    lender = load_board(settings.as_board)
+    weights = weights_of(lender.part) if lender.part else None
+    if weights is None:
+        raise UsageError(
+            f"{lender.id} has no weights for cycles ({lender.part or 'no part is named'})",
+            hint=f"these parts have: {', '.join(load_weights())}",
+        )
+    if weights.core != board.cpu.core:
+        raise UsageError(
+            f"{board.id} is a {board.cpu.core}, {lender.id} a {weights.core}: none is lent",
+            hint="lend a part to a board of its own core",
+        )
+    if not board.is_model and board.counter.address is None:
+        raise UsageError(
+            f"--as needs an emulator that tells what ran, and {board.id} is {board.kind}",
+            hint="use a QEMU board, or a physical one with --on-model",
+        )
+    own = board.is_model and bool(board.part) and weights_of(board.part) == weights
+    return PartOf(weights=weights, lent_to=None if own else board.id)
 
 
-def modelled(weights: PartWeights, counts: Counts, *, share: float = 1.0) -> Modelled:
+def modelled(part: PartOf, counts: Counts, *, share: float = 1.0) -> Modelled:
     """What a tally means for a part. ``share``: of it that counts, without the window's cost."""
-    name = sentence(weights)
+    weights = part.weights
     cycles = cycles_range(weights, counts).times(share)
     energy = None
     if weights.energy:
@@ -64,9 +121,12 @@ def modelled(weights: PartWeights, counts: Counts, *, share: float = 1.0) -> Mod
             f"{best.nj_per_cycle:.3f} nJ a cycle, {best.submitter} {best.configuration}, "
             f"leave-one-benchmark-out {best.error_pct:.1f} %",
         )
+    by_model = tuple(round(share * value, 3) for value in cycles_by_model(weights, counts))
     return Modelled(
-        cycles=_record(cycles, name),
-        time_us=_record(cycles.times(1e6 / weights.hz), f"{name}; {weights.hz / 1e6:g} MHz"),
+        cycles=_record(cycles, part.words()).model_copy(
+            update={"by_model": by_model, "ratio_pct": weights.ratio_pct}
+        ),
+        time_us=_record(cycles.times(1e6 / weights.hz), part.words(f"; {weights.hz / 1e6:g} MHz")),
         energy_uj=energy,
     )
 
@@ -78,7 +138,7 @@ def _record(value: Range, model: str) -> RangeRecord:
 
 
 def part_stages(
-    stages: Mapping[str, StageRecord], session: Session, windows: Windows, weights: PartWeights
+    stages: Mapping[str, StageRecord], session: Session, windows: Windows, part: PartOf
 ) -> dict[str, StageRecord]:
     """Stages with their modelled cycles: of the last repetition, as all are alike here."""
     bench = session.bench
@@ -101,12 +161,12 @@ def part_stages(
     for stage, counts in found.items():
         record = records.get(stage.value)
         if record is not None and record.median:
-            records[stage.value] = record.model_copy(update=_fields(weights, counts, record.median))
+            records[stage.value] = record.model_copy(update=_fields(part, counts, record.median))
     return records
 
 
 def part_layers(
-    layers: Sequence[LayerRecord], session: Session, windows: Windows, weights: PartWeights
+    layers: Sequence[LayerRecord], session: Session, windows: Windows, part: PartOf
 ) -> tuple[LayerRecord, ...]:
     """Operators with their modelled cycles."""
     found: dict[int, Counts] = {}
@@ -116,15 +176,15 @@ def part_layers(
             if counts is not None:
                 found[op.op] = counts
     return tuple(
-        layer.model_copy(update=_fields(weights, found[layer.index], layer.value))
+        layer.model_copy(update=_fields(part, found[layer.index], layer.value))
         if layer.index in found and layer.value
         else layer
         for layer in layers
     )
 
 
-def _fields(weights: PartWeights, counts: Counts, net: float) -> dict[str, RangeRecord | None]:
+def _fields(part: PartOf, counts: Counts, net: float) -> dict[str, RangeRecord | None]:
     from npubench.cycles.terms import instructions
 
-    value = modelled(weights, counts, share=min(1.0, net / instructions(counts)))
+    value = modelled(part, counts, share=min(1.0, net / instructions(counts)))
     return {"cycles": value.cycles, "time_us": value.time_us, "energy_uj": value.energy_uj}

@@ -269,6 +269,7 @@ def make_record(
                 "own_input": settings.input_path is not None,
                 "layers": settings.layers,
                 "verify_layers": settings.verify_layers,
+                "as_board": settings.as_board,
             },
             "environment": _environment(findings),
             "command": settings.command,

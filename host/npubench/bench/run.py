@@ -24,7 +24,7 @@ from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import FILE as LABELLED_FILE
 from npubench.bench.labelled import Questions, keep, outputs_of, questions_of
 from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages, npu_cycles
-from npubench.bench.part_cycles import Windows, part_layers, part_stages, part_weights
+from npubench.bench.part_cycles import PartOf, Windows, part_layers, part_of, part_stages
 from npubench.bench.prepare import build_image
 from npubench.bench.record import (
     Findings,
@@ -171,13 +171,13 @@ def _execute(
             sent_log=sent_text,
             reporter=timed,
             power_folder=writer.folder / POWER_FOLDER,
-            windows=writer.folder / WINDOWS_FILE if part_weights(job.board) is not None else None,
+            windows=writer.folder / WINDOWS_FILE if part_of(job, settings) is not None else None,
             questions=questions,
         )
     if session.input_bytes is not None:
         writer.add_bytes("input.bin", session.input_bytes)
     judge(job, compiled, settings, findings, session, timed)
-    model_cycles(job, findings, session, writer.folder / WINDOWS_FILE)
+    model_cycles(job, settings, findings, session, writer.folder / WINDOWS_FILE)
     if questions is not None and settings.accuracy is not None and session.answers is not None:
         keep(writer.folder / LABELLED_FILE, questions, session.answers)
         findings.accuracy = host_records(job, settings.accuracy, questions)
@@ -187,15 +187,17 @@ def _execute(
             judge_energy(job, findings, session)
 
 
-def model_cycles(job: Job, findings: Findings, session: Session, path: Path) -> None:
+def model_cycles(
+    job: Job, settings: Settings, findings: Findings, session: Session, path: Path
+) -> None:
     """Add the part's modelled cycles, time and energy to stages and layers, where it has weights
-    and its model wrote down what each window executed."""
-    weights = part_weights(job.board)
-    if weights is None or not path.is_file():
+    and its model, or QEMU, wrote down what each window executed."""
+    part: PartOf | None = part_of(job, settings)
+    if part is None or not path.is_file() or findings.scale is None:
         return
-    windows = Windows(read_windows(path))
-    findings.stages = part_stages(findings.stages, session, windows, weights)
-    findings.layers = part_layers(findings.layers, session, windows, weights)
+    windows = Windows(read_windows(path), findings.scale)
+    findings.stages = part_stages(findings.stages, session, windows, part)
+    findings.layers = part_layers(findings.layers, session, windows, part)
 
 
 def judge_accuracy(

@@ -110,6 +110,15 @@ def bench(
             "repeatable.",
         ),
     ] = None,
+    as_board: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="BOARD",
+            help="Tell emulated boards' cycles, time and energy as of this board's part (the same "
+            "core), e.g. --board qemu-m4 --as nucleo-l4r5zi.",
+        ),
+    ] = None,
     mlperf: MlperfOption = None,
     shape: ShapeOption = None,
     calibration: CalibrationOption = None,
@@ -149,6 +158,7 @@ def bench(
                     mishaps=tuple(parse_mishap(text) for text in line_fault or ()),
                     power=power,
                     power_faults=tuple(power_fault or ()),
+                    as_board=as_board,
                     command=command_line(),
                 ),
                 runs_dir=runs_dir,

@@ -103,7 +103,7 @@ def open_board(
     whatever the board's kind.
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
     ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
-    ``windows``: a board model writes there what its windows executed.
+    ``windows``: a board model or QEMU writes there what each window executed.
     ``mishaps`` happen on the line, on order: the rehearsal of a bad cable or a bad board.
     Leave it in the thread that entered it. Raises ToolMissing when the emulator is not installed,
     and a DeviceError (transport/failure.py, wire/failure.py) when the board does not come up.
@@ -125,7 +125,7 @@ def open_board(
         elif board.is_model:
             transport, process = start_model(stack, board, firmware_elf, windows=windows)
         elif board.emulator is not None:
-            transport, process, npu = start_qemu(stack, board, firmware_elf)
+            transport, process, npu = start_qemu(stack, board, firmware_elf, windows=windows)
         else:
             transport, process = start_process(stack, board, firmware_elf)
         if mishaps:

@@ -45,7 +45,8 @@ class PartWeights(_Part):
 
     ``over_pct``/``under_pct``: how much the models predicted too much and too little at worst on
     images that were held out; ``held_out`` says what was left out, ``nested_*`` the errors with
-    the terms chosen anew inside each fold.
+    the terms chosen anew inside each fold. ``ratio_pct``: how far the ratio of two images of one
+    benchmark was off at worst, with that benchmark left out.
     """
 
     part: str
@@ -59,6 +60,7 @@ class PartWeights(_Part):
     nested_worst_pct: float
     over_pct: float
     under_pct: float
+    ratio_pct: float
     energy: tuple[Energy, ...] = ()
 
 
@@ -103,10 +105,15 @@ def model_cycles(model: Model, core: str, counts: Mapping[str, float]) -> float:
     )
 
 
+def cycles_by_model(weights: PartWeights, counts: Mapping[str, float]) -> tuple[float, ...]:
+    """Cycles by each of a part's models, best first."""
+    return tuple(model_cycles(model, weights.core, counts) for model in weights.models)
+
+
 def cycles_range(weights: PartWeights, counts: Mapping[str, float]) -> Range:
     """Modelled cycles of a tally: the best model's, from the lowest of all models less their error
     to the highest plus it."""
-    values = [model_cycles(model, weights.core, counts) for model in weights.models]
+    values = cycles_by_model(weights, counts)
     return Range(
         low=min(values) / (1 + weights.over_pct / 100),
         mid=values[0],

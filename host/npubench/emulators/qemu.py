@@ -9,6 +9,7 @@ from pathlib import Path
 
 from npubench.boards import Board, Emulator
 from npubench.core.tool import find_tool
+from npubench.emulators.qemu_tally import tally_arguments
 from npubench.emulators.virtual_npu import NpuTransport, fill_in, needs_virtual_npu, virtual_npu
 from npubench.transport.interface import Transport
 from npubench.transport.process import BoardProcess, ProcessTransport
@@ -16,10 +17,11 @@ from npubench.transport.socket_port import SocketTransport
 
 
 def start_qemu(
-    stack: ExitStack, board: Board, elf: Path
+    stack: ExitStack, board: Board, elf: Path, *, windows: Path | None = None
 ) -> tuple[Transport, BoardProcess, BoardProcess | None]:
     """Boot ``elf``: the line to it, the emulator, and the supervisor of its modelled NPU if it has
-    one; all end with ``stack``. Raises ToolMissing.
+    one; all end with ``stack``. ``windows``: a file for what is executed between any two reads of
+    the counter (qemu_tally). Raises ToolMissing.
     """
     emulator = board.emulator
     assert emulator is not None
@@ -31,6 +33,8 @@ def start_qemu(
         line = SocketTransport(ours, label=label)
         stack.enter_context(line)
         arguments = emulator_arguments(emulator, elf.resolve(), console_fd=theirs.fileno())
+        if windows is not None:
+            arguments = (*arguments, *tally_arguments(board, windows))
         fds = [theirs.fileno()]
         if npu is not None:
             arguments = fill_in(arguments, npu)

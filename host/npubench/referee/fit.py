@@ -154,6 +154,18 @@ def nested_errors(samples: Samples) -> Any:
     return errors
 
 
+def ratio_error(samples: Samples) -> float:
+    """How far the ratio of two images of one benchmark is off at worst, where the model knows
+    nothing of that benchmark: what it has wrong of both cancels."""
+    worst = 0.0
+    for benchmark in sorted(set(samples.benchmarks)):
+        mine = samples.benchmarks == benchmark
+        best = candidates(samples, ~mine)[0]
+        values = (predict(samples, best.terms, best.weights) / samples.published)[mine]
+        worst = max(worst, float(max(values) / min(values) - 1))
+    return worst
+
+
 def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
     """The weights of one part from its images (those that ``is_fitted``)."""
     import numpy as np
@@ -186,6 +198,7 @@ def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
         nested_worst_pct=_pct(np.max(np.abs(nested))),
         over_pct=max(FLOOR_PCT, _pct(max(0.0, float(np.max(told))))),
         under_pct=max(FLOOR_PCT, _pct(max(0.0, -float(np.min(told))))),
+        ratio_pct=max(FLOOR_PCT, _pct(ratio_error(samples))),
         energy=tuple(fit_energy(images)),
     )
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from npubench.core import format as fmt
 from npubench.core.format import printable
 from npubench.report.accuracy import comparison_view
+from npubench.report.part_time import range_words
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.compare import Comparison, StageComparison
 from npubench.runs.compare_energy import EnergyComparison
@@ -52,6 +53,8 @@ def compare_view(comparison: Comparison) -> RenderableType:
     if comparison.accuracy is not None:
         parts += [heading("Answers, b against a"), *comparison_view(comparison.accuracy)]
     parts += [heading("Stages, b against a"), _comparison_table(comparison)]
+    if comparison.parts:
+        parts += [heading("Modelled time and energy, b against a"), _part_comparison(comparison)]
     if comparison.energy is not None:
         parts += [heading("Energy, b against a"), *_energy_comparison(comparison.energy)]
     if comparison.memory:
@@ -85,6 +88,34 @@ def _comparison_table(comparison: Comparison) -> RenderableType:
             for reason, stages in reasons.items()
             if reason
         ),
+    )
+
+
+def _part_comparison(comparison: Comparison) -> RenderableType:
+    table = new_table()
+    table.add_column("Stage", no_wrap=True)
+    for title in ("a", "b", "b / a"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Verdict", overflow="fold")
+    reasons: dict[str, list[str]] = {}
+    for item in comparison.parts:
+        unit = "s" if item.quantity == "time_us" else "J"
+        table.add_row(
+            name(item.stage),
+            number(range_words(item.a, unit)),
+            number(range_words(item.b, unit)),
+            number(f"{item.ratio_low:.2f} to {item.ratio_high:.2f}"),
+            Text(item.verdict, style=_VERDICT_STYLE.get(item.verdict, "bold")),
+        )
+        what = f"{item.stage} {'time' if unit == 's' else 'energy'}"
+        reasons.setdefault(item.reason, []).append(what)
+    models = dict.fromkeys(
+        side.model for item in comparison.parts for side in (item.a, item.b) if side.model
+    )
+    return Group(
+        table,
+        *(Text(f"{', '.join(which)}: {reason}", style="dim") for reason, which in reasons.items()),
+        *(Text(printable(model, 400), style="dim") for model in models),
     )
 
 

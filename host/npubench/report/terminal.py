@@ -22,7 +22,7 @@ from npubench.report.catalog import (
     models_table,
 )
 from npubench.report.comparison import compare_view
-from npubench.report.part_time import part_time_table
+from npubench.report.part_time import part_stages_table, part_time_table, range_words
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
@@ -279,6 +279,9 @@ def run_view(stored: StoredRun) -> RenderableType:
     parts += [Text(fmt.evidence_words(run.evidence), style="dim")]
     if run.stages:
         parts += [heading("Stages"), _stages_table(run)]
+    of_part = part_stages_table(run)
+    if of_part is not None:
+        parts += [heading("Modelled for the part"), of_part]
     if run.energy is not None:
         parts += [heading("Energy of one repetition"), _energy_view(run.energy)]
     answers = accuracy_table([stored])
@@ -360,7 +363,8 @@ def layers_table(run: RunRecord) -> Table:
     if with_npu:
         table.add_column("Engine")
         table.add_column("NPU cycles", justify="right", no_wrap=True)
-    for title in ("MACs", "Weights", "Cost", "per MAC", "Share"):
+    timed = any(layer.time_us is not None for layer in run.layers)
+    for title in ("MACs", "Weights", "Cost", "per MAC", "Share", *(["Modelled"] if timed else [])):
         table.add_column(title, justify="right", no_wrap=True)
     totals: dict[str, float] = {}
     for layer in run.layers:
@@ -381,6 +385,7 @@ def layers_table(run: RunRecord) -> Table:
             number(fmt.quantity(value, layer.unit)),
             number(fmt.per_mac(value / layer.macs if value is not None and layer.macs else None)),
             number(fmt.percent(value / total if value is not None and total else None)),
+            *([number(range_words(layer.time_us, "s"))] if timed else []),
         )
     return table
 

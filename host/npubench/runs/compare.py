@@ -12,6 +12,7 @@ from npubench.core.finding import Found
 from npubench.runs import findings
 from npubench.runs.compare_accuracy import AccuracyComparison, compare_accuracy
 from npubench.runs.compare_energy import RATES_PER_SECOND, EnergyComparison, compare_energy
+from npubench.runs.compare_parts import PartComparison, compare_parts
 from npubench.runs.reader import StoredRun
 from npubench.runs.samples import read_samples
 from npubench.runs.schema import MemoryRecord, Number, RunRecord, StageRecord
@@ -84,13 +85,14 @@ class MemoryDifference:
 class Comparison:
     """Run b against run a. ``mixed``: the runs are of different evidence, on request. ``energy`` is
     None where a run was not captured, ``accuracy`` where neither was asked and both run one
-    network alike."""
+    network alike; ``parts`` is modelled time and energy, where both have it."""
 
     a: StoredRun
     b: StoredRun
     mixed: bool
     provenance: tuple[Difference, ...]
     stages: tuple[StageComparison, ...]
+    parts: tuple[PartComparison, ...]
     memory: tuple[MemoryDifference, ...]
     energy: EnergyComparison | None
     accuracy: AccuracyComparison | None
@@ -103,6 +105,10 @@ class Comparison:
             "mixed_evidence": self.mixed,
             "provenance": [asdict(item) for item in self.provenance],
             "stages": [asdict(item) for item in self.stages],
+            "parts": [
+                asdict(item) | {"a": item.a.model_dump(), "b": item.b.model_dump()}
+                for item in self.parts
+            ],
             "memory": [asdict(item) for item in self.memory],
             "energy": None if self.energy is None else asdict(self.energy),
             "accuracy": _accuracy_document(self.accuracy),
@@ -131,6 +137,7 @@ def compare_runs(
         mixed=a.record.evidence is not b.record.evidence,
         provenance=provenance_differences(a.record, b.record),
         stages=tuple(_compare_stage(name, a.record, b.record, samples) for name in names),
+        parts=compare_parts(a.record, b.record),
         memory=_compare_memory(a.record.memory, b.record.memory),
         energy=compare_energy(a.record.energy, b.record.energy, rates_per_second=rates_per_second),
         accuracy=compare_accuracy(a.record, b.record),

@@ -31,12 +31,18 @@ class _Record(BaseModel):
 
 
 class RangeRecord(_Record):
-    """A value with its bounds, of a model: ``low`` <= ``mid`` <= ``high``. ``model`` names it."""
+    """A value with its bounds, of a model: ``low`` <= ``mid`` <= ``high``. ``model`` names it.
+
+    Of cycles: ``by_model``, one value by each model that cannot be told from the best, which comes
+    first; ``ratio_pct``, how far the ratio of two such values of one part was off at worst.
+    """
 
     low: Number
     mid: Number
     high: Number
     model: str = ""
+    by_model: tuple[Number, ...] = ()
+    ratio_pct: Number | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> RangeRecord:
@@ -306,7 +312,8 @@ class NpuRecord(_Record):
 
 
 class SettingsRecord(_Record):
-    """How the run was asked for, so that it can be asked for again."""
+    """How the run was asked for, so that it can be asked for again. ``as_board``: the board whose
+    part lent its cycles and energy."""
 
     warmups: int
     repetitions: int
@@ -314,6 +321,7 @@ class SettingsRecord(_Record):
     own_input: bool = False
     layers: bool
     verify_layers: bool
+    as_board: str | None = None
 
 
 class RunRecord(_Record):

@@ -4,23 +4,18 @@ slower. The library is built with the host's compiler on first use and cached by
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
 import struct
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from npubench.core.errors import ToolMissing
-from npubench.core.paths import cache_root
-from npubench.core.tool import run_tool
+from npubench.emulators.host_library import host_library
 
 FOREVER = (1 << 64) - 1
 _SOURCE = Path(__file__).with_name("counting.c")
-_HEADERS = tuple(_SOURCE.with_name(name) for name in ("access.h", "decode.h", "tally.h"))
+TALLY_HEADERS = tuple(_SOURCE.with_name(name) for name in ("access.h", "decode.h", "tally.h"))
 _WRITE = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
 )
@@ -206,32 +201,4 @@ class Counting:
 
 
 def _library() -> Path:
-    source = b"".join(path.read_bytes() for path in (_SOURCE, *_HEADERS))
-    folder = cache_root() / "board-model"
-    library = folder / f"counting-{hashlib.sha256(source).hexdigest()[:16]}.so"
-    if library.is_file():
-        return library
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise ToolMissing(
-            "a board model needs the host's C compiler once", hint="install it: apt-get install gcc"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / library.name
-        run_tool(
-            [
-                compiler,
-                "-O2",
-                "-std=gnu11",
-                "-Wall",
-                "-Wextra",
-                "-shared",
-                "-fPIC",
-                "-o",
-                made,
-                _SOURCE,
-            ]
-        )
-        made.replace(library)
-    return library
+    return host_library(_SOURCE, TALLY_HEADERS, what="a board model")

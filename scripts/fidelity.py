@@ -34,7 +34,8 @@ An inference is the window of `infer 2` less the window of `infer 1`, between th
   cannot tell apart (held-out errors within 1.5 points), widened by the worst error of both kinds,
   never less than 1 %. Code unlike the fitted engines', such as our own kernels, may err by more.
 - **Not modelled.** Alignment of code, contention of buses, dual issue of the Cortex-M7 beyond a
-  constant; the Cortex-M85 (its published images cannot be read). QEMU boards have no cycles of their own: `--as BOARD` lends them a part's, and says so.
+  constant; the Cortex-M85 (its published images cannot be read). QEMU boards have no cycles of
+  their own: `--as BOARD` lends them a part's, and says so.
 - **Energy.** Energy per cycle of one named configuration, from published energies; its error leaves
   a benchmark out.
 """

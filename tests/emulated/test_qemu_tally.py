@@ -1,8 +1,9 @@
-"""What runs on QEMU is tallied by its plugin: the same image on a board model gives the same counts,
+"""What runs on QEMU is tallied by its plugin: one image counts the same there and on a board model,
 to the last; and a part's cycles can be lent to an emulated board."""
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def test_one_image_counts_the_same_on_qemu_and_on_a_board_model(tmp_path: Path) 
     device.wait_boot()
     device.seed(1)
     device.bench(1, 0)
-    pairs = zip(looks, looks[1:], strict=False)
+    pairs = itertools.pairwise(looks)
     on_model = max(((b[0] - a[0], b[1] - a[1]) for a, b in pairs), key=lambda window: window[0])
 
     assert on_model[0] == on_qemu[0] > 1_000_000
@@ -109,7 +110,9 @@ def test_a_part_is_lent_to_an_emulated_board(tmp_path: Path) -> None:
     (stored,) = outcome.stored
     assert stored.record.valid, stored.record.why_invalid
     infer = stored.record.stages["infer"]
-    assert infer.cycles is not None and infer.time_us is not None and infer.energy_uj is not None
+    assert infer.cycles is not None
+    assert infer.time_us is not None
+    assert infer.energy_uj is not None
     assert "lent to qemu-m4" in infer.cycles.model
     assert infer.time_us.mid == pytest.approx(infer.cycles.mid / 120)
     assert 0.5 < infer.cycles.mid / (infer.median or 0) < 3

@@ -1,4 +1,4 @@
-"""The promise: a part is lent to boards of its own core alone, and who cannot lend or borrow is told
+"""The promise: a part is lent to boards of its own core alone, and who cannot lend or borrow hears
 why before anything runs."""
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ def test_a_qemu_board_has_no_cycles_of_its_own() -> None:
 
 def test_a_part_is_lent_and_says_so() -> None:
     part = part_of(job_on("qemu-m4"), Settings(as_board="nucleo-l4r5zi"))
-    assert part is not None and part.lent_to == "qemu-m4"
+    assert part is not None
+    assert part.lent_to == "qemu-m4"
     assert part.words("; 120 MHz").endswith("; 120 MHz; lent to qemu-m4, its code region as flash")
 
 
 def test_a_boards_own_model_borrows_nothing() -> None:
     job = job_on("nucleo-l4r5zi", Place.MODEL)
     own, named = part_of(job, Settings()), part_of(job, Settings(as_board="nucleo-l4r5zi"))
-    assert own is not None and own == named and own.lent_to is None
+    assert own is not None
+    assert own == named
+    assert own.lent_to is None
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def stage(
 
 
 def judged(a: StageRecord, b: StageRecord) -> tuple[Verdict, float, float]:
-    assert a.time_us is not None and b.time_us is not None
+    assert a.time_us is not None
+    assert b.time_us is not None
     found = _quantity("infer", "time_us", a, b, a.time_us, b.time_us)
     return found.verdict, found.ratio_low, found.ratio_high
 

@@ -105,13 +105,13 @@ class Comparison:
             "mixed_evidence": self.mixed,
             "provenance": [asdict(item) for item in self.provenance],
             "stages": [asdict(item) for item in self.stages],
+            "memory": [asdict(item) for item in self.memory],
+            "energy": None if self.energy is None else asdict(self.energy),
+            "accuracy": _accuracy_document(self.accuracy),
             "parts": [
                 asdict(item) | {"a": item.a.model_dump(), "b": item.b.model_dump()}
                 for item in self.parts
             ],
-            "memory": [asdict(item) for item in self.memory],
-            "energy": None if self.energy is None else asdict(self.energy),
-            "accuracy": _accuracy_document(self.accuracy),
         }
 
 

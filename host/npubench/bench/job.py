@@ -15,6 +15,7 @@ from npubench.compiler.importers.load import load_model
 from npubench.core.errors import CompileError, ToolMissing, UsageError
 from npubench.core.progress import Reporter
 from npubench.emulators.board_model.description import on_model
+from npubench.runs.schema import WorkerRecord
 from npubench.target import Options, Place, Target, own_place
 from npubench.wire.faulty import Mishap
 from npubench.zoo import ResolvedModel, benchmark_named, model_id_of
@@ -47,7 +48,8 @@ class Settings:
     input. ``mishaps`` happen on the serial line, on order: a rehearsal of what a bench can do to a
     run. ``as_board``: the board whose part lends its cycles and energy to an emulated one of the
     same core. ``command``: the words that asked for it, where a command line did. ``accuracy``:
-    also ask how well the target answers.
+    also ask how well the target answers. ``worker``: who does it, where that is not the process
+    that was asked.
     """
 
     warmups: int = 1
@@ -66,6 +68,7 @@ class Settings:
     as_board: str | None = None
     command: tuple[str, ...] = ()
     accuracy: Sampling | None = None
+    worker: WorkerRecord | None = None
 
     def repetitions_on(self, board: Board) -> int:
         """Repetitions on a board: two suffice where the counts are deterministic."""

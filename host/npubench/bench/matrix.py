@@ -148,6 +148,22 @@ def run_matrix(
     )
 
 
+def run_alone(
+    job: Job,
+    settings: Settings,
+    *,
+    runs_dir: Path,
+    reporter: Reporter,
+    cancelled: threading.Event,
+) -> StoredRun:
+    """Compile and run one job in this thread; whatever came out is stored, a refusal of the
+    compiler as well. Raises StorageError, and bench.run's Cancelled once ``cancelled`` is set."""
+    check_runs_dir(runs_dir)
+    network = _read(job, reporter)
+    product = network if isinstance(network, tuple) else _compile(job, network, reporter)
+    return _one(job, product, settings, runs_dir, reporter, threading.Lock(), cancelled)
+
+
 def _end_all(pool: ThreadPoolExecutor, futures: Iterable[Future[StoredRun]]) -> None:
     """End what the jobs wait for, again and again: a job may just have been starting something."""
     pool.shutdown(wait=False, cancel_futures=True)
@@ -179,18 +195,21 @@ def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Net
         if isinstance(network, tuple):
             results.append(network)
             continue
-        if job.simulated:
-            results.append(network)
-            continue
-        try:
-            with step(reporter, job.title, "compile"):
-                results.append(compile_job(job, network))
-        except (CompileError, ConfigError, ToolError) as error:
-            results.append((network, error))
+        results.append(_compile(job, network, reporter))
     refused = [result for result in results if isinstance(result, tuple)]
     if refused and len(refused) == len(results):
         raise refused[0][1]
     return results
+
+
+def _compile(job: Job, network: Network, reporter: Reporter) -> Compiled | Network | Refused:
+    if job.simulated:
+        return network
+    try:
+        with step(reporter, job.title, "compile"):
+            return compile_job(job, network)
+    except (CompileError, ConfigError, ToolError) as error:
+        return network, error
 
 
 def _read(job: Job, reporter: Reporter) -> Network | tuple[Unread, NpubenchError]:
@@ -216,7 +235,7 @@ def _one(
     with lock:
         if isinstance(product, tuple):
             network, error = product
-            return failed_before_start(job, network, error, runs_dir)
+            return failed_before_start(job, network, error, runs_dir, settings.worker)
         if isinstance(product, Network):
             return simulate_job(
                 job, product, settings, runs_dir=runs_dir, reporter=reporter, cancelled=cancelled

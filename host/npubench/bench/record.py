@@ -34,6 +34,7 @@ from npubench.runs.schema import (
     ModelRecord,
     RunRecord,
     StageRecord,
+    WorkerRecord,
 )
 from npubench.zoo import ResolvedModel
 
@@ -188,7 +189,7 @@ def _import_steps(resolved: ResolvedModel) -> list[dict[str, object]]:
     ]
 
 
-def _environment(findings: Findings) -> EnvironmentRecord:
+def _environment(findings: Findings, worker: WorkerRecord | None) -> EnvironmentRecord:
     firmware = None if findings.prepared is None else findings.prepared.firmware
     session = findings.session
     return EnvironmentRecord(
@@ -202,6 +203,7 @@ def _environment(findings: Findings) -> EnvironmentRecord:
         project_sha256=None if firmware is None else firmware.project_sha256,
         firmware=None if session is None else session.caps.firmware,
         transport="" if session is None else session.transport,
+        worker=worker,
     )
 
 
@@ -271,7 +273,7 @@ def make_record(
                 "verify_layers": settings.verify_layers,
                 "as_board": settings.as_board,
             },
-            "environment": _environment(findings),
+            "environment": _environment(findings, settings.worker),
             "command": settings.command,
             "timings_s": timings_s,
             "notes": findings.notes,
@@ -282,7 +284,11 @@ def make_record(
 
 
 def record_without_plan(
-    job: Job, network: Network | Unread, findings: Findings, run_id: str
+    job: Job,
+    network: Network | Unread,
+    findings: Findings,
+    run_id: str,
+    worker: WorkerRecord | None = None,
 ) -> RunRecord:
     if isinstance(network, Unread):
         model = ModelRecord(
@@ -305,7 +311,7 @@ def record_without_plan(
             "model": model,
             "golden": findings.golden,
             "stages": {},
-            "environment": _environment(findings),
+            "environment": _environment(findings, worker),
             "timings_s": {},
             "findings": findings.all_found(),
         }

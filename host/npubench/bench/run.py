@@ -42,6 +42,7 @@ from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
 from npubench.emulators.board_model.counting import read_windows
 from npubench.golden.findings import BY_WHO
+from npubench.runs.schema import WorkerRecord
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 
@@ -124,13 +125,17 @@ def run_job(
 
 
 def failed_before_start(
-    job: Job, network: Network | Unread, error: NpubenchError, runs_dir: Path
+    job: Job,
+    network: Network | Unread,
+    error: NpubenchError,
+    runs_dir: Path,
+    worker: WorkerRecord | None = None,
 ) -> StoredRun:
     """Store a run whose network could not be read, or not compiled for its board."""
     findings = Findings()
     findings.fail(error)
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
-        record = record_without_plan(job, network, findings, writer.run_id)
+        record = record_without_plan(job, network, findings, writer.run_id, worker)
         return writer.finish(record, samples={}, events=[])
 
 

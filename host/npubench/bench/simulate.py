@@ -380,7 +380,7 @@ def _record(
     run_id: str,
     timed: Timed,
 ) -> RunRecord:
-    record = record_without_plan(job, network, findings, run_id)
+    record = record_without_plan(job, network, findings, run_id, settings.worker)
     fields: dict[str, Any] = {
         "stages": findings.stages,
         "layers": findings.layers,

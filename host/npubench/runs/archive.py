@@ -7,7 +7,7 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -56,11 +56,14 @@ def export_runs(runs: Sequence[StoredRun], out: Path) -> Path:
     return out
 
 
-def import_runs(archive: Path, runs_dir: Path) -> tuple[StoredRun, ...]:
+def import_runs(
+    archive: Path, runs_dir: Path, *, check: Callable[[StoredRun], None] | None = None
+) -> tuple[StoredRun, ...]:
     """Bring the runs of an archive into ``runs_dir``: all of them, or none.
 
     Every entry is checked before anything is kept: plain files alone, below a run's folder, with a
-    manifest that fits. Raises ResultError naming the entry, or a run that is there already with
+    manifest that fits. ``check`` sees every run before any is kept, and raises what it does not
+    want. Raises ResultError naming the entry, or a run that is there already with
     other content; the same run again is left as it is.
     """
     with storage(runs_dir):
@@ -69,6 +72,9 @@ def import_runs(archive: Path, runs_dir: Path) -> tuple[StoredRun, ...]:
     try:
         folders = unpack(archive, staging)
         fresh = []
+        if check is not None:
+            for folder in folders:
+                check(read_run(folder))
         for folder in folders:
             target = runs_dir / folder.name
             if target.exists():

@@ -284,6 +284,17 @@ class ClockRecord(_Record):
     source: str
 
 
+class WorkerRecord(_Record):
+    """Who made the run, where that was not the process that was asked. ``executor``: what gave it
+    the job; ``job``: hash over network, target, settings and tools; ``tools``: their versions."""
+
+    executor: str
+    name: str
+    host: str
+    job: Sha256
+    tools: dict[str, str] = Field(default_factory=dict)
+
+
 class EnvironmentRecord(_Record):
     """What else could change the numbers: every tool's version, flags, git state, host."""
 
@@ -298,6 +309,7 @@ class EnvironmentRecord(_Record):
     firmware: str | None = None
     board_serial: str | None = None
     transport: str = ""
+    worker: WorkerRecord | None = None
 
 
 class NpuRecord(_Record):

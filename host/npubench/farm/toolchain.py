@@ -1,0 +1,95 @@
+"""What could change a result on another machine: versions by name, looked up where they are.
+
+A name is a Python distribution, else a program that answers ``--version``. ``npubench`` is its
+version and the hash of its own sources and data: two checkouts of one version are told apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from npubench.bench.job import Job
+from npubench.boards import Board
+from npubench.core.errors import NpubenchError
+from npubench.core.paths import data_root
+from npubench.core.tool import run_tool
+from npubench.core.version import VERSION
+
+OWN = "npubench"
+ABSENT = "absent"
+_DATA = ("firmware", "boards")
+_ALWAYS = (OWN, "numpy", "tflite-micro")
+_HASHED = (".py", ".toml", ".c", ".h", ".S", ".ld", ".jinja", ".j2", ".json", ".ini")
+
+
+def tools_for(job: Job) -> tuple[str, ...]:
+    """Names of what takes part in a job: who compiles, builds and plays the board."""
+    names = {*_ALWAYS, "platformio", "scons"} if not job.simulated else {*_ALWAYS}
+    if not job.simulated:
+        names.add(f"{job.board.toolchain.prefix}gcc")
+        names |= _players(job.board)
+    if job.backend == "ethos-u":
+        names.add("ethos-u-vela")
+    return tuple(sorted(names))
+
+
+def _players(board: Board) -> set[str]:
+    if board.is_model:
+        return {"unicorn"}
+    if board.emulator is not None:
+        return {board.emulator.program}
+    return set()
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """This machine's version of each name; ``absent`` where it is not installed."""
+    return {name: _version(name) for name in names}
+
+
+def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+    """What is not as expected, in words. What is absent where it was asked for, says nothing."""
+    return tuple(
+        f"{name}: {found.get(name, ABSENT)} instead of {version}"
+        for name, version in sorted(expected.items())
+        if version != ABSENT and found.get(name, ABSENT) != version
+    )
+
+
+@cache
+def _version(name: str) -> str:
+    if name == OWN:
+        return f"{VERSION} {sources_sha256()[:16]}"
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    if shutil.which(name) is None:
+        return ABSENT
+    try:
+        lines = run_tool([name, "--version"], timeout_s=30).stdout.splitlines()
+    except NpubenchError:
+        return "unknown"
+    return lines[0].strip() if lines else "unknown"
+
+
+@cache
+def sources_sha256() -> str:
+    """Hash over names and bytes of every source of the package, the firmware and the boards."""
+    import npubench
+
+    digest = hashlib.sha256()
+    roots = [Path(part) for part in npubench.__path__]
+    roots += [data_root() / name for name in _DATA]
+    for root in sorted(roots, key=lambda root: (root.name, root.parent.name)):
+        for path in sorted(root.rglob("*")):
+            inside = path.relative_to(root)
+            if path.suffix not in _HASHED or "_data" in inside.parts or not path.is_file():
+                continue
+            digest.update(f"{root.name}/{inside.as_posix()}".encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

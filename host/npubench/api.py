@@ -111,6 +111,9 @@ def bench(
     runs_dir: AnyPath = "runs",
     report: AnyPath | None = None,
     progress: Reporter | None = None,
+    on: str | None = None,
+    insecure: bool = False,
+    resume: bool = False,
 ) -> Outcome:
     """Run every model on every target, keep the runs, and write the report where one is named.
 
@@ -118,6 +121,10 @@ def bench(
     boards on their models, or the vendors' simulators. ``wishes``: how float networks are imported,
     by field of ``compiler.importers.wishes.Wishes``. A run that fails is stored as failed; the
     outcome's ``error`` is why runs, or the report, could not be stored.
+
+    ``on``: where it is done: ``local:N`` processes here, or the workers of ``dask://HOST:PORT``
+    (``insecure``: over a network without TLS). ``resume``: what is stored of the same network,
+    target, settings and tools is not done again there.
 
     Raises UsageError, ConfigError and, when no network can be compiled at all, CompileError before
     anything is run; Interrupted on Ctrl-C, with the outcome so far.
@@ -152,10 +159,24 @@ def bench(
             text = "it has no virtual power: it is left out"
             progress.event(Event(job=name, step="power", state="note", detail=text))
     check_power([job.board for job in jobs], how)
-    require_boards(jobs, how)
+    if on is None:
+        require_boards(jobs, how)
     for job in jobs:
         part_of(job, how)
-    outcome = run_matrix(jobs, how, runs_dir=Path(runs_dir), reporter=progress)
+    if on is None:
+        outcome = run_matrix(jobs, how, runs_dir=Path(runs_dir), reporter=progress)
+    else:
+        from npubench.farm.address import executor_of
+        from npubench.farm.matrix import run_matrix_on
+
+        outcome = run_matrix_on(
+            executor_of(on, insecure=insecure),
+            jobs,
+            how,
+            runs_dir=Path(runs_dir),
+            reporter=progress,
+            resume=resume,
+        )
     return outcome if report is None else _reported(outcome, Path(report), Path(runs_dir))
 
 

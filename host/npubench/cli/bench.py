@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npubench.cli.farm import InsecureOption, OnOption, ResumeOption
 from npubench.cli.output import (
     INTERRUPTED,
     JsonOption,
@@ -123,6 +124,9 @@ def bench(
     shape: ShapeOption = None,
     calibration: CalibrationOption = None,
     quantization: QuantizationOption = None,
+    on: OnOption = None,
+    resume: ResumeOption = False,
+    insecure: InsecureOption = False,
     timings: Annotated[
         bool, typer.Option("--timings", help="Show how long each step took.")
     ] = False,
@@ -164,6 +168,9 @@ def bench(
                 runs_dir=runs_dir,
                 report=report,
                 progress=progress,
+                on=on,
+                insecure=insecure,
+                resume=resume,
             )
     except api.Interrupted as stop:
         outcome, code = stop.outcome, INTERRUPTED

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10
 WORKERS_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 1.0
+INLINE_BYTES = 1 << 20
+"""Larger files travel once, not with each job."""
 BIG_GRAPH = "Sending large graph"
 
 
@@ -207,7 +209,7 @@ class ClusterExecutor:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=BIG_GRAPH)
             for path in task.files.values():
-                blobs.append(self._file(path))
+                blobs.append(self._blob(path))
             sent.places = frozenset(fit.values()) if self._unfit else frozenset()
             restricted = {"workers": list(sent.places)} if sent.places else {}
             return self._client.submit(
@@ -223,14 +225,17 @@ class ClusterExecutor:
                 **restricted,
             )
 
-    def _file(self, path: Path) -> Any:
-        """The content at the workers, sent once while it is in use; made anew if a worker that
-        held it is lost."""
+    def _blob(self, path: Path) -> Any:
+        """A file's content: with the job where it is small, else kept at the workers while it is in
+        use, and made anew if a worker that held it is lost."""
+        data = path.read_bytes()
+        if len(data) <= INLINE_BYTES:
+            return data
         sha256 = file_sha256(path)
         self._uses[sha256] += 1
         if sha256 not in self._files:
             self._files[sha256] = self._client.submit(
-                _keep, path.read_bytes(), key=f"npubench-{self._session}-file-{sha256}", pure=False
+                _keep, data, key=f"npubench-{self._session}-file-{sha256}", pure=False
             )
         return self._files[sha256]
 
@@ -238,9 +243,10 @@ class ClusterExecutor:
         future.release()
         for path in sent.task.files.values():
             sha256 = file_sha256(path)
-            self._uses[sha256] -= 1
-            if self._uses[sha256] <= 0:
-                del self._uses[sha256], self._files[sha256]
+            if sha256 in self._files:
+                self._uses[sha256] -= 1
+                if self._uses[sha256] <= 0:
+                    del self._uses[sha256], self._files[sha256]
 
     def _fit(self) -> Mapping[str, str]:
         """Name to address of the workers that may do jobs, looked up once a second. Raises

@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.matrix import run_alone
-from npubench.boards import load_board
+from npubench.boards import Board, load_board
 from npubench.core.errors import ConfigError, ResultError, UsageError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import on_model
 from npubench.farm.task import Done, Task, file_sha256, key_of
-from npubench.farm.toolchain import tools_for, versions
+from npubench.farm.toolchain import OWN, versions
 from npubench.farm.worker import identity
 from npubench.runs.archive import SUFFIX, export_runs, import_runs
 from npubench.runs.schema import WorkerRecord
@@ -31,6 +31,9 @@ from npubench.target import Place, parse_target
 from npubench.zoo import Brought, Mlperf, ResolvedModel, load_zoo
 
 MODEL_FILE, INPUT_FILE, FLOAT_FILE = "model", "input", "float"
+
+
+_ALWAYS = (OWN, "numpy", "tflite-micro")
 
 
 class _Part(BaseModel):
@@ -47,6 +50,7 @@ class SettingsPart(_Part):
     verify_layers: bool
     power: str | None
     power_faults: tuple[str, ...]
+    as_board: str | None
     command: tuple[str, ...]
 
 
@@ -59,6 +63,10 @@ class ModelPart(_Part):
     zoo: bool
     benchmark: Mlperf | None
     brought: Brought | None
+
+
+HERE_ALONE = ("port", "probe_serial", "flash", "clock_seconds", "mishaps", "input_path", "worker")
+"""Settings that are not sent: of physical boards and this machine, or sent as files."""
 
 
 class Point(_Part):
@@ -95,6 +103,7 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
         verify_layers=settings.verify_layers,
         power=settings.power,
         power_faults=settings.power_faults,
+        as_board=settings.as_board,
         command=settings.command,
     )
     wanted = ModelPart(
@@ -127,6 +136,25 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
         files=files,
         tools=tools,
     )
+
+
+def tools_for(job: Job) -> tuple[str, ...]:
+    """Names of what takes part in a job: who compiles, builds and plays the board."""
+    names = {*_ALWAYS, "platformio", "scons"} if not job.simulated else {*_ALWAYS}
+    if not job.simulated:
+        names.add(f"{job.board.toolchain.prefix}gcc")
+        names |= _players(job.board)
+    if job.backend == "ethos-u":
+        names.add("ethos-u-vela")
+    return tuple(sorted(names))
+
+
+def _players(board: Board) -> set[str]:
+    if board.is_model:
+        return {"unicorn"}
+    if board.emulator is not None:
+        return {board.emulator.program}
+    return set()
 
 
 def _require_portable(job: Job, settings: Settings) -> None:
@@ -216,6 +244,7 @@ def _settings(point: Point, files: Mapping[str, bytes], scratch: Path) -> Settin
         verify_layers=part.verify_layers,
         power=part.power,
         power_faults=part.power_faults,
+        as_board=part.as_board,
         command=part.command,
     )
 

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from npubench.bench.job import Job
-from npubench.boards import Board
 from npubench.core.errors import NpubenchError
 from npubench.core.paths import data_root
 from npubench.core.tool import run_tool
@@ -23,27 +21,7 @@ from npubench.core.version import VERSION
 OWN = "npubench"
 ABSENT = "absent"
 _DATA = ("firmware", "boards")
-_ALWAYS = (OWN, "numpy", "tflite-micro")
 _HASHED = (".py", ".toml", ".c", ".h", ".S", ".ld", ".jinja", ".j2", ".json", ".ini")
-
-
-def tools_for(job: Job) -> tuple[str, ...]:
-    """Names of what takes part in a job: who compiles, builds and plays the board."""
-    names = {*_ALWAYS, "platformio", "scons"} if not job.simulated else {*_ALWAYS}
-    if not job.simulated:
-        names.add(f"{job.board.toolchain.prefix}gcc")
-        names |= _players(job.board)
-    if job.backend == "ethos-u":
-        names.add("ethos-u-vela")
-    return tuple(sorted(names))
-
-
-def _players(board: Board) -> set[str]:
-    if board.is_model:
-        return {"unicorn"}
-    if board.emulator is not None:
-        return {board.emulator.program}
-    return set()
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

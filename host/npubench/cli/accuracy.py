@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from npubench.cli.farm import InsecureOption, OnOption, ResumeOption
 from npubench.cli.output import JsonOption, command_line, console, print_json, reporter
 from npubench.cli.target import OnModelOption, OnSimulatorOption, SetOption, place_of
 from npubench.cli.wishes import CalibrationOption, QuantizationOption, ShapeOption, said
@@ -59,6 +60,9 @@ def accuracy(
     shape: ShapeOption = None,
     calibration: CalibrationOption = None,
     quantization: QuantizationOption = None,
+    on: OnOption = None,
+    resume: ResumeOption = False,
+    insecure: InsecureOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Scores of every form of the network, with 95 % intervals."""
@@ -77,6 +81,9 @@ def accuracy(
             place=place_of(on_model=on_model, on_simulator=on_simulator, port=port),
             port=port,
             runs_dir=runs_dir,
+            on=on,
+            resume=resume,
+            insecure=insecure,
         )
     from dataclasses import asdict
 
@@ -84,7 +91,7 @@ def accuracy(
     from npubench.compiler.importers.load import load_model
     from npubench.core.errors import UsageError
 
-    if backend or options or port or on_model or on_simulator:
+    if backend or options or port or on_model or on_simulator or on:
         raise UsageError("a backend and a place need a board", hint="name one with --board")
     resolved = load_model(model, wishes)
     found = score(resolved, data, metric=metric, samples=samples)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from npubench.bench.job import Job, Settings
+from npubench.bench.job import Job, Sampling, Settings
 from npubench.bench.matrix import run_alone
 from npubench.boards import Board, load_board
 from npubench.core.errors import ConfigError, ResultError, UsageError
@@ -30,7 +30,7 @@ from npubench.runs.store import StoredRun
 from npubench.target import Place, parse_target
 from npubench.zoo import Brought, Mlperf, ResolvedModel, load_zoo
 
-MODEL_FILE, INPUT_FILE, FLOAT_FILE = "model", "input", "float"
+MODEL_FILE, INPUT_FILE, FLOAT_FILE, DATA_FILE = "model", "input", "float", "data"
 
 
 _ALWAYS = (OWN, "numpy", "tflite-micro")
@@ -38,6 +38,14 @@ _ALWAYS = (OWN, "numpy", "tflite-micro")
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SamplingPart(_Part):
+    """The test set, see bench.job.Sampling; ``data_name``: its file's name."""
+
+    data_name: str
+    samples: int
+    metric: str | None
 
 
 class SettingsPart(_Part):
@@ -52,6 +60,7 @@ class SettingsPart(_Part):
     power_faults: tuple[str, ...]
     as_board: str | None
     command: tuple[str, ...]
+    accuracy: SamplingPart | None
 
 
 class ModelPart(_Part):
@@ -89,6 +98,8 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
     files = {MODEL_FILE: model.path}
     if settings.input_path is not None:
         files[INPUT_FILE] = settings.input_path
+    if settings.accuracy is not None:
+        files[DATA_FILE] = settings.accuracy.data
     if model.brought is not None:
         files[FLOAT_FILE] = model.brought.float_path
     try:
@@ -105,6 +116,13 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
         power_faults=settings.power_faults,
         as_board=settings.as_board,
         command=settings.command,
+        accuracy=None
+        if settings.accuracy is None
+        else SamplingPart(
+            data_name=settings.accuracy.data.name,
+            samples=settings.accuracy.samples,
+            metric=settings.accuracy.metric,
+        ),
     )
     wanted = ModelPart(
         id=model.id,
@@ -169,6 +187,11 @@ def _require_portable(job: Job, settings: Settings) -> None:
         raise UsageError("a port or a probe of this machine cannot be used with --on")
     if settings.mishaps:
         raise UsageError("--line-fault is rehearsed on this machine alone", hint="leave --on out")
+    if settings.accuracy is not None and not settings.accuracy.data.is_file():
+        raise UsageError(
+            f"the test set {settings.accuracy.data} is no file, and --on sends files",
+            hint="pack it into one .npz (docs/import.md)",
+        )
     if settings.power is not None and not settings.power.endswith(("-sim", "virtual")):
         raise UsageError(
             f"the instrument {settings.power} stands here, and --on runs elsewhere",
@@ -235,6 +258,10 @@ def _settings(point: Point, files: Mapping[str, bytes], scratch: Path) -> Settin
     path = None
     if point.input_name is not None:
         path = _written(scratch / "input", point.input_name, files[INPUT_FILE])
+    sampling = None
+    if part.accuracy is not None:
+        data = _written(scratch / "data", part.accuracy.data_name, files[DATA_FILE])
+        sampling = Sampling(data=data, samples=part.accuracy.samples, metric=part.accuracy.metric)
     return Settings(
         warmups=part.warmups,
         repetitions=part.repetitions,
@@ -246,6 +273,7 @@ def _settings(point: Point, files: Mapping[str, bytes], scratch: Path) -> Settin
         power_faults=part.power_faults,
         as_board=part.as_board,
         command=part.command,
+        accuracy=sampling,
     )
 
 

@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from npubench.core.errors import ToolMissing, UsageError
-from npubench.farm.address import Scheduler
 from npubench.farm.answer import Refused, done_of
 from npubench.farm.executor import AHEAD
+from npubench.farm.scheduler import Scheduler
 from npubench.farm.task import Done, Task, Work, WorkerFailure, file_sha256
 from npubench.farm.worker import ErrorPart, perform, stop
 from npubench.farm.worker import refused as refused_answer

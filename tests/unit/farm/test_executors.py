@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from npubench.core.errors import UsageError
-from npubench.farm.address import executor_of, parse_scheduler
+from npubench.farm.address import executor_of
 from npubench.farm.executor import AHEAD, Executor
 from npubench.farm.local import LocalExecutor
+from npubench.farm.scheduler import parse_scheduler
 from npubench.farm.task import Task, WorkerFailure, key_of
 from npubench.farm.worker import opened, perform
 from support import farm_work

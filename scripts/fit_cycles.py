@@ -22,11 +22,10 @@ def main() -> int:
     document = {"schema": 1, "parts": [part.model_dump(mode="json") for part in fitted]}
     WEIGHTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for part in fitted:
-        best = part.models[0]
         sys.stdout.write(
-            f"{part.part}: {part.images} images, {len(part.engines)} engines, {best.terms}, "
-            f"held out {best.held_out_mean_pct}/{best.held_out_worst_pct} %, chosen in the fold "
-            f"{part.nested_mean_pct}/{part.nested_worst_pct} %, {len(part.models)} models\n"
+            f"{part.part}: {part.images} images, {len(part.engines)} engines, {len(part.models)} "
+            f"forms, held out {part.mean_pct}/{part.worst_pct} %, one form chosen in the fold "
+            f"{part.chosen_mean_pct}/{part.chosen_worst_pct} %, ratios {part.ratio_pct} %\n"
         )
     return 0
 

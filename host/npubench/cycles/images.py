@@ -15,11 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field
 FILE = "images.json"
 
 
+class Predicted(BaseModel):
+    """Cycles as they were predicted before the published ones were looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float
+    mid: float
+    high: float
+
+
 class Image(BaseModel):
     """One image. ``engine``: whose inference code; ``release``: round and folder. ``counts`` of
     one inference (empty where it was not counted, then ``reason`` says why). ``excluded``: why it
     takes no part in a fit; ``same_as``: the image with the same counts and the same published
-    latency, which counts for both.
+    latency, which counts for both; ``predicted``: of an image that was kept back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +54,7 @@ class Image(BaseModel):
     registers: dict[str, int] = Field(default_factory=dict)
     same_as: str | None = None
     excluded: str | None = None
+    predicted: Predicted | None = None
     reason: str | None = None
 
     @property

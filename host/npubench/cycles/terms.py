@@ -1,4 +1,4 @@
-"""What a count costs by documents, before anything is fitted, and which terms a fit may add.
+"""What a count costs by documents, before anything is fitted, and which terms a fit adds.
 
 Counts are those of emulators/board_model/tally.h. Costs are in cycles per count; ``n`` is the
 number of instructions.
@@ -6,7 +6,9 @@ number of instructions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
 
 EXTRAS_FROM = "ldm_words"
@@ -79,17 +81,53 @@ PRIOR: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {"cortex-m4": _M4, "cortex-m33": _M33, "cortex-m0plus": _M0, "cortex-m7": {}}
 )
 
-# Terms with a physical reason: flash words and lines, lines that a cache misses, what waits for a
-# load or a multiply, taken branches and their targets. The M7 has no table: its instructions and
-# the pairs that it could issue together are fitted too.
-CANDIDATES: Mapping[str, Sequence[str]] = MappingProxyType(
+# What is left to fit, each by its physical reason: what waits for a load, constants that come from
+# flash, and the refill after a taken branch. Each can be counted in more than one way, and no
+# document says which is the core's; a form takes one way of each, and a part's model is the mean of
+# all forms: nothing is chosen by the data. Of the M4 the manual says how loads wait: one more for
+# the last of a row. The M0+ waits for no load, beyond the table. The M7 has no table, so that its
+# instructions (two at once, or not) take the place of the branches, which it predicts.
+_FLASH = ("data4", "data8", "data16")
+_JUMP = ("taken", "fetch8_jump", "target_split")
+WAYS: Mapping[str, Sequence[Sequence[str]]] = MappingProxyType(
     {
-        "cortex-m4": ("load_last", "data8", "target_split"),
-        "cortex-m33": ("load_use", "load_use2", "data8", "taken"),
-        "cortex-m0plus": ("data4", "data8", "miss_i64", "fetch8_jump", "taken"),
-        "cortex-m7": ("n", "load_use", "load_use2", "data8", "taken"),
+        "cortex-m4": (("load_last",), _FLASH, _JUMP),
+        "cortex-m33": (("load_use", "load_use2", "load_group"), _FLASH, _JUMP),
+        "cortex-m0plus": (_FLASH, _JUMP[:2]),
+        "cortex-m7": (("n",), ("load_use", "load_use2", "load_group"), _FLASH),
     }
-)  # fmt: skip
+)
+LINE_WORDS = 4
+"""Of 8 bytes, in a line of the Cortex-M7's data cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A weight as documents let one expect it, before any image is seen: cycles per count."""
+
+    mean: float
+    deviation: float
+
+
+def forms(core: str) -> Iterator[tuple[str, ...]]:
+    """Every form of a core: one way of counting each of its terms."""
+    return product(*WAYS[core])
+
+
+def expected(core: str, term: str, wait_states: int) -> Expected:
+    """What a term's weight should be. A wait for a load: one cycle (manual of the M4). A refill:
+    one to three. A word from flash: half of the wait states, as a read ahead may hide them all or
+    none; behind the M7's data cache they are shared by the words of a line. An instruction of the
+    M7: between a half (all in pairs) and one.
+    """
+    if term == "n":
+        return Expected(mean=0.75, deviation=0.15)
+    if term.startswith("load"):
+        return Expected(mean=1.0, deviation=0.5)
+    if term.startswith("data"):
+        share = 1 / LINE_WORDS if core == "cortex-m7" else 0.5
+        return Expected(mean=share * wait_states, deviation=share * wait_states)
+    return Expected(mean=1.0, deviation=1.0)
 
 
 def prior_cycles(core: str, counts: Mapping[str, float]) -> float:

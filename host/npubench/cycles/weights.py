@@ -21,11 +21,12 @@ class _Part(BaseModel):
 
 
 class Model(_Part):
-    """One linear model: documented costs of the core plus these terms, cycles per count."""
+    """One form: documented costs of the core plus these terms, cycles per count. ``alike``: its
+    held-out error cannot be told from the best form's."""
 
     terms: dict[str, Annotated[float, Field(ge=0)]]
-    held_out_mean_pct: float
-    held_out_worst_pct: float
+    held_out_rms_pct: float
+    alike: bool
 
 
 class Energy(_Part):
@@ -41,23 +42,27 @@ class Energy(_Part):
 
 
 class PartWeights(_Part):
-    """A part's models, best first: those that the images cannot tell apart.
+    """A part's models: every form that its core may have. Their mean is the part's model.
 
-    ``over_pct``/``under_pct``: how much the models predicted too much and too little at worst on
-    images that were held out; ``held_out`` says what was left out, ``nested_*`` the errors with
-    the terms chosen anew inside each fold. ``ratio_pct``: how far the ratio of two images of one
-    benchmark was off at worst, with that benchmark left out.
+    ``held_out`` says what was left out; ``mean_pct``, ``worst_pct``: errors of the mean of all
+    forms on what was left out. ``chosen_*``: the same with one form chosen inside each fold, which
+    is worse. ``over_pct``/``under_pct``: how much was predicted too much and too little at worst.
+    ``ratio_pct``: how far the ratio of two images of one benchmark was off at worst, with that
+    benchmark left out. ``wait_states`` of the flash, as the images set them.
     """
 
     part: str
     core: str
     hz: int
+    wait_states: int
     images: int
     engines: tuple[str, ...]
     held_out: Literal["engine", "benchmark", "part"]
     models: tuple[Model, ...]
-    nested_mean_pct: float
-    nested_worst_pct: float
+    mean_pct: float
+    worst_pct: float
+    chosen_mean_pct: float
+    chosen_worst_pct: float
     over_pct: float
     under_pct: float
     ratio_pct: float
@@ -106,18 +111,20 @@ def model_cycles(model: Model, core: str, counts: Mapping[str, float]) -> float:
 
 
 def cycles_by_model(weights: PartWeights, counts: Mapping[str, float]) -> tuple[float, ...]:
-    """Cycles by each of a part's models, best first."""
-    return tuple(model_cycles(model, weights.core, counts) for model in weights.models)
+    """Cycles by the mean of all forms, then by each that cannot be told from the best."""
+    values = [model_cycles(model, weights.core, counts) for model in weights.models]
+    alike = [v for v, model in zip(values, weights.models, strict=True) if model.alike]
+    return (sum(values) / len(values), *alike)
 
 
 def cycles_range(weights: PartWeights, counts: Mapping[str, float]) -> Range:
-    """Modelled cycles of a tally: the best model's, from the lowest of all models less their error
-    to the highest plus it."""
-    values = cycles_by_model(weights, counts)
+    """Modelled cycles of a tally: the mean of all forms; as low and as high as the worst held-out
+    error, or as a form that the images cannot tell from the best, whichever is farther."""
+    mid, *alike = cycles_by_model(weights, counts)
     return Range(
-        low=min(values) / (1 + weights.over_pct / 100),
-        mid=values[0],
-        high=max(values) / (1 - weights.under_pct / 100),
+        low=min(mid / (1 + weights.over_pct / 100), *alike),
+        mid=mid,
+        high=max(mid / (1 - weights.under_pct / 100), *alike),
     )
 
 
@@ -125,10 +132,8 @@ def sentence(weights: PartWeights) -> str:
     """Where a range comes from, in a line."""
     count = len(weights.engines)
     engines = {1: "one engine", 2: "two engines"}.get(count, f"{count} engines")
-    models = len(weights.models)
     return (
         f"modelled for the {weights.part}; {engines}, {weights.images} images, "
-        f"leave-one-{weights.held_out}-out mean {weights.nested_mean_pct:.1f} %, worst "
-        f"{weights.nested_worst_pct:.1f} %"
-        + (f"; {models} models that the images cannot tell apart" if models > 1 else "")
+        f"leave-one-{weights.held_out}-out mean {weights.mean_pct:.1f} %, worst "
+        f"{weights.worst_pct:.1f} %"
     )

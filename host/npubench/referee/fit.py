@@ -1,30 +1,34 @@
 """Fits a part's weights from the counts of published images and their published cycles, and says
-how wrong the fit is on images that it has not seen.
+how wrong they are on images that they have not seen.
 
-Everything follows from ``cycles/data/images.json``; equal images give equal weights.
+Each form of the core's terms is fitted with its weights drawn to what documents let one expect, the
+less the more the images say; the part's model is the mean of all forms. So nothing is chosen by
+the data, and held-out errors are what they look like. Everything follows from
+``cycles/data/images.json``; equal images give equal weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 from npubench.cycles.images import Image
-from npubench.cycles.terms import CANDIDATES, count_of, prior_cycles
+from npubench.cycles.terms import count_of, expected, forms, prior_cycles
 from npubench.cycles.weights import Energy, Model, PartWeights
 
 if TYPE_CHECKING:
     import numpy as np
 
-MAX_TERMS = 2
-IMAGES_PER_TERM = 4
+NOISE = 0.03
+"""Relative error that even the right form would have: alignment, contention, printing."""
 ALIKE_PCT = 1.5
-"""A model whose held-out error is within this of the best cannot be told from it."""
-MAX_MODELS = 6
+"""A form whose held-out error is within this of the best cannot be told from it."""
 FLOOR_PCT = 1.0
-SMALL = 1e-9
+LATENCY_MASK = 0xF
+
+Array = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,124 +37,111 @@ class Samples:
     group (engine or benchmark) and benchmark of each."""
 
     core: str
+    wait_states: int
     published: np.ndarray[Any, Any]
     prior: np.ndarray[Any, Any]
     counts: dict[str, np.ndarray[Any, Any]]
     groups: np.ndarray[Any, Any]
     benchmarks: np.ndarray[Any, Any]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One choice of terms, fitted on all images; relative errors of the held-out predictions."""
-
-    terms: tuple[str, ...]
-    weights: tuple[float, ...]
-    errors: np.ndarray[Any, Any]
-    benchmark_errors: np.ndarray[Any, Any]
+    @property
+    def forms(self) -> list[tuple[str, ...]]:
+        """The forms that all images were counted for."""
+        return [form for form in forms(self.core) if all(term in self.counts for term in form)]
 
 
 def samples_of(images: Sequence[Image]) -> Samples:
-    """Arrays of images of one core."""
+    """Arrays of images of one part."""
     import numpy as np
 
     core = images[0].core
     engines = [image.engine for image in images]
     benchmarks = [image.benchmark for image in images]
+    terms = sorted({term for form in forms(core) for term in form})
     return Samples(
         core=core,
+        wait_states=wait_states(images),
         published=np.array([image.published_cycles for image in images]),
         prior=np.array([prior_cycles(core, image.counts) for image in images]),
         counts={
             term: np.array([count_of(image.counts, term) for image in images])
-            for term in CANDIDATES[core]
+            for term in terms
+            if term == "n" or all(term in image.counts for image in images)
         },
         groups=np.array(engines if len(set(engines)) > 1 else benchmarks),
         benchmarks=np.array(benchmarks),
     )
 
 
-def fit_terms(samples: Samples, terms: Sequence[str], chosen: Any) -> tuple[float, ...]:
-    """Non-negative weights that minimise the relative error over the chosen images."""
+def wait_states(images: Sequence[Image]) -> int:
+    """The flash's wait states as the images wrote them (FLASH_ACR, field LATENCY)."""
+    return median_low(image.registers.get("flash_acr", 0) & LATENCY_MASK for image in images)
+
+
+def fit_form(samples: Samples, form: Sequence[str], among: Array) -> Array:
+    """Non-negative weights: least squares of relative errors over the images ``among``, in units of
+    their noise, and of the distance to what is expected, in units of its deviation."""
     import numpy as np
     from scipy.optimize import nnls
 
-    if not terms:
-        return ()
-    published = samples.published[chosen]
-    matrix = np.array([samples.counts[term][chosen] / published for term in terms]).T
-    return tuple(float(w) for w in nnls(matrix, 1 - samples.prior[chosen] / published)[0])
+    published = samples.published[among]
+    matrix = np.array([samples.counts[term][among] / published for term in form]).T / NOISE
+    wanted = (1 - samples.prior[among] / published) / NOISE
+    beliefs = [expected(samples.core, term, samples.wait_states) for term in form]
+    pull = np.diag([1 / belief.deviation for belief in beliefs])
+    drawn = np.array([belief.mean / belief.deviation for belief in beliefs])
+    return nnls(np.vstack([matrix, pull]), np.concatenate([wanted, drawn]))[0]
 
 
-def predict(samples: Samples, terms: Sequence[str], weights: Sequence[float]) -> Any:
-    """Cycles of every image."""
-    total = samples.prior.copy()
-    for term, weight in zip(terms, weights, strict=True):
-        total = total + weight * samples.counts[term]
-    return total
+def predict(samples: Samples, form: Sequence[str], weights: Array) -> Array:
+    """Cycles of every image over the published ones."""
+    total = samples.prior + sum(
+        weight * samples.counts[term] for term, weight in zip(form, weights, strict=True)
+    )
+    return total / samples.published
 
 
-def held_out(samples: Samples, terms: Sequence[str], groups: Any, among: Any) -> Any:
-    """Relative errors of the images ``among``, each predicted without its group."""
+def predict_all(samples: Samples, among: Array) -> Array:
+    """Every form fitted on ``among``: forms x images, over the published cycles."""
     import numpy as np
 
-    errors = np.zeros(len(samples.published))
+    return np.array(
+        [predict(samples, form, fit_form(samples, form, among)) for form in samples.forms]
+    )
+
+
+def held_out(samples: Samples, groups: Array, among: Array) -> Array:
+    """Relative errors of every form on images that its fit has not seen: forms x images ``among``,
+    each predicted without its group."""
+    import numpy as np
+
+    errors = np.zeros((len(samples.forms), len(samples.published)))
     for group in sorted(set(groups[among])):
-        others = among & (groups != group)
-        mine = among & (groups == group)
-        weights = fit_terms(samples, terms, others)
-        errors[mine] = (predict(samples, terms, weights) / samples.published - 1)[mine]
-    return errors[among]
+        mine = groups == group
+        errors[:, mine] = predict_all(samples, among & ~mine)[:, mine] - 1
+    return errors[:, among]
 
 
-def choices(core: str, images: int) -> Iterable[tuple[str, ...]]:
-    """Every choice of terms that a fit of so many images may make."""
-    for size in range(1, min(MAX_TERMS, max(1, images // IMAGES_PER_TERM)) + 1):
-        yield from combinations(CANDIDATES[core], size)
-
-
-def candidates(samples: Samples, among: Any) -> list[Candidate]:
-    """Fits of every choice in which each term has a part, best held-out error first."""
+def scores(samples: Samples, among: Array) -> Array:
+    """Root mean square of each form's held-out errors, both ways of leaving out."""
     import numpy as np
 
-    found = []
-    for terms in choices(samples.core, int(among.sum())):
-        weights = fit_terms(samples, terms, among)
-        if min(weights) <= SMALL:
-            continue
-        inside = samples.groups if len(set(samples.groups[among])) > 1 else samples.benchmarks
-        found.append(
-            Candidate(
-                terms=terms,
-                weights=weights,
-                errors=held_out(samples, terms, inside, among),
-                benchmark_errors=held_out(samples, terms, samples.benchmarks, among),
-            )
-        )
-    found.sort(key=lambda item: (_score(item), item.terms))
-    if not found:
-        raise ValueError(f"no term of {samples.core} explains anything")
-    del np
-    return found
+    ways = [samples.benchmarks]
+    if len(set(samples.groups[among])) > 1 and set(samples.groups) != set(samples.benchmarks):
+        ways.append(samples.groups)
+    errors = np.concatenate([held_out(samples, way, among) for way in ways], axis=1)
+    return np.sqrt(np.mean(np.square(errors), axis=1))
 
 
-def _score(candidate: Candidate) -> float:
-    """Root mean square of the held-out errors, both ways of leaving out."""
-    both = [*candidate.errors, *candidate.benchmark_errors]
-    return float((sum(error * error for error in both) / len(both)) ** 0.5)
-
-
-def nested_errors(samples: Samples) -> Any:
-    """Held-out errors with the terms chosen anew without the group that is predicted."""
+def chosen_errors(samples: Samples) -> Array:
+    """Held-out errors with one form chosen without the group that is predicted."""
     import numpy as np
 
     errors = np.zeros(len(samples.published))
-    everything = np.ones(len(errors), dtype=bool)
     for group in sorted(set(samples.groups)):
-        others = everything & (samples.groups != group)
-        best = candidates(samples, others)[0]
         mine = samples.groups == group
-        errors[mine] = (predict(samples, best.terms, best.weights) / samples.published - 1)[mine]
+        best = int(np.argmin(scores(samples, ~mine)))
+        errors[mine] = predict_all(samples, ~mine)[best, mine] - 1
     return errors
 
 
@@ -160,8 +151,7 @@ def ratio_error(samples: Samples) -> float:
     worst = 0.0
     for benchmark in sorted(set(samples.benchmarks)):
         mine = samples.benchmarks == benchmark
-        best = candidates(samples, ~mine)[0]
-        values = (predict(samples, best.terms, best.weights) / samples.published)[mine]
+        values = predict_all(samples, ~mine).mean(axis=0)[mine]
         worst = max(worst, float(max(values) / min(values) - 1))
     return worst
 
@@ -172,30 +162,36 @@ def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
 
     samples = samples_of(images)
     everything = np.ones(len(images), dtype=bool)
-    ranked = candidates(samples, everything)
-    best = _score(ranked[0])
-    alike = [item for item in ranked if 100 * (_score(item) - best) <= ALIKE_PCT][:MAX_MODELS]
-    nested = nested_errors(samples)
+    scored = scores(samples, everything)
     engines = tuple(sorted({image.engine for image in images}))
-    inside = predict(samples, ranked[0].terms, ranked[0].weights) / samples.published - 1
-    told = np.concatenate([nested, ranked[0].errors, inside])
+    errors = held_out(samples, samples.groups, everything).mean(axis=0)
+    others = held_out(samples, samples.benchmarks, everything).mean(axis=0)
+    chosen = chosen_errors(samples)
+    told = np.concatenate([errors, others, predict_all(samples, everything).mean(axis=0) - 1])
+    models = [
+        Model(
+            terms={
+                term: round(float(weight), 4)
+                for term, weight in zip(form, fit_form(samples, form, everything), strict=True)
+            },
+            held_out_rms_pct=_pct(score),
+            alike=bool(100 * (score - min(scored)) <= ALIKE_PCT),
+        )
+        for form, score in zip(samples.forms, scored, strict=True)
+    ]
     return PartWeights(
         part=part,
         core=samples.core,
         hz=images[0].hz,
+        wait_states=samples.wait_states,
         images=len(images),
         engines=engines,
         held_out="engine" if len(engines) > 1 else "benchmark",
-        models=tuple(
-            Model(
-                terms={t: round(w, 4) for t, w in zip(item.terms, item.weights, strict=True)},
-                held_out_mean_pct=_pct(np.mean(np.abs(item.errors))),
-                held_out_worst_pct=_pct(np.max(np.abs(item.errors))),
-            )
-            for item in alike
-        ),
-        nested_mean_pct=_pct(np.mean(np.abs(nested))),
-        nested_worst_pct=_pct(np.max(np.abs(nested))),
+        models=tuple(sorted(models, key=lambda model: (model.held_out_rms_pct, *model.terms))),
+        mean_pct=_pct(np.mean(np.abs(errors))),
+        worst_pct=_pct(np.max(np.abs(errors))),
+        chosen_mean_pct=_pct(np.mean(np.abs(chosen))),
+        chosen_worst_pct=_pct(np.max(np.abs(chosen))),
         over_pct=max(FLOOR_PCT, _pct(max(0.0, float(np.max(told))))),
         under_pct=max(FLOOR_PCT, _pct(max(0.0, -float(np.min(told))))),
         ratio_pct=max(FLOOR_PCT, _pct(ratio_error(samples))),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from npubench.boards import board_ids, load_board
 from npubench.cycles.images import load_images
-from npubench.cycles.terms import CANDIDATES, instructions
+from npubench.cycles.terms import WAYS, expected, forms, instructions
 from npubench.cycles.weights import cycles_range, load_weights, sentence
 from npubench.emulators.board_model.foreign import foreign_boards, load_foreign
-from npubench.referee.fit import fit_part
+from npubench.referee.fit import fit_form, fit_part, held_out, samples_of
 
 
 @pytest.mark.parametrize("part", sorted(load_weights()))
@@ -41,8 +43,8 @@ def test_identical_code_counts_once() -> None:
 @pytest.mark.parametrize("part", sorted(load_weights()))
 def test_ranges_hold_the_published_cycles_of_most_images(part: str) -> None:
     weights = load_weights()[part]
-    assert len(weights.models[0].terms) <= 3
-    assert set(weights.models[0].terms) <= set(CANDIDATES[weights.core])
+    assert {tuple(model.terms) for model in weights.models} <= set(forms(weights.core))
+    assert all(len(model.terms) <= 3 for model in weights.models)
     images = [image for image in load_images() if image.part == part and image.is_fitted]
     inside = 0
     for image in images:
@@ -62,6 +64,54 @@ def test_every_foreign_description_is_sound(name: str) -> None:
     assert part.identify
     assert part.uart
     assert board.part
+
+
+def test_a_weight_that_the_images_say_nothing_of_is_what_documents_expect() -> None:
+    """Images without a term leave its weight alone; with many, they decide."""
+    images = [image for image in load_images() if image.part == "STM32L4R5ZI" and image.is_fitted]
+    form = ("load_last", "data8", "taken")
+    none = [image.model_copy(update={"counts": image.counts | {"data8": 0}}) for image in images]
+    everything = np.ones(len(images), dtype=bool)
+    silent = fit_form(samples_of(none), form, everything)
+    belief = expected("cortex-m4", "data8", samples_of(none).wait_states)
+    assert silent[1] == pytest.approx(belief.mean)
+    told = fit_form(samples_of(images), form, everything)
+    assert abs(told[1] - belief.mean) > 0.3
+
+
+def test_what_is_held_out_has_no_part_in_its_prediction() -> None:
+    """Errors of an engine stay what they are, whatever its own images say."""
+    images = [image for image in load_images() if image.part == "STM32U575ZI" and image.is_fitted]
+    everything = np.ones(len(images), dtype=bool)
+    samples = samples_of(images)
+    before = (held_out(samples, samples.groups, everything) + 1) * samples.published
+    other = images[0].engine
+    bent = [
+        image.model_copy(update={"published_cycles": 2 * image.published_cycles})
+        if image.engine == other
+        else image
+        for image in images
+    ]
+    samples = samples_of(bent)
+    after = (held_out(samples, samples.groups, everything) + 1) * samples.published
+    theirs = samples.groups == other
+    assert after[:, theirs] == pytest.approx(before[:, theirs])
+    assert abs(after[:, ~theirs] / before[:, ~theirs] - 1).min() > 0.1
+
+
+def test_every_way_of_counting_was_counted_or_is_left_out_for_all() -> None:
+    for part, weights in load_weights().items():
+        images = [image for image in load_images() if image.part == part and image.is_fitted]
+        assert len(weights.models) == len(samples_of(images).forms) > 1
+        assert len(weights.models) <= math.prod(len(way) for way in WAYS[weights.core])
+
+
+def test_images_that_were_kept_back_are_in_no_fit() -> None:
+    kept = [image for image in load_images() if image.predicted is not None]
+    assert len(kept) == 8
+    assert not any(image.is_fitted for image in kept)
+    errors = [abs((i.predicted.mid if i.predicted else 0) / i.published_cycles - 1) for i in kept]
+    assert max(errors) < 0.05
 
 
 def test_the_page_of_fidelity_is_current(checkout: Path) -> None:

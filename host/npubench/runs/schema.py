@@ -33,8 +33,8 @@ class _Record(BaseModel):
 class RangeRecord(_Record):
     """A value with its bounds, of a model: ``low`` <= ``mid`` <= ``high``. ``model`` names it.
 
-    Of cycles: ``by_model``, one value by each model that cannot be told from the best, which comes
-    first; ``ratio_pct``, how far the ratio of two such values of one part was off at worst.
+    Of cycles: ``by_model``, the part's model's value, then one by each form of it that cannot be
+    told from the best; ``ratio_pct``, how far the ratio of two values of one part was off at worst.
     """
 
     low: Number

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from npubench.bench.counts import Scale
 from npubench.bench.session import Session
@@ -12,6 +10,7 @@ from npubench.boards import Board
 from npubench.compiler.analyze import macs
 from npubench.compiler.compiled import Compiled
 from npubench.compiler.plan import Alias, Free, KernelCall, NpuJob
+from npubench.connect.board import is_played
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
@@ -35,14 +34,7 @@ def timing_evidence(board: Board, port: str | None) -> Evidence:
         return Evidence.COUNTED
     if board.kind == "host":
         return Evidence.UNAVAILABLE
-    return Evidence.MODELLED if port is None or _is_played(port) else Evidence.MEASURED
-
-
-def _is_played(port: str) -> bool:
-    if port.startswith(("socket://", "ssh://")):
-        host = urlsplit(port).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
-    return str(Path(port).resolve()).startswith("/dev/pts/")
+    return Evidence.MODELLED if port is None or is_played(port) else Evidence.MEASURED
 
 
 def raw_counts(session: Session) -> dict[str, tuple[int, ...]]:

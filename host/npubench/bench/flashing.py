@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared, build_image, compile_job
+from npubench.connect.board import open_board
 from npubench.core.errors import UsageError
-from npubench.core.progress import Reporter
+from npubench.core.progress import Reporter, step
 from npubench.flash.check import flash_and_check
 from npubench.flash.detect import Detected, find_port, probe_of
 from npubench.target import Place
+from npubench.wire.identity import expect_firmware
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,25 @@ def ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Repo
     if not settings.flash:
         return _port_of(found)
     return _flash(job, prepared, found, settings.probe_serial, reporter)
+
+
+def ask_board(job: Job, artifact_sha256: str, settings: Settings, reporter: Reporter) -> None:
+    """Ask a board that will not be flashed whether it runs this network, before anything is built.
+
+    Raises WrongFirmware when other firmware answers, DeviceError when nothing does.
+    """
+    port = settings.port
+    if job.board.kind == "physical":
+        if settings.flash:
+            return
+        port = _port_of(find_port(job.board, port=port, probe_serial=settings.probe_serial))
+    if port is None:
+        return
+    with (
+        step(reporter, job.title, "ask the board"),
+        open_board(job.board, None, port=port, reporter=reporter, job=job.title) as target,
+    ):
+        expect_firmware(target.device.caps(), artifact_sha256=artifact_sha256)
 
 
 def _flash(

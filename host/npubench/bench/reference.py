@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import build_image, compile_job
 from npubench.boards import load_board
+from npubench.compiler.backends import other_compiler
 from npubench.compiler.compiled import Network, read_bytes
 from npubench.compiler.plan import Kept, KnownAnswer
 from npubench.connect.board import open_board
-from npubench.core.errors import NpubenchError
+from npubench.core.errors import NpubenchError, ToolError
 from npubench.core.progress import Reporter, Silent, step
 from npubench.core.seeded import seeded_bytes
 from npubench.core.version import VERSION
@@ -72,12 +74,28 @@ class SameBoard:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._other = other_compiler(job.backend, job.options)
 
-    def run(self, model: bytes, raw: bytes) -> bytes:
-        """All outputs of a network for raw inputs. Raises NpubenchError."""
+    @property
+    def other_way(self) -> str:
+        """How the vendor's other compiler is asked for; empty where there is none."""
+        if self._other is None:
+            return ""
+        (named,) = set(self._other) - set(self._job.options)
+        return f"--set {self._job.backend}.{named[0]}={named[1]}"
+
+    def run(self, model: bytes, raw: bytes, *, other_way: bool = False) -> bytes:
+        """All outputs of a network for raw inputs. ``other_way``: compiled by the vendor's other
+        compiler. Raises NpubenchError, also when that gives what the first one gives."""
         job, silent = self._job, Silent()
         resolved = ResolvedModel(id="cut", path=job.model.path, entry=None)
-        compiled = compile_job(job, read_bytes(resolved, model))
+        network = read_bytes(resolved, model)
+        compiled = compile_job(job, network)
+        if other_way:
+            first, job = compiled, replace(job, options=self._other or ())
+            compiled = compile_job(job, network)
+            if self._other is None or compiled.plan.artifact == first.plan.artifact:
+                raise ToolError("there is no second compiler that does it another way")
         prepared = build_image(compiled, job, silent)
         with open_board(
             job.board, prepared.firmware.elf, port=None, reporter=silent, job=job.title

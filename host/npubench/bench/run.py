@@ -20,6 +20,7 @@ from npubench.bench.evaluate import (
     stage_values,
     timing_evidence,
 )
+from npubench.bench.flashing import ask_board
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import FILE as LABELLED_FILE
 from npubench.bench.labelled import Questions, keep, outputs_of, questions_of
@@ -36,8 +37,8 @@ from npubench.bench.record import (
 from npubench.bench.reference import reference_answer
 from npubench.bench.second import with_second_opinion
 from npubench.bench.session import Session, collect
-from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled, Network
+from npubench.compiler.stimulus import read_stimulus
 from npubench.core.errors import DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
 from npubench.emulators.board_model.counting import read_windows
@@ -156,6 +157,7 @@ def _execute(
     questions = None
     if settings.accuracy is not None:
         questions = questions_of(job, settings.accuracy, compiled.network.graph)
+    ask_board(job, compiled.plan.artifact_sha256, settings, timed)
     prepared = findings.prepared = build_image(compiled, job, timed)
     writer.add_file("firmware.elf", prepared.firmware.elf)
     writer.add_file("firmware.map", prepared.firmware.map)

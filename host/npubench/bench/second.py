@@ -2,7 +2,8 @@
 
 Every operator is asked about on the board's own inputs (``golden.opinion``). What the board does
 not tell of a tensor is found by running the network cut there, on the same board with the same
-backend; an operator of the NPU that is off is run alone too, which tells its compiler from the NPU.
+backend; an operator of the NPU that is off is run alone too, and compiled by the vendor's other
+compiler where there is one, which tells its compiler from the NPU.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CAUSE = {
     "kernel": "our kernel is off",
     "npu-compiler": "the NPU's compiler is off",
     "npu": "the NPU's model or its compiler is off",
+    "npu-model": "the NPU's model is off",
 }
 
 
@@ -43,8 +45,13 @@ class Answers:
 class Bench(Protocol):
     """The board on which an answer was off, for other networks."""
 
-    def run(self, model: bytes, raw: bytes) -> bytes:
-        """All outputs of a network for raw inputs. Raises NpubenchError."""
+    @property
+    def other_way(self) -> str:
+        """How another compiler for the same engine is asked for; empty where there is none."""
+
+    def run(self, model: bytes, raw: bytes, *, other_way: bool = False) -> bytes:
+        """All outputs of a network for raw inputs; ``other_way``: by that other compiler. Raises
+        NpubenchError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +229,8 @@ class _Inquiry:
             _, inputs = self._ask(bad.op)
             try:
                 single = cut_network(self._model, first=bad.op, last=bad.op)
-                alone, _ = ask(single, inputs, outputs=self._bench.run(single, inputs))
+                answer = self._bench.run(single, inputs)
+                alone, _ = ask(single, inputs, outputs=answer)
             except NpubenchError as error:
                 self._why_not = f"the operator alone does not run there: {error.message}"
             else:
@@ -235,6 +243,41 @@ class _Inquiry:
                         f"computes that operator rightly where it is compiled alone ({far})",
                     )
                 far += "; alone it is off as well"
+                return self._witnessed(bad, title, far, single, inputs, answer)
+        elif self._bench is not None:  # a network of one operator is that operator alone
+            return self._witnessed(bad, title, far, self._model, self._raw, self._answers.outputs)
+        return self._named("npu", bad, f"{_CAUSE['npu']} at {title} ({far})")
+
+    def _witnessed(
+        self, bad: Opinion, title: str, far: str, single: bytes, inputs: bytes, answer: bytes
+    ) -> Verdict:
+        """The third witness: what the vendor's other compiler makes of the operator alone, on the
+        same NPU. If that is right, the first one is off; if both give one answer, the NPU is."""
+        assert self._bench is not None
+        way = self._bench.other_way
+        if not way:
+            return self._named("npu", bad, f"{_CAUSE['npu']} at {title} ({far})")
+        try:
+            other = self._bench.run(single, inputs, other_way=True)
+            said, _ = ask(single, inputs, outputs=other)
+        except NpubenchError as error:
+            far += f"; not told apart by {way}: {error.message}"
+            return self._named("npu", bad, f"{_CAUSE['npu']} at {title} ({far})")
+        if said[0].status not in _BAD:
+            return self._named(
+                "npu-compiler",
+                bad,
+                f"the NPU's compiler is off at {title}: with {way} the NPU computes that operator "
+                f"rightly ({far})",
+            )
+        if other == answer:
+            return self._named(
+                "npu",
+                bad,
+                f"{_CAUSE['npu-model']} at {title}: with {way} it gives the same wrong answer "
+                f"({far})",
+            )
+        far += f"; with {way} it is off in another way"
         return self._named("npu", bad, f"{_CAUSE['npu']} at {title} ({far})")
 
     def _named(self, who: Who, bad: Opinion, text: str) -> Verdict:

@@ -15,8 +15,8 @@ from npubench.bench.flashing import ready_board
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import Array, Questions, ask
 from npubench.bench.prepare import Prepared
-from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.compiled import Compiled
+from npubench.compiler.stimulus import read_stimulus
 from npubench.connect.board import open_board
 from npubench.core.progress import Reporter, step
 from npubench.npu.ethosu.driver_errors import describe_driver_error

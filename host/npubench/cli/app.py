@@ -19,6 +19,7 @@ from npubench.cli import (
     conformance,
     coverage,
     doctor,
+    dut,
     history,
     importing,
     models,
@@ -74,6 +75,7 @@ completion.register(app)
 conformance.register(app)
 coverage.register(app)
 doctor.register(app)
+dut.register(app)
 history.register(app)
 importing.register(app)
 published.register(app)

@@ -25,7 +25,11 @@ FileArgument = Annotated[
 def run(
     file: FileArgument,
     stimulus: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="The raw quantized input: .npy, or bytes.")
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="The quantized input: .npy or .npz of its type and shape, or the raw bytes.",
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the (first) output as .npy.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
+from urllib.parse import urlsplit
 
 from npubench.boards import Board
 from npubench.core.errors import UsageError
@@ -114,7 +115,7 @@ def open_board(
         transport: Transport
         process = npu = None
         if port is not None:
-            transport = _enter_port(stack, port, board)
+            transport = _enter_port(stack, port, board.console.baud)
         elif board.kind == "physical":
             raise UsageError(
                 f"{board.id} is a physical board and no port is named",
@@ -141,7 +142,22 @@ def open_board(
         )
 
 
-def _enter_port(stack: ExitStack, port: str, board: Board) -> Transport:
+@contextmanager
+def open_device(
+    port: str, *, baud: int, timeouts: Timeouts | None = None, log: BinaryIO | None = None
+) -> Iterator[Device]:
+    """The client of whatever answers at ``port``, in step with it; its board need not be known.
+
+    ``port`` as for open_board; ``log`` gets every received byte. Raises as open_board does.
+    """
+    with ExitStack() as stack:
+        transport = _enter_port(stack, port, baud)
+        device = Device(transport, log=SessionLog(received_file=log), timeouts=timeouts)
+        device.sync()
+        yield device
+
+
+def _enter_port(stack: ExitStack, port: str, baud: int) -> Transport:
     if not port:
         raise UsageError("the port's name is empty", hint="name it: --port /dev/ttyACM0")
     line: Transport
@@ -150,5 +166,13 @@ def _enter_port(stack: ExitStack, port: str, board: Board) -> Transport:
     elif port.startswith(SSH_SCHEME):
         line = SshTransport(port)
     else:
-        line = SerialTransport(port, baud=board.console.baud)
+        line = SerialTransport(port, baud=baud)
     return stack.enter_context(InterruptibleTransport(line))
+
+
+def is_played(port: str) -> bool:
+    """Whether a program may stand behind ``port`` as well as a board: a pty or this machine."""
+    if port.startswith((SCHEME, SSH_SCHEME)):
+        host = urlsplit(port).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+    return str(Path(port).resolve()).startswith("/dev/pts/")

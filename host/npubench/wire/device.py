@@ -44,6 +44,7 @@ from npubench.wire.record import Line, Record
 from npubench.wire.reply import (
     Reply,
     bracketed,
+    expect_upload,
     kat_of,
     laps_of,
     loss,
@@ -207,7 +208,7 @@ class Device:
 
     def upload_base(self, data: bytes) -> None:
         """Upload through MLPerf's ``db``, 31 bytes a command, as MLCommons' runner does."""
-        self._base(f"db load {len(data)}")
+        expect_upload(self._base(f"db load {len(data)}"), len(data))
         reply = Reply(lines=())
         for offset in range(0, len(data), DB_BYTES):
             reply = self._base(f"db {data[offset : offset + DB_BYTES].hex()}")

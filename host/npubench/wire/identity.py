@@ -14,7 +14,8 @@ def expect_firmware(caps: Caps, *, artifact_sha256: str, build: str | None = Non
     if not caps.is_extended:
         raise WrongFirmware(
             f"other firmware answers: {caps.firmware}, model {caps.model}",
-            hint="flash the board: npubench flash MODEL --board BOARD",
+            hint="flash the board (npubench flash MODEL --board BOARD), or measure what it runs as "
+            "it is: npubench dut --port PORT",
         )
     if caps.artifact != artifact_sha256:
         raise WrongFirmware(

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from npubench.core.errors import UsageError
 from npubench.wire.answers import Caps, KatResult, crc, hex_bytes, integer, tensor_of
 from npubench.wire.failure import DeviceRefused, EngineFailed, RecordBroken, RecordLost
 from npubench.wire.protocol import error_number
@@ -114,6 +115,15 @@ def bracketed(reply: Reply, prefix: str, command: str) -> str:
         if rest.startswith("[") and rest.endswith("]"):
             return rest[1:-1]
     raise loss(command, (f"{prefix}[...]",))
+
+
+def expect_upload(reply: Reply, count: int) -> None:
+    """Raise UsageError when the answer to ``db load`` is not that it waits for ``count`` bytes."""
+    if not reply.texts("m-[Expecting "):
+        raise UsageError(
+            f"the board does not take an upload of {count} bytes: {shown(reply)}",
+            hint="give it what its benchmark's data set holds",
+        )
 
 
 def raise_error(reply: Reply, command: str) -> None:

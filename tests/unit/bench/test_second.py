@@ -33,15 +33,25 @@ Fault = Callable[[str, list[str], Array], Array]
 class Board:
     """Computes operator by operator with LiteRT's kernels; ``fault`` changes outputs."""
 
-    def __init__(self, fault: Fault | None = None, *, dead: bool = False) -> None:
+    def __init__(
+        self, fault: Fault | None = None, *, dead: bool = False, other: Board | None = None
+    ) -> None:
         self._fault = fault
         self._dead = dead
+        self._other = other
         self.asked = 0
 
-    def run(self, model: bytes, raw: bytes) -> bytes:
+    @property
+    def other_way(self) -> str:
+        return "" if self._other is None else "--set engine.core=other"
+
+    def run(self, model: bytes, raw: bytes, *, other_way: bool = False) -> bytes:
         self.asked += 1
         if self._dead:
             raise ToolError("the emulator ended")
+        if other_way:
+            assert self._other is not None
+            return self._other.run(model, raw)
         return self.answers(model, raw).outputs
 
     def answers(self, model: bytes, raw: bytes, *, tell: bool = False) -> Answers:
@@ -191,3 +201,36 @@ def test_a_board_that_dies_while_it_is_looked_at_ends_the_inquiry() -> None:
     )
     assert "the emulator ended" in verdict.text
     assert not verdict.proven
+
+
+@pytest.mark.parametrize("other", ["right", "alike", "otherwise", "dead"])
+def test_the_vendors_other_compiler_tells_its_compiler_from_the_npu(other: str) -> None:
+    """An operator that is off alone, too: a second compiler's answer on the same NPU decides."""
+    witness = {
+        "right": Board(),
+        "alike": Board(_shifted("LOGISTIC", 9)),
+        "otherwise": Board(_shifted("LOGISTIC", -13)),
+        "dead": Board(dead=True),
+    }[other]
+    board = Board(_shifted("LOGISTIC", 9), other=witness)
+    verdict = _verdict(disputed.LOGISTIC, board)
+    assert (verdict.who, verdict.op) == ("npu-compiler" if other == "right" else "npu", 0)
+    said = {
+        "right": "with --set engine.core=other the NPU computes that operator rightly",
+        "alike": "the NPU's model is off",
+        "otherwise": "it is off in another way",
+        "dead": "not told apart by --set engine.core=other: the emulator ended",
+    }[other]
+    assert said in verdict.text
+    assert not verdict.proven
+
+
+def test_a_sum_is_judged_by_the_float_truth_and_not_by_a_majority() -> None:
+    """LiteRT's SUM is off by tens of steps where zero points differ: who agrees with it is, too."""
+    verdict = _verdict(disputed.SUM, Board())
+    assert (verdict.who, verdict.op) == ("npu", 0)
+    assert not verdict.proven
+    assert verdict.opinion is not None
+    error = verdict.opinion.error_steps
+    assert verdict.opinion.agrees == ("litert",)
+    assert (error["tflm"] or 0) < 1 < 10 < (error["litert"] or 0)

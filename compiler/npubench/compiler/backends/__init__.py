@@ -78,6 +78,20 @@ class Configurable(Protocol):
         for a value that it cannot take."""
 
 
+@runtime_checkable
+class TwoCompilers(Protocol):
+    """A backend whose vendor has two compilers for one engine: a witness where one is off."""
+
+    def other_compiler(self, options: Options) -> Options:
+        """``options`` with the other compiler than the one that they name."""
+
+
+def other_compiler(name: str, options: Options) -> Options | None:
+    """The options under which another compiler of the backend's vendor compiles, or None."""
+    backend = load_backend(name)
+    return backend.other_compiler(options) if isinstance(backend, TwoCompilers) else None
+
+
 def settle(name: str, options: Options) -> Options:
     """``options`` of the backend called ``name``, checked, without those that are the default.
 

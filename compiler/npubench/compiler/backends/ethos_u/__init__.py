@@ -27,6 +27,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.plan import Constant, Estimate, Fallback, NpuJob, Plan, Step
 from npubench.core.errors import CompileError
+from npubench.target import Options
 
 if TYPE_CHECKING:
     from npubench.npu.ethosu.memory_system import MemorySystem
@@ -75,6 +76,12 @@ class EthosUBackend:
     def configured(self, values: Mapping[str, str]) -> EthosUBackend:
         """This backend with some options set. Raises UsageError for a value that cannot be."""
         return replace(self, chosen=parse_options(values))
+
+    def other_compiler(self, options: Options) -> Options:
+        """Vela's legacy core where its default one was asked for, and the other way round."""
+        kept = dict(options)
+        kept["core"] = "default" if kept.get("core") == "legacy" else "legacy"
+        return tuple(sorted(kept.items()))
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Compile for the NPU of ``board``, whose file says for which accelerator and memories.

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from npubench.compiler.graph import DType
 from npubench.compiler.tflite.flatbuffer import Reader, Table
 from npubench.compiler.tflite.schema import BUILTIN_OPERATORS
 from npubench.core.errors import ModelFormatError
@@ -27,7 +28,8 @@ _RANK_LIMIT: Final = 8
 class VelaTensor:
     """A tensor; ``data`` is None unless it is constant, ``offset_bytes`` None outside the arena.
 
-    ``element_bytes`` is 0 for a type that no NPU touches.
+    ``element_bytes`` is 0 for a type that no NPU touches, ``dtype`` None for one that no network of
+    ours holds.
     """
 
     index: int
@@ -36,6 +38,7 @@ class VelaTensor:
     element_bytes: int
     data: bytes | None
     offset_bytes: int | None
+    dtype: DType | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -142,17 +145,28 @@ def _offsets(model: Table, buffers: tuple[Table, ...], tensors: int, name: str) 
 # Element sizes of schema.fbs's TensorType: float32, float16, int32, uint8, int64, string, bool,
 # int16, complex64, int8.
 _ELEMENT_BYTES: Final = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1}
+_DTYPES: Final = {
+    0: DType.FLOAT32,
+    2: DType.INT32,
+    3: DType.UINT8,
+    4: DType.INT64,
+    6: DType.BOOL,
+    7: DType.INT16,
+    9: DType.INT8,
+}
 
 
 def _tensor(
     index: int, table: Table, buffers: tuple[Table, ...], offset_bytes: int | None, name: str
 ) -> VelaTensor:
     title = table.text(3, _NAME_LIMIT_BYTES, f"name of tensor {index}")
+    kind = table.integer(1, "b", 0, f"type of tensor {index}")
     return VelaTensor(
         index=index,
         name=title,
         shape=table.integers(0, "i", _RANK_LIMIT, f"shape of tensor {index}"),
-        element_bytes=_ELEMENT_BYTES.get(table.integer(1, "b", 0, f"type of tensor {index}"), 0),
+        element_bytes=_ELEMENT_BYTES.get(kind, 0),
+        dtype=_DTYPES.get(kind),
         data=_buffer(buffers, table.integer(2, "I", 0, f"buffer of tensor {index}"), name),
         offset_bytes=offset_bytes,
     )

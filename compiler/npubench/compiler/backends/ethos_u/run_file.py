@@ -16,6 +16,8 @@ from npubench.compiler.backends.ethos_u.output import (
     job_tensors,
     read_vela,
 )
+from npubench.compiler.graph import Tensor
+from npubench.compiler.stimulus import read_values
 from npubench.core.errors import UsageError
 from npubench.npu.ethosu.config import ACCELERATORS, Accelerator
 from npubench.npu.ethosu.isa import disassemble
@@ -59,8 +61,8 @@ def load_vela(path: Path) -> VelaModel:
 def run_file(path: Path, stimulus: Path, *, board_id: str = MEMORY_BOARD) -> NpuFileResult:
     """Run a file whose operators are all on the NPU.
 
-    ``stimulus``: a .npy or raw bytes with the network's inputs, one after the other. Raises
-    UsageError, and StreamError when a command stream cannot be run.
+    ``stimulus``: the network's inputs as a .npy or .npz of their types and shapes, or their raw
+    bytes. Raises UsageError, and StreamError when a command stream cannot be run.
     """
     import numpy as np
 
@@ -155,26 +157,28 @@ def _regions(tensors: JobTensors, arena: npt.NDArray[np.uint8]) -> dict[int, npt
 def _store_inputs(model: VelaModel, arena: npt.NDArray[np.uint8], stimulus: Path) -> None:
     import numpy as np
 
-    try:
-        if stimulus.suffix == ".npy":
-            data = np.load(stimulus, allow_pickle=False).tobytes()
-        else:
-            data = stimulus.read_bytes()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the input {stimulus} cannot be read: {error}") from error
     tensors = [model.tensors[index] for index in model.inputs]
-    wanted = sum(tensor.size_bytes for tensor in tensors)
-    if len(data) != wanted:
-        raise UsageError(
-            f"the input {stimulus} has {len(data)} bytes, the network takes {wanted}",
-            hint="give the raw quantized input, or a .npy of the input's shape and dtype",
-        )
+    data = read_values(stimulus, [_typed(tensor) for tensor in tensors])
     position = 0
     for tensor in tensors:
         begin = tensor.offset_bytes or 0
         part = data[position : position + tensor.size_bytes]
         arena[begin : begin + len(part)] = np.frombuffer(part, dtype=np.uint8)
         position += len(part)
+
+
+def _typed(tensor: VelaTensor) -> Tensor:
+    """A tensor of the file as one of a network. Raises UsageError for a type that none has."""
+    if tensor.dtype is None:
+        raise UsageError(f"the network's input {tensor.name!r} has a type that no NPU reads")
+    return Tensor(
+        index=tensor.index,
+        name=tensor.name,
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        quantization=None,
+        data=None,
+    )
 
 
 def _output(
@@ -184,5 +188,5 @@ def _output(
 
     begin = tensor.offset_bytes or 0
     raw = arena[begin : begin + tensor.size_bytes].copy()
-    dtype = {1: np.int8, 2: np.int16, 4: np.int32}.get(tensor.element_bytes, np.int8)
+    dtype = np.dtype("int8" if tensor.dtype is None else str(tensor.dtype))
     return tensor.name, raw.view(dtype).reshape(tensor.shape)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npubench.bench.stimulus import read_stimulus
 from npubench.compiler.graph import Graph
+from npubench.compiler.stimulus import read_stimulus
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import UsageError
 from support.several_inputs import NETWORKS

@@ -8,6 +8,7 @@ the file's business; the values count. Any other file is the raw bytes of all in
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,11 @@ def read_stimulus(path: Path, graph: Graph) -> bytes:
 
     Raises UsageError when the file cannot be read or is not an input of this network.
     """
-    inputs = [graph.tensor(index) for index in graph.inputs]
+    return read_values(path, [graph.tensor(index) for index in graph.inputs])
+
+
+def read_values(path: Path, inputs: Sequence[Tensor]) -> bytes:
+    """As read_stimulus, for the inputs of a network that is no Graph."""
     if path.suffix not in (".npy", ".npz"):
         return _raw(path, inputs)
     arrays = _load(path)
@@ -45,7 +50,7 @@ def read_stimulus(path: Path, graph: Graph) -> bytes:
     )
 
 
-def _raw(path: Path, inputs: list[Tensor]) -> bytes:
+def _raw(path: Path, inputs: Sequence[Tensor]) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -78,7 +83,7 @@ def _load(path: Path) -> np.ndarray[Any, Any] | dict[str, np.ndarray[Any, Any]]:
 
 
 def _by_name(
-    path: Path, arrays: dict[str, np.ndarray[Any, Any]], inputs: list[Tensor]
+    path: Path, arrays: dict[str, np.ndarray[Any, Any]], inputs: Sequence[Tensor]
 ) -> list[np.ndarray[Any, Any]]:
     """The arrays in the network's order: by the inputs' names, else by position (``arr_0``)."""
     names = [_short(tensor.name) for tensor in inputs]
@@ -149,7 +154,7 @@ def _dtype_hint(kind: str, tensor: Tensor) -> str:
     return f"convert the values and save as {tensor.dtype}"
 
 
-def _described(inputs: list[Tensor]) -> str:
+def _described(inputs: Sequence[Tensor]) -> str:
     return ", ".join(
         f"{_short(tensor.name)!r} {tensor.dtype} {list(tensor.shape)}" for tensor in inputs
     )

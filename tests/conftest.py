@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+# How fast examples come depends on the machine's other work, and is no property of what is tested.
+settings.register_profile("npubench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("npubench")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from npubench.audit.accuracy import TARGETS
-from npubench.audit.labels import LABELS_HINT
+from npubench.audit.labels import LABELS_HINT, OLDER_HINT
 from npubench.audit.result import AuditResult
 from npubench.audit.streaming import AS_COUNTED_S, Detections
 
@@ -214,7 +214,8 @@ def _accuracy(result: AuditResult) -> Figure:
     elif scored is not None and scored.low is None and scored.unlabelled:
         why_not = f"the class of {scored.unlabelled} of {scored.files} files is not known"
         if scored.benchmark in ("ic", "ic02", "vww"):
-            why_not += f" ({LABELS_HINT})"
+            some = scored.unlabelled < scored.files
+            why_not += f" ({OLDER_HINT if some else LABELS_HINT})"
     elif scored is not None and scored.low is None:
         why_not = "files of one class alone"
     else:

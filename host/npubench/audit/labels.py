@@ -35,6 +35,11 @@ LABELS_HINT = (
     "the classes of IC's and VWW's files: clone mlcommons/tiny and name "
     "--labels tiny/benchmark/evaluation/datasets"
 )
+OLDER_HINT = (
+    "the image set of rounds up to v0.7 was another one, which some used until v1.2: its classes "
+    "are in the history of mlcommons/tiny, git show "
+    "6dff252:benchmark/evaluation/datasets/ic01/y_labels.csv; name it with --labels as well"
+)
 LABEL_ROW = re.compile(r"^([^,]{1,255}),(?:\s*\d{1,4}\s*,)?\s*(\d{1,4})\s*(?:,|$)")
 
 

@@ -37,7 +37,7 @@ def generated(model: str, seed: int) -> bytes:
     import numpy as np
 
     noise = np.frombuffer(seeded_bytes(seed, size // 4), np.int8)
-    return (noise / np.float32(4) - np.float32(25)).astype("<f4").tobytes()
+    return bytes((noise / np.float32(4) - np.float32(25)).astype("<f4").tobytes())
 
 
 def network_input(upload: bytes, form: Mlperf, graph: Graph) -> bytes:
@@ -55,7 +55,7 @@ def network_input(upload: bytes, form: Mlperf, graph: Graph) -> bytes:
         steps = np.frombuffer(upload, "<f4") / np.float32(tensor.quantization.scale)
         rounded = np.trunc(np.clip(np.nan_to_num(steps), -256, 256) + np.copysign(0.5, steps))
         codes = np.clip(rounded + tensor.quantization.zero_point, -128, 127)
-        return codes.astype(np.int8).tobytes()
+        return bytes(codes.astype(np.int8).tobytes())
     return upload
 
 

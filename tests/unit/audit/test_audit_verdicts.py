@@ -303,6 +303,10 @@ def test_labels_of_image_files_are_brought_and_asked_for(
     assert "--labels" in item.open_reasons[0]
     labels = tmp_path / "mine" / "y_labels.csv"
     labels.parent.mkdir()
+    labels.write_text(f"{answers[0][0]},2,1\n")
+    (reason,) = one(tmp_path / LAYOUT, labels=[labels.parent]).open_reasons
+    assert "the class of 999 of 1000 files is not known" in reason
+    assert "was another one" in reason
     labels.write_text(
         "".join(f"{name}, 2, {int(at < 850)}\n" for at, (name, _) in enumerate(answers))
     )

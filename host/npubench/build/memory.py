@@ -79,7 +79,7 @@ def account_memory(
     if arena < plan.arena.size_bytes:
         raise ToolError(
             f"the image's arena has {arena} bytes, the plan's {plan.arena.size_bytes}",
-            hint="remove the cached image: make clean",
+            hint="remove the cache of images (npubench doctor says where it is)",
         )
     empty = None if baseline is None else read_account(baseline.elf, baseline.map, board)
     return static_memory(account, empty)

@@ -194,6 +194,8 @@ def bench(
             also = f" ({earlier} earlier run{'' if earlier == 1 else 's'} kept)" if earlier else ""
             out.print(f"Report: {outcome.report.resolve()}{also}", markup=False, soft_wrap=True)
     if not as_json or outcome.error is not None:
+        from npubench.core.paths import located
+
         for line in outcome.complaints():
-            sys.stderr.write(line + "\n")
+            sys.stderr.write(located(line) + "\n")
     return outcome.exit_code if code is None else code

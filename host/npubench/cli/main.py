@@ -129,6 +129,9 @@ def _interrupted(*, as_json: bool) -> int:
 
 def _tell(message: str, *, kind: str, as_json: bool, hint: str = "") -> None:
     """Say on stderr what happened; with --json also as the document on stdout."""
+    from npubench.core.paths import located
+
+    hint = located(hint)
     with contextlib.suppress(OSError):  # the terminal may be gone
         sys.stderr.write(f"npubench: {message}\n")
         if hint:

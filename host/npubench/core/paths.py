@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 from npubench.core.errors import ConfigError
 
 _MARKS = ("boards", "firmware", "models")
+_NAMED = re.compile(r"(?<![\w/.-])(?:docs|boards|firmware|models|published)/[\w./-]*\w")
 
 
 @cache
@@ -41,6 +43,26 @@ def data_root() -> Path:
         f"npubench's data folders are missing (looked in {installed})",
         hint="reinstall the package, or run from a checkout",
     )
+
+
+def located(text: str) -> str:
+    """``text`` with the files of ours that it names (docs/power.md) where they lie here.
+
+    Who stands in the checkout finds them as they are named; who has a wheel, or stands elsewhere,
+    gets the whole path. What is not here stays as it is.
+    """
+    try:
+        root = data_root()
+    except ConfigError:
+        return text
+    if root == Path.cwd():
+        return text
+
+    def whole(match: re.Match[str]) -> str:
+        path = root / match[0]
+        return str(path) if path.exists() else match[0]
+
+    return _NAMED.sub(whole, text)
 
 
 def cache_root() -> Path:

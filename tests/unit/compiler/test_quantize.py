@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from npubench.cli.app import run_words
 from npubench.compiler import zoo_build
 from npubench.compiler.graph import DType
 from npubench.compiler.quantize import saved
@@ -31,6 +32,7 @@ from npubench.core.errors import (
     UsageError,
 )
 from npubench.zoo import load_zoo, resolve_model
+from support.tflite_writer import ModelSpec, OpSpec, write_model
 
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="needs TensorFlow"
@@ -232,6 +234,43 @@ def test_what_is_made_but_cannot_be_read_replaces_nothing(
     with pytest.raises(ModelFormatError):
         quantize_saved(tmp_path / "float.keras", tmp_path / "s.npy", out)
     assert out.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("spec", "refused"),
+    [
+        (OpSpec(kind="GELU"), "GELU"),
+        (OpSpec(kind="CUSTOM", custom_code="Mine"), "Mine"),
+        (OpSpec(kind="RELU"), ""),
+    ],
+    ids=["gelu", "custom", "relu"],
+)
+def test_what_is_quantized_is_compiled_before_it_says_what_is_next(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    spec: OpSpec,
+    refused: str,
+) -> None:
+    (tmp_path / "float.keras").write_bytes(b"")
+    np.save(tmp_path / "s.npy", np.zeros((1, 1)))
+
+    def stand_in(job: dict[str, Any]) -> dict[str, Any]:
+        Path(job["out"]).write_bytes(write_model(ModelSpec(ops=(spec,))))
+        return {"tensorflow": "0.0", "samples": 1}
+
+    monkeypatch.setattr("npubench.compiler.quantize.saved.run_isolated", stand_in)
+    words = [str(tmp_path / "float.keras"), "--samples", str(tmp_path / "s.npy")]
+    code = run_words(["models", "quantize", *words, "--output", str(tmp_path / "out.tflite")])
+    said = capsys.readouterr().out
+    if refused:
+        assert code == 2
+        assert "It cannot be run as it is" in said
+        assert refused in said
+        assert "Next:" not in said
+    else:
+        assert code == 0
+        assert "Next: npubench bench" in said
 
 
 def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-DATA = ("boards", "firmware", "models", "published")
+DATA = ("boards", "docs", "firmware", "models", "published")
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,20 @@ def test_installed_program_runs(checkout: Path, installed: Path, tmp_path: Path)
     )
     expected = {path.parent.name for path in checkout.glob("models/*/model.toml")}
     assert {model["id"] for model in models["models"]} == expected
+
+
+def test_hints_name_files_that_are_there(installed: Path, tmp_path: Path) -> None:
+    """A page or a folder that a message names is found by who has no checkout."""
+    code = (
+        "from npubench.core.paths import located\n"
+        "print(located('see docs/power.md, firmware/power/ina2xx_bridge.py, docs/none.md'))"
+    )
+    said = run_installed(installed, "python", "-c", code, cwd=tmp_path)
+    page, sketch, none = said.removeprefix("see ").split(", ")
+    assert Path(page).is_file()
+    assert Path(sketch).is_file()
+    assert Path(page).is_relative_to(installed)
+    assert none.strip() == "docs/none.md"
 
 
 def test_modules_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:

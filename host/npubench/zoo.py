@@ -10,15 +10,17 @@ import difflib
 import hashlib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from npubench.core.download import download
 from npubench.core.errors import ConfigError, NpubenchError, UsageError
-from npubench.core.paths import data_root
+from npubench.core.paths import cache_root, data_root
 
 MAX_ID_CHARS = 40
 
@@ -60,12 +62,24 @@ STREAMING = ("sww01", "strww01")
 
 
 class Accuracy(_Part):
-    """Share of right answers on a test set that took no part in training, as float and as int8."""
+    """How well it answers on a test set that took no part in training, as float and as int8:
+    the share of right answers, or the area under the ROC curve."""
 
+    metric: Literal["top1", "auc"] = "top1"
     float_ratio: Ratio
     int8_ratio: Ratio
     test_set: Text
     test_count: Annotated[int, Field(gt=0)]
+
+
+class Fetch(_Part):
+    """Where a public, trained form of the network lies. ``license`` is that file's."""
+
+    url: Annotated[str, Field(pattern=r"^https://\S+$")]
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.tflite$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(gt=0)]
+    license: Text
 
 
 class ZooModel(_Part):
@@ -73,12 +87,14 @@ class ZooModel(_Part):
 
     ``weights`` says whether its answers mean anything: ``trained``, or ``seeded`` for random
     weights in the architecture of a published network, good for cost and for bit-exactness.
-    ``script`` is the Python file in the same folder that re-creates ``file``.
+    ``script`` is the Python file in the same folder that re-creates ``file``. What is not
+    ``committed`` is made by it on demand; its ``macs`` and ``parameters`` stand here.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
     id: ModelId
     name: Text
+    family: Text
     task: Text
     source: Text
     license: Text
@@ -90,6 +106,16 @@ class ZooModel(_Part):
     labels: tuple[Text, ...] = ()
     mlperf: Mlperf | None = None
     accuracy: Accuracy | None = None
+    committed: bool = True
+    macs: Annotated[int, Field(gt=0)] | None = None
+    parameters: Annotated[int, Field(gt=0)] | None = None
+    fetch: Fetch | None = None
+
+    @model_validator(mode="after")
+    def _costs_of_what_is_made(self) -> ZooModel:
+        if self.committed != (self.macs is None) or self.committed != (self.parameters is None):
+            raise ValueError("macs and parameters stand here where the file is made on demand")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +168,14 @@ def zoo_ids() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in (data_root() / "models").glob("*/model.toml")))
 
 
+def made_path(entry: ZooModel) -> Path:
+    """Where the file of a model lies that is not committed, once it was made: by its definition."""
+    folder = zoo_folder(entry.id)
+    digest = hashlib.sha256((folder / "model.toml").read_bytes())
+    digest.update((folder / entry.script).read_bytes())
+    return cache_root() / "zoo" / f"{entry.id}-{digest.hexdigest()[:16]}" / entry.file
+
+
 def zoo_folder(name: str) -> Path:
     """The folder of a zoo model. Raises UsageError with the closest id when there is none."""
     if name not in zoo_ids():
@@ -179,6 +213,50 @@ def read_zoo(path: Path) -> ZooModel:
     if entry.id != path.parent.name:
         raise ConfigError(f"{path}: id: is {entry.id!r}, but the folder is {path.parent.name!r}")
     return entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The public form of a zoo model, in ``file``. ``fresh``: it was not there before."""
+
+    model: str
+    file: str
+    sha256: str
+    license: str
+    url: str
+    fresh: bool
+
+
+def fetch_models(names: Sequence[str], folder: Path) -> tuple[Fetched, ...]:
+    """The public, trained forms of zoo models, brought to ``folder`` and checked.
+
+    Raises UsageError for a model without one, before anything is fetched, and as ``download``.
+    """
+    entries = [load_zoo(name) for name in names]
+    for entry in entries:
+        if entry.fetch is None:
+            have = [name for name in zoo_ids() if load_zoo(name).fetch is not None]
+            raise UsageError(
+                f"no trained form of {entry.id} is public",
+                hint=f"of these one is: {', '.join(have)}",
+            )
+    found = []
+    for entry in entries:
+        source = entry.fetch
+        assert source is not None
+        path = folder / source.file
+        fresh = download(source.url, path, sha256=source.sha256, size_bytes=source.size_bytes)
+        found.append(
+            Fetched(
+                model=entry.id,
+                file=str(path.resolve()),
+                sha256=source.sha256,
+                license=source.license,
+                url=source.url,
+                fresh=fresh,
+            )
+        )
+    return tuple(found)
 
 
 def resolve_model(argument: str) -> ResolvedModel:
@@ -233,6 +311,14 @@ def model_id_of(path: Path) -> str:
 
 def _resolve_zoo(name: str) -> ResolvedModel:
     entry = load_zoo(name)
+    if not entry.committed:
+        made = made_path(entry)
+        if not made.is_file():
+            raise UsageError(
+                f"the file of {name} is made on demand, and was not made here yet",
+                hint=f"npubench models build {name} (needs TensorFlow: npubench[train])",
+            )
+        return ResolvedModel(id=entry.id, path=made, entry=entry)
     path = zoo_folder(name) / entry.file
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()

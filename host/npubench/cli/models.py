@@ -30,7 +30,43 @@ def list_models(as_json: JsonOption = False) -> None:
         return
     from npubench.report.terminal import models_table
 
-    console().print(models_table(documents))
+    out = console()
+    out.print(models_table(documents))
+    out.print(
+        "fetch: a trained one is public (npubench models fetch MODEL); made: built with TensorFlow "
+        "when it is first used. Sources: --json, npubench models show MODEL",
+        markup=False,
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+@app.command(
+    "fetch",
+    help="Fetch the public, trained form of a zoo model, checked by its SHA-256.\n\n"
+    "Example: npubench models fetch kws",
+)
+def fetch(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Zoo ids.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder to put them into.")
+    ] = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Each file is resumed where an earlier try broke off."""
+    from dataclasses import asdict
+
+    from npubench.zoo import fetch_models
+
+    fetched = fetch_models(models, output)
+    if as_json:
+        print_json({"models": [asdict(item) for item in fetched]})
+        return
+    out = console()
+    for item in fetched:
+        words = "fetched" if item.fresh else "was there"
+        out.print(f"{item.file}: {words}, licence {item.license}", markup=False, soft_wrap=True)
+    out.print(f"Next: npubench bench {fetched[0].file}", markup=False, soft_wrap=True)
 
 
 @app.command(
@@ -64,6 +100,10 @@ def build(
     models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Zoo ids; all if none.")
     ] = None,
+    test_set: Annotated[
+        Path | None,
+        typer.Option(help="Also write the labelled samples of one trained model (.npz)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Exit code 1 when a rebuilt file differs from the committed one."""
@@ -71,7 +111,7 @@ def build(
 
     from npubench.compiler.zoo_build import build_models
 
-    outcomes = build_models(models or ())
+    outcomes = build_models(models or (), test_set=test_set)
     if as_json:
         print_json({"models": [asdict(outcome) for outcome in outcomes]})
     else:

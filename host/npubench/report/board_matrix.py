@@ -15,7 +15,7 @@ from npubench.core.errors import DoesNotFit
 from npubench.core.format import NONE
 from npubench.emulators.board_model.description import has_model
 from npubench.report.markdown import table
-from npubench.zoo import resolve_model, zoo_ids
+from npubench.zoo import load_zoo, resolve_model, zoo_ids
 
 HEAD = ("board", "described", "builds", "networks that fit", "boots here", "NPU path")
 
@@ -30,9 +30,12 @@ class Network:
 
 
 def zoo_networks(anywhere: Board) -> tuple[Network, ...]:
-    """Every network of the zoo on portable kernels; ``anywhere`` is a board without limits."""
+    """Every network that comes with the zoo, on portable kernels; ``anywhere`` is a board without
+    limits."""
     networks = []
     for name in zoo_ids():
+        if not load_zoo(name).committed:
+            continue
         data, graph = load_tflite(resolve_model(name).path)
         networks.append(Network(id=name, graph=graph, plan=BACKEND.compile(graph, data, anywhere)))
     return tuple(networks)

@@ -213,23 +213,42 @@ def _counter(board: Board) -> str:
 
 
 def models_table(documents: Sequence[Mapping[str, Any]]) -> Table:
-    """The zoo: one line per model (id, task, macs, parameters, peak_live_bytes, sha256)."""
-    table = new_table()
-    table.add_column("Model")
-    table.add_column("Task", overflow="fold")
-    for title in ("MACs", "Parameters", "Peak RAM"):
+    """The zoo, one line per model: see ``describe.zoo_document``."""
+    table = new_table(tight=True)
+    table.add_column("Model", no_wrap=True)
+    for title in ("Task", "Family"):
+        table.add_column(title, overflow="fold")
+    for title in ("MACs", "Params", "Peak RAM"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("SHA-256")
+    table.add_column("Weights", no_wrap=True)
+    table.add_column("Licence", no_wrap=True)
+    table.add_column("Metric", justify="right", no_wrap=True)
     for document in documents:
+        weights = str(document["weights"])
+        if document["fetch"]:
+            weights += "; fetch"
+        if not document["committed"]:
+            weights += "; made"
         table.add_row(
             name(str(document["id"])),
-            cell(str(document.get("task", ""))),
-            number(fmt.count(document["macs"])),
-            number(fmt.count(document["parameters"])),
+            cell(str(document["task"]).split(":")[0]),
+            cell(str(document["family"])),
+            number(fmt.si(document["macs"], "")),
+            number(fmt.si(document["parameters"], "")),
             number(fmt.size(document["peak_live_bytes"])),
-            fmt.short_hash(str(document["sha256"])),
+            cell(weights),
+            cell(str(document["license"])),
+            number(_metric(document)),
         )
     return table
+
+
+def _metric(document: Mapping[str, Any]) -> str:
+    """How well the int8 network answers on its test set; nothing of seeded weights."""
+    if document["metric"] is None:
+        return fmt.NONE
+    words = {"top1": "Top-1", "auc": "AUC"}[document["metric"]]
+    return f"{words} {fmt.percent(document['metric_value'])}"
 
 
 def analysis_view(document: Mapping[str, Any]) -> RenderableType:

@@ -9,26 +9,36 @@ from npubench.compiler.backends import configured_backend
 from npubench.compiler.compiled import Compiled, Network, read_network
 from npubench.compiler.plan import KernelCall, NpuJob, Step
 from npubench.core.evidence import Evidence
-from npubench.zoo import resolve_model, zoo_ids
+from npubench.zoo import load_zoo, made_path, resolve_model, zoo_ids
 
 
 def zoo_document() -> list[dict[str, Any]]:
-    """Every model of the zoo: identity and cost."""
+    """Every model of the zoo: what it is, what it costs, how well it answers. ``file`` and what
+    follows from it are None where it is made on demand and was not yet."""
     documents = []
     for name in zoo_ids():
-        network = read_network(resolve_model(name))
-        entry = network.resolved.entry
-        assert entry is not None
+        entry = load_zoo(name)
+        there = entry.committed or made_path(entry).is_file()
+        network = read_network(resolve_model(name)) if there else None
+        accuracy = entry.accuracy
         documents.append(
             {
                 "id": name,
                 "name": entry.name,
                 "task": entry.task,
-                "macs": network.analysis.macs,
-                "parameters": network.analysis.parameters,
-                "peak_live_bytes": network.analysis.peak_live_bytes,
-                "file": str(network.resolved.path),
-                "sha256": network.graph.sha256,
+                "family": entry.family,
+                "source": entry.source,
+                "license": entry.license,
+                "weights": entry.weights,
+                "committed": entry.committed,
+                "macs": entry.macs if network is None else network.analysis.macs,
+                "parameters": entry.parameters if network is None else network.analysis.parameters,
+                "peak_live_bytes": None if network is None else network.analysis.peak_live_bytes,
+                "metric": None if accuracy is None else accuracy.metric,
+                "metric_value": None if accuracy is None else accuracy.int8_ratio,
+                "fetch": None if entry.fetch is None else entry.fetch.url,
+                "file": None if network is None else str(network.resolved.path),
+                "sha256": entry.sha256 if network is None else network.graph.sha256,
             }
         )
     return documents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ schema = 1
 id = "toy"
 name = "Toy"
 task = "none"
+family = "none"
 source = "own"
 license = "Apache-2.0"
 file = "toy.tflite"
@@ -44,6 +46,10 @@ sha256 = "{sha256}"
 weights = "seeded"
 input = "bytes"
 """
+
+
+COMMITTED = tuple(name for name in zoo_ids() if load_zoo(name).committed)
+MADE = tuple(name for name in zoo_ids() if not load_zoo(name).committed)
 
 
 def graph_of(name: str) -> Graph:
@@ -91,7 +97,7 @@ def test_the_zoo_has_the_networks_of_mlperf_tiny_and_digits() -> None:
     assert set(zoo_ids()) >= {"kws", "vww", "ic", "ad", "digits"}
 
 
-@pytest.mark.parametrize("name", zoo_ids())
+@pytest.mark.parametrize("name", COMMITTED)
 def test_every_committed_file_is_the_one_of_its_entry(name: str) -> None:
     entry = load_zoo(name)
     resolved = resolve_model(name)
@@ -100,7 +106,7 @@ def test_every_committed_file_is_the_one_of_its_entry(name: str) -> None:
     assert (resolved.path.parent / entry.script).is_file()
 
 
-@pytest.mark.parametrize("name", zoo_ids())
+@pytest.mark.parametrize("name", COMMITTED)
 def test_labels_match_the_output(name: str) -> None:
     entry, graph = load_zoo(name), graph_of(name)
     assert len(entry.labels) in (0, graph.tensor(graph.outputs[0]).count)
@@ -124,7 +130,43 @@ def test_every_layer_equals_the_reference_file(name: str, shared_models: Path) -
     assert structure(graph_of(name)) == structure(reference)
 
 
-@pytest.mark.parametrize("name", zoo_ids())
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_on_demand_says_so_and_is_not_kept_in_the_zoo(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path))
+    entry, folder = load_zoo(name), zoo.zoo_folder(name)
+    assert (folder / entry.script).is_file()
+    assert not (folder / entry.file).exists()
+    with pytest.raises(UsageError, match="made on demand") as caught:
+        resolve_model(name)
+    assert f"npubench models build {name}" in caught.value.hint
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_on_demand_comes_out_as_its_entry_says(name: str) -> None:
+    """Its costs are those of its model.toml; where it runs it gives TFLM's answer."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    from npubench.bench.job import Settings, resolve_jobs
+    from npubench.bench.matrix import run_matrix
+    from npubench.compiler.compiled import read_network
+    from npubench.compiler.coverage.network import missing
+    from npubench.core.progress import Silent
+
+    (job,) = resolve_jobs([name], ["native"])
+    graph = read_network(job.model).graph
+    entry = load_zoo(name)
+    assert (analyze(graph).macs, analyze(graph).parameters) == (entry.macs, entry.parameters)
+    lacking = missing(graph)
+    if lacking:
+        pytest.skip(f"no kernel yet for {', '.join(str(item) for item in lacking)}")
+    with tempfile.TemporaryDirectory() as folder:
+        (stored,) = run_matrix([job], Settings(), runs_dir=Path(folder), reporter=Silent()).stored
+    assert stored.record.golden.status == "match", stored.record.error
+
+
+@pytest.mark.parametrize("name", COMMITTED)
 def test_activations_neither_vanish_nor_saturate(name: str) -> None:
     """A golden comparison of saturated tensors would prove little."""
     runtime = pytest.importorskip("tflite_micro", reason="needs the tflite-micro package").runtime
@@ -163,6 +205,25 @@ def test_digits_has_the_recorded_accuracy() -> None:
     assert len(images) == accuracy.test_count
     assert ratio == pytest.approx(accuracy.int8_ratio, abs=5e-6)
     assert ratio > 0.95
+
+
+def test_only_what_is_public_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(url: str, target: Path, *, sha256: str, size_bytes: int) -> bool:
+        asked.append((url, target.name, size_bytes))
+        return len(sha256) == 64
+
+    monkeypatch.setattr(zoo, "download", fetch)
+    with pytest.raises(UsageError, match="no trained form of digits") as caught:
+        zoo.fetch_models(["kws", "digits"], tmp_path)
+    assert asked == []
+    assert caught.value.hint.endswith("ad, ic, ic02, kws, vww")
+    (found,) = zoo.fetch_models(["kws"], tmp_path)
+    assert found.fresh
+    assert found.license
+    assert asked[0][0].startswith("https://")
+    assert asked[0][1:] == ("kws_ref_model.tflite", 53936)
 
 
 @pytest.mark.usefixtures("toy")

@@ -22,12 +22,13 @@ from npubench.compiler.importers.litert import quantizer_version
 from npubench.compiler.importers.registry import importer_of
 from npubench.compiler.importers.samples import Input, brought, content_sha256, synthetic
 from npubench.compiler.importers.wishes import MIN_SOURCE_SNR_DB, Wishes, wishes_for
+from npubench.compiler.quantize.made import make
 from npubench.compiler.quantize.worker import run_isolated
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import CompileError, UsageError
 from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.core.version import VERSION
-from npubench.zoo import Brought, ImportStep, ResolvedModel, model_id_of, resolve_model
+from npubench.zoo import Brought, ImportStep, ResolvedModel, load_zoo, model_id_of, resolve_model
 
 WORST_LAYERS = 3
 
@@ -57,6 +58,8 @@ def load_model(
                 f"{argument} is an int8 .tflite: there is nothing to convert or quantize",
                 hint="leave the options of the import out, or bring the float model",
             )
+        if _is_zoo(argument) and not load_zoo(argument).committed:
+            make(argument, reporter=reporter)
         return resolve_model(argument)
     imported = import_source(*found, said, reporter=reporter)
     tell(reporter or Silent(), imported)

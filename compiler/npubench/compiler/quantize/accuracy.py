@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npubench.core.errors import ToolMissing
+from npubench.stats.proportion import area_under_curve
 
 
-def int8_accuracy(data: bytes, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Share of samples whose largest output is at their label, between 0 and 1.
+def int8_accuracy(
+    data: bytes,
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    metric: Literal["top1", "auc"] = "top1",
+) -> float:
+    """Share of samples whose largest output is at their label, or the area under the ROC curve of
+    the mean squared error of a network that gives its input back; between 0 and 1.
 
     ``inputs`` is (samples, ...) in real units and is quantized to the network's input scale.
     TFLM runs the network where its package exists, else TensorFlow's reference kernels (one
@@ -21,13 +28,32 @@ def int8_accuracy(data: bytes, inputs: NDArray[np.float32], labels: NDArray[np.i
     from npubench.compiler.tflite.reader import read_tflite
 
     graph = read_tflite(data, name="network")
-    source = graph.tensor(graph.inputs[0])
+    source, target = graph.tensor(graph.inputs[0]), graph.tensor(graph.outputs[0])
     assert source.quantization is not None
+    assert target.quantization is not None
     steps = np.round(inputs / source.quantization.scale) + source.quantization.zero_point
     quantized = np.clip(steps, -128, 127).astype(np.int8).reshape(len(inputs), *source.shape)
     infer = _tflm(data) or _tensorflow(data)
-    answers = [int(infer(sample).argmax()) for sample in quantized]
-    return float((np.asarray(answers) == labels).mean())
+    outputs = np.stack([infer(sample).ravel() for sample in quantized]).astype(np.float64)
+    if metric == "top1":
+        return float((outputs.argmax(axis=1) == labels).mean())
+    given = quantized.reshape(len(inputs), -1).astype(np.float64) - source.quantization.zero_point
+    rebuilt = (outputs - target.quantization.zero_point) * target.quantization.scale
+    errors = np.square(rebuilt - given * source.quantization.scale).mean(axis=1)
+    return area_under_curve(errors, labels == 1)
+
+
+def float_accuracy(
+    model: Any,
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    metric: Literal["top1", "auc"] = "top1",
+) -> float:
+    """The same of a Keras model."""
+    outputs = np.asarray(model.predict(inputs, verbose=0))
+    if metric == "top1":
+        return float((outputs.argmax(axis=1) == labels).mean())
+    return area_under_curve(np.square(outputs - inputs).mean(axis=1), labels == 1)
 
 
 def _tflm(data: bytes) -> Any:

@@ -12,10 +12,13 @@ from npubench.core.errors import NpubenchError
 
 
 def _zoo(job: dict[str, Any]) -> dict[str, Any]:
-    """Build a zoo network: ``script``, ``out``. Answers accuracies where there is a test set."""
+    """Build a zoo network: ``script``, ``out``. Answers accuracies where there is a test set, which
+    is kept as ``test_set`` where that is named."""
     import importlib.util
 
-    from npubench.compiler.quantize.accuracy import int8_accuracy
+    import numpy as np
+
+    from npubench.compiler.quantize.accuracy import float_accuracy, int8_accuracy
     from npubench.compiler.quantize.keras import import_tensorflow, quantize_keras
     from npubench.core.errors import ConfigError
 
@@ -25,21 +28,30 @@ def _zoo(job: dict[str, Any]) -> dict[str, Any]:
     if spec is None or spec.loader is None:
         raise ConfigError(f"{script} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up
     try:
         spec.loader.exec_module(module)
     except (ImportError, OSError, SyntaxError) as error:
         raise ConfigError(
             f"{script} cannot be run: {error}", hint="pip install 'npubench[train]'"
         ) from error
-    network = module.build()
+    try:
+        network = module.build()
+    except OSError as error:  # a program that the script starts is missing
+        raise ConfigError(
+            f"{script} needs what is not here: {error}",
+            hint="its docstring says which program; install it, e.g. espeak-ng",
+        ) from error
     data = quantize_keras(network.model, network.representative, batch=network.batch)
     Path(job["out"]).write_bytes(data)
     answer: dict[str, Any] = {"tensorflow": tensorflow.__version__}
     if network.test_inputs is not None:
-        scores = network.model.predict(network.test_inputs, verbose=0)
-        answer["float_ratio"] = float((scores.argmax(axis=1) == network.test_labels).mean())
-        answer["int8_ratio"] = int8_accuracy(data, network.test_inputs, network.test_labels)
+        tests = (network.test_inputs, network.test_labels, network.metric)
+        answer["float_ratio"] = float_accuracy(network.model, *tests)
+        answer["int8_ratio"] = int8_accuracy(data, *tests)
         answer["test_count"] = len(network.test_labels)
+        if job.get("test_set"):
+            np.savez(job["test_set"], input=tests[0], labels=tests[1])
     return answer
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod, sqrt
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class FloatNetwork:
     ``representative`` is (samples, ...) float32 in the model's input units. ``batch`` is the batch
     size that the converter sees (None: free; see ``quantize_keras``). ``test_inputs`` (float32) and
     ``test_labels`` (class numbers) are a test set that took no part in training, or None.
+    ``metric`` auc: labels are 1 for what is anomalous, the network gives its input back.
     """
 
     model: Any
@@ -32,6 +33,7 @@ class FloatNetwork:
     batch: int | None = 1
     test_inputs: NDArray[np.float32] | None = None
     test_labels: NDArray[np.int64] | None = None
+    metric: Literal["top1", "auc"] = "top1"
 
 
 def mixed_samples(
@@ -67,7 +69,7 @@ def seed_weights(model: Any, seed: int) -> None:
         values = []
         for variable in layer.weights:
             shape = tuple(variable.shape)
-            if variable.name == "kernel":
+            if variable.name in ("kernel", "recurrent_kernel"):
                 fan_in = prod(shape[:2]) if _is_depthwise(layer) else prod(shape[:-1])
                 limit = sqrt(6.0 / fan_in)
                 values.append(random.uniform(-limit, limit, size=shape))

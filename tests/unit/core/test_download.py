@@ -1,5 +1,5 @@
-"""Promise: what is fetched is the file that was named, whole or not at all; a line that breaks costs
-what is missing, not what came."""
+"""Promise: what is fetched is the file that was named, whole or not at all; a line that breaks
+costs what is missing, not what came."""
 
 from __future__ import annotations
 

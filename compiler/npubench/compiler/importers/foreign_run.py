@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from npubench.compiler.quantize.words import keep_words
 from npubench.core import errors
 from npubench.core.errors import CompileError, ToolError
-from npubench.core.paths import cache_root
 from npubench.toolenv.environment import environment
 
 SCRIPTS = Path(__file__).resolve().parent / "foreign"
 TIMEOUT_S = 1200.0
-LOG = "converter.log"
 
 
 def run_foreign(tool: str, script: str, job: dict[str, Any], folder: Path) -> tuple[Any, str]:
@@ -40,24 +39,16 @@ def run_foreign(tool: str, script: str, job: dict[str, Any], folder: Path) -> tu
     except (OSError, ValueError) as error:
         raise CompileError(
             f"{found.tool.file.title} {found.version} crashed: {_last_words(said, result.code)}",
-            hint=f"its own words: {_saved(said)}",
+            hint=f"its own words: {keep_words(said, Path(job['model']).stem)}",
         ) from error
     if "error" in document:
         refused = document["error"]
         kind = getattr(errors, refused["kind"], ToolError)
         hint = refused["hint"]
         if "log" in hint:
-            hint += f": {_saved(said)}"
+            hint += f": {keep_words(said, Path(job['model']).stem)}"
         raise kind(refused["message"], hint=hint)
     return document, said
-
-
-def _saved(said: str) -> Path:
-    """Keep a converter's noise where its user can read it."""
-    path = cache_root() / "imports" / LOG
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(said, encoding="utf-8", errors="replace")
-    return path
 
 
 def _last_words(said: str, code: int) -> str:

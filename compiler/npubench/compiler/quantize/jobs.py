@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def main(job_file: Path) -> None:
     except NpubenchError as error:
         if error.kind not in CROSSING:
             raise
+        if error.kind == "CompileError":  # for the log that the parent keeps
+            traceback.print_exc()
         answer = {"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}
     (job_file.parent / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
 

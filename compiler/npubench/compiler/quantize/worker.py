@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from npubench.compiler.quantize.words import keep_words
 from npubench.core import errors
-from npubench.core.errors import ToolError
+from npubench.core.errors import CompileError, ToolError
 from npubench.core.tool import own_python, run_tool
 
 TIMEOUT_S = 1800.0
@@ -55,7 +56,11 @@ def run_isolated(job: dict[str, Any]) -> dict[str, Any]:
             ) from error
     if "error" in answer:
         kind = getattr(errors, answer["error"]["kind"])
-        raise kind(answer["error"]["message"], hint=answer["error"]["hint"])
+        hint = answer["error"]["hint"]
+        said = result.stdout + result.stderr
+        if kind is CompileError and said.strip() and "model" in job:
+            hint += f"; the converter's own words: {keep_words(said, Path(job['model']).stem)}"
+        raise kind(answer["error"]["message"], hint=hint)
     assert isinstance(answer, dict)
     return answer
 

@@ -95,6 +95,104 @@ nb_answer nb_post(const uint8_t *output)
     }
     return (nb_answer){.index = -1, .milli = to_milli(sum / (float)NB_OUTPUT_COUNT)};
 }
+#elif defined(NB_POST_BOXES)
+/* A detector of YOLO v1's kind: for each cell NB_POST_BOXES boxes of x, y (within the cell), width,
+ * height (shares of the picture) and confidence, then a score per class. The boxes with a score of
+ * at least BOX_LEAST, less those that a better one of their class overlaps by half; the host's
+ * stats/boxes.py does the same. The answer is how many there are, and the best one's score. */
+#define BOX_VALUES 5u
+#define BOX_LEAST 0.25f
+#define BOX_OVERLAP 0.5f
+#define BOX_LIMIT 64u
+#define BOX_CLASSES (NB_POST_CHANNELS - NB_POST_BOXES * BOX_VALUES)
+_Static_assert(NB_POST_ROWS * NB_POST_COLUMNS * NB_POST_CHANNELS == NB_OUTPUT_COUNT, "the grid");
+_Static_assert(NB_POST_CHANNELS > NB_POST_BOXES * BOX_VALUES, "a class");
+
+typedef struct {
+    float x0, y0, x1, y1, score;
+    uint32_t class;
+} nb_box;
+
+static nb_box boxes[BOX_LIMIT];
+static uint32_t box_count;
+
+/* Keep the best BOX_LIMIT boxes, best first; of equals the one that came first. */
+static void keep_box(nb_box box)
+{
+    uint32_t place = box_count;
+    while (place > 0 && boxes[place - 1].score < box.score) {
+        place--;
+    }
+    if (place >= BOX_LIMIT) {
+        return;
+    }
+    if (box_count < BOX_LIMIT) {
+        box_count++;
+    }
+    for (uint32_t i = box_count - 1; i > place; i--) {
+        boxes[i] = boxes[i - 1];
+    }
+    boxes[place] = box;
+}
+
+static void find_boxes(const uint8_t *output, uint32_t cell)
+{
+    const uint32_t base = cell * NB_POST_CHANNELS;
+    const uint32_t first = base + NB_POST_BOXES * BOX_VALUES;
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < BOX_CLASSES; i++) {
+        if (raw_value(output, first + i) > raw_value(output, first + best)) {
+            best = i;
+        }
+    }
+    const float sure = output_value(output, first + best);
+    const float column = (float)(cell % NB_POST_COLUMNS);
+    const float row = (float)(cell / NB_POST_COLUMNS);
+    for (uint32_t b = 0; b < NB_POST_BOXES; b++) {
+        const uint32_t at = base + b * BOX_VALUES;
+        const float score = output_value(output, at + 4) * sure;
+        const float width = output_value(output, at + 2);
+        const float height = output_value(output, at + 3);
+        if (score < BOX_LEAST || width <= 0.0f || height <= 0.0f) {
+            continue;
+        }
+        const float x = (column + output_value(output, at)) / (float)NB_POST_COLUMNS;
+        const float y = (row + output_value(output, at + 1)) / (float)NB_POST_ROWS;
+        keep_box((nb_box){x - width / 2.0f, y - height / 2.0f, x + width / 2.0f, y + height / 2.0f,
+                          score, best});
+    }
+}
+
+static bool one_object(const nb_box *a, const nb_box *b)
+{
+    const float width = (a->x1 < b->x1 ? a->x1 : b->x1) - (a->x0 > b->x0 ? a->x0 : b->x0);
+    const float height = (a->y1 < b->y1 ? a->y1 : b->y1) - (a->y0 > b->y0 ? a->y0 : b->y0);
+    if (a->class != b->class || width <= 0.0f || height <= 0.0f) {
+        return false;
+    }
+    const float both = width * height;
+    const float all = (a->x1 - a->x0) * (a->y1 - a->y0) + (b->x1 - b->x0) * (b->y1 - b->y0) - both;
+    return both >= BOX_OVERLAP * all;
+}
+
+nb_answer nb_post(const uint8_t *output)
+{
+    box_count = 0;
+    for (uint32_t cell = 0; cell < NB_POST_ROWS * NB_POST_COLUMNS; cell++) {
+        find_boxes(output, cell);
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < box_count; i++) {
+        bool better = false;
+        for (uint32_t k = 0; k < kept && !better; k++) {
+            better = one_object(&boxes[i], &boxes[k]);
+        }
+        if (!better) {
+            boxes[kept++] = boxes[i];
+        }
+    }
+    return (nb_answer){.index = (int32_t)kept, .milli = kept ? to_milli(boxes[0].score) : 0};
+}
 #else
 /* The best class; the first of equals. */
 nb_answer nb_post(const uint8_t *output)

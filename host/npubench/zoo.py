@@ -89,6 +89,7 @@ class ZooModel(_Part):
     weights in the architecture of a published network, good for cost and for bit-exactness.
     ``script`` is the Python file in the same folder that re-creates ``file``. What is not
     ``committed`` is made by it on demand; its ``macs`` and ``parameters`` stand here.
+    ``boxes``: of each cell of a detector of YOLO v1's kind, which the firmware decodes in ``post``.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -104,6 +105,7 @@ class ZooModel(_Part):
     weights: Literal["seeded", "trained"]
     input: Text
     labels: tuple[Text, ...] = ()
+    boxes: Annotated[int, Field(ge=0, le=8)] = 0
     mlperf: Mlperf | None = None
     accuracy: Accuracy | None = None
     committed: bool = True

@@ -20,7 +20,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Kept, Plan
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
 from npubench.compiler.tflite.writer import write_tflite
-from npubench.core.errors import CompileError, ToolMissing
+from npubench.core.errors import CompileError, ConfigError, ToolMissing
 from npubench.core.finding import Found
 from npubench.core.version import VERSION
 from npubench.target import Options
@@ -98,6 +98,7 @@ def identity_of(resolved: ResolvedModel, graph: Graph) -> Identity:
             mlperf_input="int8",
             mlperf_result="scores",
             version=VERSION,
+            boxes=_boxes(resolved, graph),
         )
     return Identity(
         model_id=resolved.id,
@@ -106,6 +107,19 @@ def identity_of(resolved: ResolvedModel, graph: Graph) -> Identity:
         mlperf_result=mlperf.result,
         version=VERSION,
     )
+
+
+def _boxes(resolved: ResolvedModel, graph: Graph) -> int:
+    """Boxes of each cell of a detector. Raises ConfigError where the output is no grid of cells."""
+    boxes = 0 if resolved.entry is None else resolved.entry.boxes
+    shape = graph.tensor(graph.outputs[0]).shape
+    if boxes and (len(shape) != 4 or shape[3] <= 5 * boxes):
+        raise ConfigError(
+            f"{resolved.id}: boxes: {boxes} boxes and a class do not fit an output of "
+            f"{' x '.join(map(str, shape))}",
+            hint="rows x columns x (5 * boxes + classes) is decoded",
+        )
+    return boxes
 
 
 def compile_network(

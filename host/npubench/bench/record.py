@@ -241,8 +241,7 @@ def make_record(
     timings_s: dict[str, float],
 ) -> RunRecord:
     timing = [findings.stages[stage].evidence for stage in TIMED if stage in findings.stages]
-    bench = None if findings.session is None else findings.session.bench
-    answer = None if bench is None or bench.answer is None else asdict(bench.answer)
+    answer = None if findings.session is None else answer_of(findings.session)
     return RunRecord.model_validate(
         {
             "stage_contract": STAGE_CONTRACT_VERSION,
@@ -281,6 +280,16 @@ def make_record(
             "import_steps": _import_steps(job.model),
         }
     )
+
+
+def answer_of(session: Session) -> dict[str, int] | None:
+    """The last repetition's answer as the record has it, None where there was none."""
+    answer = None if session.bench is None else session.bench.answer
+    if answer is None:
+        return None
+    if session.caps.post == "boxes":
+        return {"boxes": answer.index, "milli": answer.milli}
+    return asdict(answer)
 
 
 def record_without_plan(

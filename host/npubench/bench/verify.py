@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from npubench.bench.derive import Derived, board_of, derive, derive_energy
+from npubench.bench.record import answer_of
 from npubench.build.memory import read_account, static_memory
 from npubench.compiler.emit.project import read_project
 from npubench.core.errors import NpubenchError
@@ -248,8 +249,7 @@ def _values(record: RunRecord, again: Derived) -> Iterator[Check]:
         yield _check("layers", "ok", f"{len(record.layers)}", "all equal")
     if record.clock is not None and findings.clock is not None:
         yield _same("counter", record.clock, findings.clock, HOST_CLOCK)
-    answer = None if again.session.bench is None else again.session.bench.answer
-    yield _equal("answer", record.answer, None if answer is None else asdict(answer))
+    yield _equal("answer", record.answer, answer_of(again.session))
 
 
 def _samples(run: _Subject) -> Iterator[Check]:

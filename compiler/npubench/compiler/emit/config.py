@@ -96,6 +96,14 @@ def config_header(
             caps_json(graph, plan, board, identity, input_bytes=input_bytes, build=build)
         ),
     }
+    if identity.boxes:
+        rows, columns, channels = first_out.shape[1:]
+        values |= {
+            "NB_POST_BOXES": c_integer(identity.boxes),
+            "NB_POST_ROWS": c_integer(rows),
+            "NB_POST_COLUMNS": c_integer(columns),
+            "NB_POST_CHANNELS": c_integer(channels),
+        }
     if graph.variables:
         values["NB_STATE_INFERENCES"] = c_integer(graph.inferences)
     values.update({identifier(name): value for name, value in sorted(plan.defines.items())})
@@ -140,7 +148,11 @@ def caps_json(
             "in": input_bytes,
             "out": sum(graph.tensor(index).size_bytes for index in graph.outputs),
             "arena": arena_bytes(plan),
-            "post": "mse" if identity.mlperf_result == "mse" else "argmax",
+            "post": "mse"
+            if identity.mlperf_result == "mse"
+            else "boxes"
+            if identity.boxes
+            else "argmax",
             "markers": 0 if board.markers is None else len(board.markers.codes),
         },
         separators=(",", ":"),

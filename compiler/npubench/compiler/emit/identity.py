@@ -11,7 +11,8 @@ class Identity:
     """Our id of the model, and MLPerf Tiny's where the model is one of theirs.
 
     ``mlperf_input``: how ``db`` uploads the input; ``mlperf_result``: scores, or the mean squared
-    error between input and output. ``version`` is npubench's.
+    error between input and output. ``version`` is npubench's. ``boxes``: of each cell, where the
+    network is a detector whose answer is decoded in ``post``; 0 elsewhere.
     """
 
     model_id: str
@@ -19,3 +20,4 @@ class Identity:
     mlperf_input: Literal["int8", "u8", "f32le"]
     mlperf_result: Literal["scores", "mse"]
     version: str
+    boxes: int = 0

@@ -75,6 +75,8 @@ def _answer(run: RunRecord) -> str:
         if answer["index"] < 0:  # no classes: the error of a reconstruction
             return f"mean squared error {answer['milli'] / 1000:.3f}"
         return f"class {answer['index']}, score {answer['milli'] / 1000:.3f}"
+    if "boxes" in answer and "milli" in answer:
+        return f"{answer['boxes']} boxes, best {answer['milli'] / 1000:.3f}"
     return ", ".join(f"{key} {value}" for key, value in answer.items()) or fmt.NONE
 
 

@@ -133,6 +133,19 @@ def test_harness_keeps_its_budget_on_cortex_m4(bench: Bench) -> None:
     )
 
 
+def test_the_cpu_engine_keeps_its_limits_on_cortex_m4(bench: Bench) -> None:
+    _, document = bench("kws", "--board", "qemu-m4")
+    run = document["runs"][0]
+    memory, stages = run["memory"], run["stages"]
+    assert memory["arena_bytes"] <= 16_000  # kws' peak of live activations
+    assert memory["ram_bytes"] <= 16_000 + 3 * 1024
+    assert memory["kernels_bytes"] + memory["harness_flash_bytes"] <= 20 * 1024
+    assert stages["init_cold"]["median"] <= 2_000
+    assert all(layer["kernel"] and layer["engine"] in ("cpu", "none") for layer in run["layers"])
+    layers = sum(layer["value"] for layer in run["layers"])
+    assert abs(layers - stages["infer"]["median"]) <= 0.01 * stages["infer"]["median"]
+
+
 def test_native_has_answers_but_no_timing(bench: Bench) -> None:
     code, document = bench("digits", "--board", "native", "--verify-layers")
     run = document["runs"][0]

@@ -322,13 +322,14 @@ def _kernels_view(document: Mapping[str, Any]) -> list[RenderableType]:
         )
     costs = new_table()
     costs.add_column("optimise")
-    for title in ("Instructions", "Constants", "Arena"):
+    for title in ("Instructions", "Constants", "Kernels", "Arena"):
         costs.add_column(title, justify="right", no_wrap=True)
     for row in document["costs"]:
         costs.add_row(
             cell(row["optimise"]),
             number(fmt.count(row["instructions"])),
             number(fmt.size(row["constant_bytes"])),
+            number(fmt.size(row["kernel_code_bytes"])),
             number(fmt.size(row["arena_bytes"])),
         )
     parts: list[RenderableType] = [heading("Kernels"), table, costs]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from npubench.compiler.backends import configured_backend
+from npubench.compiler.backends.cpu.selection import code_bytes
 from npubench.compiler.compiled import Compiled, Network, read_network
 from npubench.compiler.plan import KernelCall, NpuJob, Step
 from npubench.core.evidence import Evidence
@@ -75,7 +76,8 @@ def analysis_document(network: Network, compiled: Compiled | None) -> dict[str, 
 
 def _costs(compiled: Compiled) -> list[dict[str, Any]]:
     """What each way of choosing kernels costs on the CPU: instructions by the kernels' own figures,
-    bytes of constants and of the arena. Empty where an NPU runs."""
+    bytes of constants, of code of the kernels that there is a choice of, and of the arena. Empty
+    where an NPU runs."""
     if compiled.plan.backend != "cpu":
         return []
     rows = []
@@ -90,6 +92,7 @@ def _costs(compiled: Compiled) -> list[dict[str, Any]]:
                     choice.instructions or 0 for choice in choices if choice is not None
                 ),
                 "constant_bytes": sum(len(constant.data) for constant in plan.constants),
+                "kernel_code_bytes": code_bytes(plan.steps),
                 "arena_bytes": plan.arena.size_bytes,
             }
         )

@@ -23,7 +23,7 @@ from npubench.compiler.lower import (
     table,
 )
 from npubench.compiler.lower.absent import absent
-from npubench.compiler.lower.site import PORTABLE, Goal, LoweringFunction, Site
+from npubench.compiler.lower.site import PORTABLE, LoweringFunction, Site
 from npubench.compiler.plan import Constant, Free, Lowered
 from npubench.core.errors import UnsupportedOp
 
@@ -53,12 +53,12 @@ SUPPORTED = frozenset(_LOWERINGS) | FREE
 
 
 def lower_op(
-    graph: Graph, op: Op, *, flavours: tuple[str, ...] = (PORTABLE,), goal: Goal = "speed"
+    graph: Graph, op: Op, *, flavours: tuple[str, ...] = (PORTABLE,), lean: bool = False
 ) -> tuple[Lowered, tuple[Constant, ...]]:
     """The kernel call, alias or nothing that ``op`` becomes, and the constants that it reads.
 
     ``flavours``: which folders of firmware/kernels the core can run, best first;
-    ``goal``: what a kernel is chosen for.
+    ``lean``: with as little scratch memory as the kernel can do with.
     Raises UnsupportedOp with the reason when no kernel serves the operator in this form.
     """
     known = bool(op.outputs) and all(graph.tensor(index).is_constant for index in op.outputs)
@@ -69,7 +69,7 @@ def lower_op(
         name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind
         reason, hint = absent(op)
         raise UnsupportedOp(op=name, index=op.index, reason=reason, hint=hint)
-    return function(Site(graph=graph, op=op, flavours=flavours, goal=goal))
+    return function(Site(graph=graph, op=op, flavours=flavours, lean=lean))
 
 
 __all__ = ["SUPPORTED", "lower_op"]

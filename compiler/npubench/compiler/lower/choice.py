@@ -1,8 +1,5 @@
-"""Which kernel serves a layer: of those that serve exactly the best for the goal.
-
-``speed``: the fewest instructions by the kernels' own predictions. ``size``: the fewest bytes of
-constants. ``ram``: the least scratch memory, and what can work in place first.
-"""
+"""Which kernel serves a layer: of those that compute it exactly the one with the fewest
+instructions, by the kernels' own predictions."""
 
 from __future__ import annotations
 
@@ -16,11 +13,8 @@ Offer = Callable[[], Lowering | str]
 
 
 def fastest(site: Site, offers: Mapping[str, Offer], portable: Lowering) -> Lowering:
-    """The best lowering for the site's goal among those flavours that the core can run.
-
-    ``portable`` is taken where none serves, with the reasons that the offers give instead, and
-    where it is the best by size or memory.
-    """
+    """The fastest lowering among those flavours that the core can run; ``portable`` where none
+    serves, with the reasons that the offers give instead."""
     made: list[Lowering] = []
     refusals = []
     for flavour in site.flavours:
@@ -33,13 +27,7 @@ def fastest(site: Site, offers: Mapping[str, Offer], portable: Lowering) -> Lowe
             made.append(offer)
     if not made:
         return _explained(portable, "; ".join(refusals) or "no other kernel for this core")
-    if site.goal == "speed":
-        return min(made, key=_instructions)
-    key = _size if site.goal == "size" else _memory
-    best = min((*made, portable), key=lambda lowering: (key(lowering), _instructions(lowering)))
-    if best is portable:
-        return _explained(portable, f"chosen for {site.goal}")
-    return best
+    return min(made, key=_instructions)
 
 
 def _choice(lowering: Lowering) -> Choice:
@@ -51,16 +39,6 @@ def _choice(lowering: Lowering) -> Choice:
 
 def _instructions(lowering: Lowering) -> int:
     return _choice(lowering).instructions or 0
-
-
-def _size(lowering: Lowering) -> int:
-    return sum(len(constant.data) for constant in lowering[1])
-
-
-def _memory(lowering: Lowering) -> int:
-    call, _ = lowering
-    assert isinstance(call, KernelCall)
-    return call.scratch_bytes
 
 
 def _explained(portable: Lowering, reason: str) -> Lowering:

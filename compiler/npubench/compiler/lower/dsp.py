@@ -194,7 +194,7 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
     out_h, out_w = layer.target.shape[1:3]
     pitch = (out_w - 1) * window.stride[1] + 3
     width = min(in_w, pitch - window.pad[1])
-    strip_rows = _strip(out_h, pitch, window.stride[0])
+    strip_rows = 1 if site.lean else _strip(out_h, pitch, window.stride[0])
     plane_rows = (strip_rows - 1) * window.stride[0] + 3
     params: dict[str, ParamValue] = {
         "batches": batches,

@@ -118,7 +118,7 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
     held = out_w + out_w % 2 + 2 if lines == 2 else (out_w + -out_w % 4 - 1) * window.stride[1] + 3
     pitch = 4 * min(channels, _BLOCK)
     all_strips = -(-out_h // lines)
-    strips = 1 if site.goal == "ram" else _strips(all_strips, held * pitch)
+    strips = 1 if site.lean else _strips(all_strips, held * pitch)
     params: dict[str, ParamValue] = {
         "batches": batches,
         "in_h": in_h,

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from npubench.compiler.graph import DType, Graph, Op, Quantization, Tensor
 from npubench.compiler.plan import Arg, Choice, Constant, ConstantArg, Lowered, TensorArg
 from npubench.core.errors import UnsupportedOp
 
 HINT = "convert the model without this form of it (npubench coverage lists what runs)"
-Goal = Literal["speed", "size", "ram"]
 LARGEST_BYTES = 2**31 - 1
 PORTABLE = "portable"
 
@@ -35,12 +34,12 @@ class Operand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """One operator of a graph, seen by its lowering. ``flavours`` are the kernels that the core
-    can run, best first; ``goal`` is what a kernel is chosen for."""
+    can run, best first; ``lean``: a kernel that can do with less scratch memory does."""
 
     graph: Graph
     op: Op
     flavours: tuple[str, ...] = (PORTABLE,)
-    goal: Goal = "speed"
+    lean: bool = False
 
     def fail(self, reason: str) -> NoReturn:
         """Refuse the operator. Raises UnsupportedOp."""
@@ -186,7 +185,6 @@ __all__ = [
     "LARGEST_BYTES",
     "PORTABLE",
     "Choice",
-    "Goal",
     "Lowering",
     "LoweringFunction",
     "Operand",

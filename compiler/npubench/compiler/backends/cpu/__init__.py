@@ -10,17 +10,16 @@ from typing import cast
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena, touched
 from npubench.compiler.backends import Option
+from npubench.compiler.backends.cpu.selection import Goal, select
 from npubench.compiler.graph import Graph
-from npubench.compiler.lower import lower_op
-from npubench.compiler.lower.site import Goal
-from npubench.compiler.plan import Constant, Plan, Step
+from npubench.compiler.plan import Plan
 from npubench.core.errors import DoesNotFit
 
 _OPTIONS = (
     Option(
         name="optimise",
-        help="what kernels are chosen for: fewest instructions, fewest bytes of constants, least "
-        "scratch memory",
+        help="what kernels are chosen for: fewest instructions, fewest bytes of code and "
+        "constants, smallest arena",
         default="speed",
         choices=("speed", "size", "ram"),
     ),
@@ -49,17 +48,12 @@ class CpuBackend:
         The artifact is the model itself. Raises UnsupportedOp for the first operator without a
         kernel, DoesNotFit when weights or arena exceed their region.
         """
-        steps: list[Step] = []
-        constants: list[Constant] = []
-        for op in graph.ops:
-            step, needed = lower_op(graph, op, flavours=board.cpu.kernels, goal=self.goal)
-            steps.append(step)
-            constants.extend(needed)
+        chosen = select(graph, board.cpu.kernels, self.goal)
         plan = Plan(
             backend=self.name,
-            steps=tuple(steps),
-            constants=tuple(constants),
-            arena=plan_arena(graph, steps),
+            steps=chosen.steps,
+            constants=chosen.constants,
+            arena=plan_arena(graph, chosen.steps),
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
         )

@@ -144,6 +144,18 @@ def micro(value: float | None, unit: str) -> str:
     return si(None if value is None else value / 1e6, unit)
 
 
+def between(low_millionths: float, high_millionths: float, unit: str) -> str:
+    """A range with its unit once where both ends share it: ``3.05 to 3.07 ms``; one value where
+    both read the same."""
+    low, high = micro(low_millionths, unit), micro(high_millionths, unit)
+    if low == high:
+        return low
+    number_low, _, unit_low = low.partition("\u00a0")
+    if unit_low == high.partition("\u00a0")[2]:
+        low = number_low
+    return f"{low} to {high}"
+
+
 def duration(value_s: float | None) -> str:
     """Host time: milliseconds below one second, then seconds, then minutes and seconds."""
     if value_s is None:
@@ -175,6 +187,8 @@ def printable(text: str, limit: int = 120) -> str:
     """
     if len(text) > limit:
         text = text[: max(1, limit - 1)] + "…"
+    if text.isprintable():
+        return text
     return "".join(_visible(character) for character in text)
 
 

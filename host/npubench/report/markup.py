@@ -1,76 +1,36 @@
-"""HTML by Jinja with everything escaped: what a file brought can be read, never run.
-
-Pages call ``fill``. Bars are inline SVG: they need no script, follow light and dark through
-classes, and are printed where browsers leave backgrounds out.
-"""
+"""HTML by Jinja from files, with everything escaped: what a file brought can be read, never run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from npubench.core import format as fmt
 from npubench.core.evidence import MEANING
 
-BAR_WIDTH = 1000
-
-_MACROS = """
-{% macro badge(kind) -%}
-<span class="badge e-{{ kind }}" title="{{ meaning[kind] }}">{{ kind }}</span>
-{%- endmacro %}
-{% macro verdict(run) -%}
-{% if run.golden.status == "mismatch" -%}
-<span class="badge bad">mismatch</span>
-{%- elif run.status in ("failed", "refused") -%}
-<span class="badge bad">{{ run.status }}</span>
-{%- elif run.golden.status == "unavailable" -%}
-<span class="badge warn" title="{{ run.golden.reason or '' }}">unchecked</span>
-{%- else -%}
-<span class="badge good">{{ run.golden.status }}</span>
-{%- endif %}
-{%- if run.status == "partial" %} <span class="badge warn">partial</span>{% endif %}
-{%- endmacro %}
-{% macro legend(entries) -%}
-<ul class="legend" aria-hidden="true">
-{% for name, style in entries %}<li><svg class="key" viewBox="0 0 10 10">\
-<rect class="{{ style }}" width="10" height="10" rx="2"/></svg>{{ name }}</li>
-{% endfor %}</ul>
-{%- endmacro %}
-"""
-
-_BAR = """<svg class="bar{% if thin %} thin{% endif %}" viewBox="0 0 {{ width }} 10" \
-preserveAspectRatio="none" role="img" aria-label="{{ label }}">\
-<rect class="track" width="{{ width }}" height="10"/>\
-{% for segment in segments %}<rect class="{{ segment.style }}" x="{{ segment.x }}" \
-width="{{ segment.width }}" height="10"><title>{{ segment.title }}</title></rect>{% endfor %}\
-{% if span %}<rect class="span" x="{{ span[0] }}" width="{{ span[1] }}" y="3.5" height="3"/>\
-{% endif %}</svg>"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A part of a bar: its value in the bar's unit, CSS class and tooltip."""
-
-    value: float
-    style: str
-    title: str
-
 
 @cache
 def environment() -> Environment:
-    """Jinja as every page uses it: escaped, strict, with the formats as filters."""
+    """Jinja as every page uses it: escaped, strict, with the formats as filters.
+
+    Templates lie beside the modules that fill them. ``here``, the path of the page, and ``single``,
+    whether all pages are one file, must be given to each.
+    """
     jinja = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=DictLoader({"macros": _MACROS}),
+        loader=FileSystemLoader(Path(__file__).parent),
         finalize=_finalize,
+        auto_reload=False,
     )
     jinja.filters |= {
         "count": fmt.count,
@@ -82,14 +42,50 @@ def environment() -> Environment:
         "duration": fmt.duration,
         "hash": fmt.short_hash,
         "brief": fmt.printable,
+        "jsondata": json_data,
+        "jsontext": _json_text,
+        "px": _px,
     }
     jinja.globals |= {
         "meaning": {str(kind): words for kind, words in MEANING.items()},
         "dash": fmt.NONE,
         "unit_name": fmt.UNIT_NAME,
         "unit_short": fmt.UNIT_SHORT,
+        "link": _link,
+        "anchor": _anchor,
+        "render": _render,
+        "strokes_markup": Markup,
     }
     return jinja
+
+
+def fill(template: str, **values: Any) -> Markup:
+    """Render a template by its name; every value is escaped unless it is Markup already."""
+    return Markup(environment().get_template(template).render(**values))
+
+
+def json_data(value: Any) -> Markup:
+    """JSON for a script element that is only data: no value can end the element."""
+    text = json.dumps(_clean(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
+
+
+def _json_text(value: Any) -> str:
+    """JSON for an attribute: escaped as any other text."""
+    return json.dumps(_clean(value), separators=(",", ":"))
+
+
+def _clean(value: Any) -> Any:
+    """Every text made printable: data are drawn, and drawn text is read."""
+    if isinstance(value, str):
+        return fmt.printable(value, 20_000)
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
 
 
 def _finalize(value: Any) -> Any:
@@ -97,47 +93,27 @@ def _finalize(value: Any) -> Any:
     return fmt.printable(value, 20_000) if type(value) is str else value
 
 
-@cache
-def _template(text: str) -> Any:
-    head = '{% from "macros" import badge, verdict, legend with context %}'
-    return environment().from_string(head + text)
+def _px(value: float) -> str:
+    return f"{min(1000.0, max(0.0, value)):.1f}"
 
 
-def fill(text: str, **values: Any) -> Markup:
-    """Render a template; every value is escaped unless it is Markup already."""
-    return Markup(_template(text).render(**values))
+@pass_context
+def _link(context: Context, path: str, anchor: str = "") -> str:
+    """The address of a page of the report, from where the template stands."""
+    if context["single"]:
+        return f"#{path}:{anchor}" if anchor else f"#{path}"
+    root = "../" * str(context["here"]).count("/")
+    return f"{root}{path}.html" + (f"#{anchor}" if anchor else "")
 
 
-def bar(
-    segments: Sequence[Segment],
-    *,
-    scale: float,
-    label: str,
-    thin: bool = False,
-    span: tuple[float, float] | None = None,
-) -> Markup:
-    """A horizontal bar whose full width is ``scale``, in the segments' unit.
-
-    ``label`` says the same in words for those who do not see it; ``span`` is a range drawn over it.
-    """
-    placed = []
-    start = 0.0
-    for segment in segments:
-        placed.append(
-            {
-                "x": _px(start, scale),
-                "width": _px(segment.value, scale),
-                "style": segment.style,
-                "title": segment.title,
-            }
-        )
-        start += segment.value
-    drawn = None
-    if span is not None:
-        drawn = (_px(span[0], scale), _px(span[1] - span[0], scale))
-    return fill(_BAR, width=BAR_WIDTH, segments=placed, label=label, thin=thin, span=drawn)
+@pass_context
+def _anchor(context: Context, name: str) -> str:
+    """An element's id that is unique in the file."""
+    return f"{context['here']}:{name}" if context["single"] else name
 
 
-def _px(value: float, scale: float) -> str:
-    share = max(0.0, value) / scale if scale > 0 else 0.0
-    return f"{min(1.0, share) * BAR_WIDTH:.1f}"
+@pass_context
+def _render(context: Context, template: str, values: Mapping[str, Any]) -> Markup:
+    """A view's own template, where the page's stands."""
+    shared = {name: context[name] for name in ("here", "single", "page")}
+    return fill(template, **shared, **values)

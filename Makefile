@@ -84,7 +84,7 @@ readme: setup
 
 clean:
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
-	rm -f npubench-report.html
+	rm -rf npubench-report.html npubench-report
 	find . -name __pycache__ -type d -not -path './.git/*' -not -path './.venv/*' \
 		-not -path './runs/*' -prune -exec rm -rf {} +
 

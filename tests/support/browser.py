@@ -1,6 +1,7 @@
 """Chromium over its debugging pipe: pages opened, scripts evaluated, screenshots, every complaint.
 
-No driver and no socket: DevTools messages go over two file descriptors (``--remote-debugging-pipe``).
+No driver and no socket: DevTools messages go over two file descriptors
+(``--remote-debugging-pipe``).
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ class Page:
             width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
         )  # fmt: skip
 
-    def media(self, *, scheme: str = "light", motion: str = "no-preference", kind: str = "") -> None:
+    def media(
+        self, *, scheme: str = "light", motion: str = "no-preference", kind: str = ""
+    ) -> None:
         """Emulate a colour scheme, a wish for less motion, a medium (``print``)."""
         features = [
             {"name": "prefers-color-scheme", "value": scheme},

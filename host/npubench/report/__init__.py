@@ -1,4 +1,4 @@
-"""Runs made readable: tables for a terminal, one offline page for a browser, Markdown for docs.
+"""Runs made readable: an offline site for a browser, tables for a terminal, text for papers.
 
 Measures and decides nothing: what a run is worth stands in its record.
 """

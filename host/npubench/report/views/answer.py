@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from npubench.core import format as fmt
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
+from npubench.report.accuracy import value_words, worse_words
 from npubench.report.library import Library, model_page, run_page
 from npubench.report.selection import END_TO_END, NetworkRuns, Ranking, infer_per_mac, rankings
 from npubench.report.speedup import NpuPair, npu_pairs, times_range
 from npubench.report.view import View
 from npubench.report.views.npu import claim, times
 from npubench.report.views.where import Parts, colours_of, parts
-from npubench.runs.schema import RunRecord
+from npubench.runs.schema import AccuracyRecord, RunRecord
 
 TITLE = "Answer"
 ORDER = 10
@@ -58,6 +59,7 @@ class Line:
     span: tuple[float, float] | None
     per_mac: float | None
     energy: str
+    answers: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class Group:
     lines: tuple[Line, ...]
     per_mac: bool
     energy: bool
+    asked: bool
     stages: tuple[Piece, ...]
 
 
@@ -123,7 +126,7 @@ def answer(network: NetworkRuns, library: Library) -> Answer:
         headline=_headline(groups, pairs),
         sure=_sure(groups, pairs),
         tiles=() if lead is None else tuple(_tiles(lead, pairs, split)),
-        groups=tuple(_group(group, library) for group in groups),
+        groups=tuple(_group(group, library, _answers(network)) for group in groups),
         left_out=tuple(
             (run, why_left_out(run), library.page(run_page(run.run_id)))
             for run in network.runs
@@ -257,7 +260,26 @@ _STAGE_CLASS = {
 }
 
 
-def _group(ranking: Ranking, library: Library) -> Group:
+def _answers(network: NetworkRuns) -> Mapping[str, AccuracyRecord]:
+    """What each target itself answered."""
+    return {
+        target: item
+        for target, records in network.accuracy.items()
+        for item in records
+        if item.form == "target"
+    }
+
+
+def _worse(ranking: Ranking, answers: Mapping[str, AccuracyRecord]) -> str:
+    """That the winner answers worse than another, where it does."""
+    if not ranking.ranks:
+        return ""
+    best = ranking.best.target
+    others = [(run.target, answers.get(run.target)) for run in ranking.runs if run.target != best]
+    return worse_words(answers.get(best), best, others)
+
+
+def _group(ranking: Ranking, library: Library, answers: Mapping[str, AccuracyRecord]) -> Group:
     best = ranking.value(ranking.best)
     scale = max(_high(ranking, run) for run in ranking.runs) or 1.0
     lines = []
@@ -278,6 +300,7 @@ def _group(ranking: Ranking, library: Library) -> Group:
                 span=span,
                 per_mac=infer_per_mac(run),
                 energy=energy_words(run),
+                answers=value_words(answers.get(run.target)),
             )
         )
     return Group(
@@ -285,7 +308,8 @@ def _group(ranking: Ranking, library: Library) -> Group:
         unit=ranking.unit,
         evidence=str(ranking.evidence),
         stage_words=STAGE_WORDS[Stage(ranking.stage)],
-        answer=_answer(ranking),
+        answer=f"{_answer(ranking)} {_worse(ranking, answers)}".strip(),
+        asked=any(run.target in answers for run in ranking.runs),
         trust=_trust(ranking),
         lines=tuple(lines),
         per_mac=any(line.per_mac is not None for line in lines),

@@ -104,6 +104,8 @@ def answer(run: RunRecord) -> str:
         if found["index"] < 0:  # no classes: the error of a reconstruction
             return f"mean squared error {found['milli'] / 1000:.3f}"
         return f"class {found['index']}, score {found['milli'] / 1000:.3f}"
+    if "boxes" in found and "milli" in found:
+        return f"{found['boxes']} boxes, best {found['milli'] / 1000:.3f}"
     return ", ".join(f"{key} {value}" for key, value in found.items())
 
 

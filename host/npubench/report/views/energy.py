@@ -91,7 +91,7 @@ def _claim(found: Sequence[tuple[RunRecord, EnergyRecord]]) -> str:
         if whole is not None and whole.gross_uj:
             words.append(
                 f"{run.target}: {micro(whole.gross_uj)} an inference, "
-                f"{fmt.si(1e6 / whole.gross_uj, '').strip()} inferences per joule."
+                f"{digits(1e6 / whole.gross_uj, 3)} inferences per joule."
             )
     return " ".join(words)
 
@@ -164,8 +164,13 @@ def _figure(found: Sequence[tuple[RunRecord, EnergyRecord]]) -> Figure | None:
 def _grid(found: Sequence[tuple[RunRecord, EnergyRecord]], library: Library) -> Grid:
     rows = []
     for run, energy in found:
-        cells = [_cell(None if energy.verdict == "refused" else energy.stages.get(name))
-                 for name in STAGES]  # fmt: skip
+        cells = [
+            _cell(
+                None if energy.verdict == "refused" else energy.stages.get(name),
+                net=name == Stage.END_TO_END,
+            )
+            for name in STAGES
+        ]
         rows.append(
             (
                 Cell(text=run.target, page=library.page(run_page(run.run_id))),
@@ -181,19 +186,19 @@ def _grid(found: Sequence[tuple[RunRecord, EnergyRecord]], library: Library) -> 
         columns=(
             Column(title="Target"),
             Column(title="Capture"),
-            *(Column(title=name.replace("_", " "), unit="µJ", number=True) for name in STAGES),
-            Column(title="Idle", unit="µW", number=True),
+            *(Column(title=name.replace("_", " "), number=True) for name in STAGES),
+            Column(title="Idle, µW", number=True),
             Column(title="Evidence"),
         ),
         rows=tuple(rows),
     ).without_empty()
 
 
-def _cell(stage: EnergyStageRecord | None) -> Cell:
+def _cell(stage: EnergyStageRecord | None, *, net: bool = True) -> Cell:
     if stage is None:
         return Cell(text=fmt.NONE, hint="no figure")
     under = interval(stage.gross_uj, stage.gross_low_uj, stage.gross_high_uj)
-    if stage.net_uj is not None:
+    if stage.net_uj is not None and net:
         under += f"{', ' if under else ''}net {digits(stage.net_uj, 3)}"
     return Cell(
         text=known(stage.gross_uj, stage.gross_low_uj, stage.gross_high_uj),

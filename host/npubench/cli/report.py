@@ -26,7 +26,7 @@ md, latex, csv or json prints tables instead; --figures writes each picture into
 
 Example: npubench report -o site/
 """
-DEFAULT = Path("npubench-report")
+DEFAULT = Path("npubench-report.html")
 
 
 class Form(StrEnum):

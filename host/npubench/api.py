@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.bench.inspect import Inspection, inspect_brought, inspect_model
-from npubench.bench.job import Job, Settings, default_jobs, resolve_jobs
+from npubench.bench.job import Job, Settings, at_speed, default_jobs, resolve_jobs
 from npubench.bench.matrix import Interrupted, Outcome, run_matrix
 from npubench.bench.prepare import BuiltImage, build_to
 from npubench.compiler.compiled import Compiled, Network
@@ -86,15 +86,17 @@ def build(
     backend: str | None = None,
     options: Iterable[str] = (),
     mlperf: str | None = None,
+    baud: int | None = None,
     output: AnyPath | None = None,
     progress: Reporter | None = None,
 ) -> BuiltImage:
     """Emit and build the firmware of a network for a board; ``output``: a folder to copy it to.
 
-    ``mlperf``: the benchmark of MLPerf Tiny whose form of uploads and results it takes.
+    ``mlperf``: the benchmark of MLPerf Tiny whose form of uploads and results it takes. ``baud``:
+    the console's speed instead of the board's.
     Raises CompileError, ToolError, StorageError, UsageError.
     """
-    job = _one(model, board, backend, options, mlperf=mlperf)
+    job = at_speed(_one(model, board, backend, options, mlperf=mlperf), baud)
     return build_to(job, None if output is None else Path(output), progress or Silent())
 
 
@@ -158,6 +160,7 @@ def bench(
         for name in without:
             text = "it has no virtual power: it is left out"
             progress.event(Event(job=name, step="power", state="note", detail=text))
+    jobs = tuple(at_speed(job, how.baud) for job in jobs)
     check_power([job.board for job in jobs], how)
     if on is None:
         require_boards(jobs, how)

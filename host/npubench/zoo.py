@@ -282,6 +282,11 @@ def resolve_model(argument: str) -> ResolvedModel:
     if _exists(path):
         what = "a folder" if path.is_dir() else "not a regular file"
         raise UsageError(f"model {argument!r} is {what}", hint="give the path of a .tflite file")
+    if _is_link(path):
+        raise UsageError(
+            f"model {argument[:200]!r} is a link that leads nowhere",
+            hint="the file that it names was moved, or is itself",
+        )
     raise UsageError(
         f"there is no model {argument[:200]!r}: neither a file nor a zoo id",
         hint=_nearest(argument),
@@ -350,6 +355,13 @@ def _is_file(path: Path) -> bool:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
     except (OSError, ValueError):
         return False
 

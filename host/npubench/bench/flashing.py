@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import Prepared, build_image, compile_job
+from npubench.boards import load_board
 from npubench.connect.board import open_board
 from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
@@ -131,6 +132,8 @@ def _next_command(job: Job, port: str) -> str:
         words += ["--backend", job.backend]
     if job.model.benchmark is not None:
         words += ["--mlperf", job.model.benchmark.model]
+    if job.board.console.baud != load_board(job.board.id).console.baud:
+        words += ["--baud", str(job.board.console.baud)]
     for name, value in job.options:
         words += ["--set", f"{job.backend}.{name}={value}"]
     return shlex.join([*words, "--port", port, "--no-flash"])

@@ -69,6 +69,7 @@ class Settings:
     command: tuple[str, ...] = ()
     accuracy: Sampling | None = None
     worker: WorkerRecord | None = None
+    baud: int | None = None
 
     def repetitions_on(self, board: Board) -> int:
         """Repetitions on a board: two suffice where the counts are deterministic."""
@@ -105,6 +106,15 @@ class Job:
     def title(self) -> str:
         """Short name for progress lines, e.g. ``kws on qemu-m4:cpu``."""
         return f"{self.model.id} on {self.target}"
+
+
+def at_speed(job: Job, baud: int | None) -> Job:
+    """The job with its board's console at ``baud`` bit/s, in the image and on the port; None leaves
+    it at the board's own speed."""
+    if baud is None:
+        return job
+    console = job.board.console.model_copy(update={"baud": baud})
+    return replace(job, board=job.board.model_copy(update={"console": console}))
 
 
 def default_jobs(

@@ -11,6 +11,7 @@ import typer
 from npubench.cli.farm import InsecureOption, OnOption, ResumeOption
 from npubench.cli.output import (
     INTERRUPTED,
+    BaudOption,
     JsonOption,
     MlperfOption,
     command_line,
@@ -86,6 +87,7 @@ def bench(
     ] = False,
     layers: Annotated[bool, typer.Option(help="Count each layer in a run of its own.")] = True,
     port: Annotated[str | None, typer.Option(help="Serial port of a physical board.")] = None,
+    baud: BaudOption = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     flash: Annotated[bool, typer.Option(help="Flash a physical board first.")] = True,
     on_model: OnModelOption = False,
@@ -157,6 +159,7 @@ def bench(
                     layers=layers,
                     verify_layers=verify_layers,
                     port=port,
+                    baud=baud,
                     probe_serial=probe,
                     flash=flash,
                     mishaps=tuple(parse_mishap(text) for text in line_fault or ()),

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from npubench.cli.output import JsonOption, MlperfOption, PlainReporter, console, print_json
+from npubench.cli.output import (
+    BaudOption,
+    JsonOption,
+    MlperfOption,
+    PlainReporter,
+    console,
+    print_json,
+)
 from npubench.cli.target import BackendOption, BoardOption, SetOption, one_job
 
 ModelArgument = Annotated[
@@ -82,6 +89,7 @@ def build(
         Path | None, typer.Option("--output", "-o", help="Folder for the project and the image.")
     ] = None,
     mlperf: MlperfOption = None,
+    baud: BaudOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build one image and say where it is and what memory it takes."""
@@ -93,6 +101,7 @@ def build(
         backend=backend,
         options=settings or (),
         mlperf=mlperf,
+        baud=baud,
         output=output,
         progress=PlainReporter(),
     ).document()
@@ -117,6 +126,7 @@ def boot(
         ),
     ] = None,
     mlperf: MlperfOption = None,
+    baud: BaudOption = None,
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
     from npubench.bench.prepare import build_image, compile_job, require_engine
@@ -126,7 +136,7 @@ def boot(
     from npubench.core.errors import UsageError
     from npubench.emulators.board_model.description import has_model, played
 
-    job = one_job(model, board, backend, settings, mlperf=mlperf)
+    job = one_job(model, board, backend, settings, mlperf=mlperf, baud=baud)
     if job.board.kind == "physical" and not (
         has_model(job.board) or job.board.stand_in or job.board.hosted
     ):
@@ -157,6 +167,7 @@ def flash(
     port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
     probe: Annotated[str | None, typer.Option(help="Serial number of the debug probe.")] = None,
     mlperf: MlperfOption = None,
+    baud: BaudOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build, flash, check the firmware's identity, and print the bench command that follows."""
@@ -165,7 +176,7 @@ def flash(
 
     if not board:
         raise UsageError("no board is named", hint="npubench flash MODEL --board BOARD")
-    job = one_job(model, board, backend, settings, mlperf=mlperf)
+    job = one_job(model, board, backend, settings, mlperf=mlperf, baud=baud)
     outcome = flash_board(job, port=port, probe_serial=probe, reporter=PlainReporter())
     if as_json:
         print_json(outcome.document())

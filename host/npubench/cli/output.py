@@ -28,6 +28,16 @@ LOG_WIDTH = 120
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
+BaudOption = Annotated[
+    int | None,
+    typer.Option(
+        "--baud",
+        min=300,
+        max=12_000_000,
+        help="The console's speed in bit/s, in the image and on the port, instead of the board's.",
+    ),
+]
+
 MlperfOption = Annotated[
     str | None,
     typer.Option(

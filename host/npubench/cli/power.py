@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npubench.cli import power_windows
 from npubench.cli.output import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Power instruments: list, show, capture, import, simulate, calibrate, view.\n\n"
+    help="Power instruments: list, show, capture, import, windows, simulate, calibrate, "
+    "view.\n\n"
     "Example: npubench power list",
 )
 
@@ -352,3 +354,6 @@ def view(
         out.print(str(reason), markup=False, soft_wrap=True)
     if png is not None:
         out.print(f"picture: {png}", markup=False, soft_wrap=True)
+
+
+power_windows.register(app)

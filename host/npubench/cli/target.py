@@ -67,9 +67,10 @@ def one_job(
     place: Place | None = None,
     *,
     mlperf: str | None = None,
+    baud: int | None = None,
 ) -> Job:
     """The job of a verb that takes one network and one target."""
-    from npubench.bench.job import resolve_jobs
+    from npubench.bench.job import at_speed, resolve_jobs
     from npubench.target import parse_settings
 
     (job,) = resolve_jobs(
@@ -80,4 +81,4 @@ def one_job(
         mlperf=mlperf,
         settings=parse_settings(settings or ()),
     )
-    return job
+    return at_speed(job, baud)

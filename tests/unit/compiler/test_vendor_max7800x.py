@@ -12,6 +12,7 @@ import shutil
 import sys
 import zlib
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,10 +22,11 @@ from npubench.bench.prepare import build_image
 from npubench.bench.reference import reference_answer
 from npubench.boards import load_board
 from npubench.build.firmware import build_firmware
-from npubench.compiler.backends import load_backend
+from npubench.compiler.backends import configured_backend, load_backend, settle
 from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed
 from npubench.compiler.backends.max7800x.description import END_OF_ARRAYS, channels_of, describe
+from npubench.compiler.backends.max7800x.samples import read_samples
 from npubench.compiler.backends.max7800x.scheme import (
     accuracy_cost,
     int8_reference,
@@ -37,12 +39,12 @@ from npubench.compiler.backends.max7800x.tool import parse_answer
 from npubench.compiler.compiled import Network, compile_network, read_network
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
-from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp
+from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp, UsageError
 from npubench.core.progress import Silent
 from npubench.core.seeded import seeded_bytes
 from npubench.golden import Golden, golden_outputs
 from npubench.npu.max7800x.device import MAX78000
-from npubench.target import Place
+from npubench.target import Place, parse_settings
 from npubench.zoo import resolve_model
 from support.adi_networks import VALID, Builder, image_net, keyword_net
 from support.emitted import needs_arm
@@ -359,6 +361,59 @@ def test_the_cost_is_told_of_samples_of_ones_own(digits: tuple[bytes, Graph]) ->
     samples = np.zeros((3, 8, 8, 1), dtype=np.int64)
     cost = accuracy_cost(graph, quantized, samples)
     assert (cost.samples, cost.same_class_ratio) == (3, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["codes", "floats", "many"])
+def test_samples_of_ones_own_come_from_a_file(
+    digits: tuple[bytes, Graph], tmp_path: Path, kind: str
+) -> None:
+    graph = digits[1]
+    tensor = graph.tensor(graph.inputs[0])
+    assert tensor.quantization is not None
+    count = 700 if kind == "many" else 5
+    codes = np.random.default_rng(1).integers(-128, 128, (count, 8, 8, 1)).astype(np.int8)
+    real = (codes.astype(np.float32) - tensor.quantization.zero_point) * tensor.quantization.scale
+    np.save(tmp_path / "s.npy", real.astype(">f4") if kind == "floats" else codes)
+    found = read_samples(tmp_path / "s.npy", graph)
+    if kind == "many":
+        assert len(found) == 256
+        assert np.array_equal(found[[0, -1]], codes[[0, -1]])
+    else:
+        assert np.array_equal(found, codes)
+
+
+@pytest.mark.parametrize(
+    ("array", "why"),
+    [
+        (np.zeros((5, 1, 8, 8), np.int8), r"are \[5, 1, 8, 8\], the network takes \(samples, 8, 8"),
+        (np.zeros((0, 8, 8, 1), np.int8), r"are \[0, 8, 8, 1\]"),
+        (np.zeros((5, 8, 8, 1), np.uint8), "are uint8, the network takes int8"),
+        (np.full((5, 8, 8, 1), np.nan, np.float32), "not finite"),
+    ],
+    ids=["nchw", "none", "uint8", "nan"],
+)
+def test_samples_that_are_none_are_refused(
+    digits: tuple[bytes, Graph], tmp_path: Path, array: np.ndarray, why: str
+) -> None:
+    np.save(tmp_path / "s.npy", array)
+    with pytest.raises(UsageError, match=why):
+        read_samples(tmp_path / "s.npy", digits[1])
+
+
+def test_samples_are_named_on_the_command_line(
+    digits: tuple[bytes, Graph], checkout_dir: Path, tmp_path: Path
+) -> None:
+    del checkout_dir
+    data, graph = digits
+    np.save(tmp_path / "s.npy", np.zeros((3, 8, 8, 1), np.int8))
+    (options,) = parse_settings([f"max7800x.samples={tmp_path / 's.npy'}"]).values()
+    backend = configured_backend("max7800x", settle("max7800x", options))
+    plan = backend.compile(graph, data, load_board("max78000fthr"))
+    details = cast(dict[str, object], (plan.npu or {})["details"])
+    assert details["accuracy_samples"] == 3
+    assert details["accuracy_inputs"] == "the user's samples"
+    with pytest.raises(UsageError, match="there is no file"):
+        settle("max7800x", (("samples", str(tmp_path / "none.npy")),))
 
 
 def test_a_tool_that_makes_nothing_is_seen(digits: tuple[bytes, Graph], checkout_dir: Path) -> None:

@@ -335,3 +335,11 @@ def test_model_ids_are_safe_for_files_and_wire(stem: str) -> None:
 )
 def test_model_ids_of_paths(file: str, name: str) -> None:
     assert model_id_of(Path("folder") / file) == name
+
+
+@pytest.mark.parametrize("target", ["loop.tflite", "gone.tflite", "no/where.tflite"])
+def test_a_link_that_leads_nowhere_is_told_as_that(tmp_path: Path, target: str) -> None:
+    link = tmp_path / "loop.tflite"
+    link.symlink_to(target)
+    with pytest.raises(UsageError, match="is a link that leads nowhere"):
+        resolve_model(str(link))

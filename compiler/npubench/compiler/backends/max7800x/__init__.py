@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,12 +20,14 @@ import numpy as np
 from npubench.boards import Board
 from npubench.compiler.analyze import analyze
 from npubench.compiler.arena import plan_arena
+from npubench.compiler.backends import Option
 from npubench.compiler.backends.cpu import check_memory
 from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed
 from npubench.compiler.backends.max7800x.description import channels_of, describe, output_addresses
 from npubench.compiler.backends.max7800x.latency import estimated_cycles
 from npubench.compiler.backends.max7800x.layer import Chain
+from npubench.compiler.backends.max7800x.samples import read_samples
 from npubench.compiler.backends.max7800x.scheme import (
     Ints,
     QuantizedChain,
@@ -40,11 +44,26 @@ from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
 from npubench.compiler.vendor.tool import locate
-from npubench.core.errors import ConfigError, DoesNotFit, ToolError, ToolMissing, UnsupportedOp
+from npubench.core.errors import (
+    ConfigError,
+    DoesNotFit,
+    ToolError,
+    ToolMissing,
+    UnsupportedOp,
+    UsageError,
+)
 from npubench.npu.max7800x.device import DEVICES, Device
 
 DRIVER: Final = "max7800x"
 SEED: Final = 1
+OPTIONS: Final = (
+    Option(
+        name="samples",
+        help="a .npy of inputs of your own (int8 codes or real values), on which the scheme's cost "
+        "in accuracy is told; without it noise is taken",
+        default="",
+    ),
+)
 TABLE: Final = "nb_max7800x_input_table"
 
 
@@ -53,6 +72,19 @@ class Max7800xBackend:
     """Runs a chain of layers on the accelerator and a closing softmax on the CPU."""
 
     name: str = "max7800x"
+    samples: Path | None = None
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """All that may be set."""
+        return OPTIONS
+
+    def configured(self, values: Mapping[str, str]) -> Max7800xBackend:
+        """This backend with some options set. Raises UsageError for a file that is not there."""
+        path = Path(values["samples"]).expanduser().resolve()
+        if not path.is_file():
+            raise UsageError(f"max7800x.samples: there is no file {values['samples']}")
+        return replace(self, samples=path)
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Map, quantize, let ai8xize generate, and wire its C behind ``nb_npu.h``.
@@ -62,6 +94,7 @@ class Max7800xBackend:
         """
         del model
         device = _device(board)
+        samples = None if self.samples is None else read_samples(self.samples, graph)
         try:
             locate(TOOL, engine=ENGINE)
         except ToolMissing as missing:
@@ -87,7 +120,7 @@ class Max7800xBackend:
             extra_files=_files(graph, quantized, made, arena, device),
             defines={"NB_NPU": "1"},
             npu_load=True,
-            npu=_record(graph, quantized, made, answer, device),
+            npu=_record(graph, quantized, made, answer, device, samples),
             known_answer=KnownAnswer(
                 version=f"ai8x-synthesis {made.version}",
                 seed=SEED,
@@ -241,17 +274,19 @@ def _record(
     made: Generated,
     answer: Ints,
     device: Device,
+    samples: Ints | None,
 ) -> dict[str, object]:
     macs = {layer.index: layer.macs for layer in analyze(graph).layers}
     total = sum(macs.values())
     chain = quantized.chain
-    cost = asdict(accuracy_cost(graph, quantized))
+    cost = asdict(accuracy_cost(graph, quantized, samples))
     own = simulate(quantized, sample_input(graph, quantized, SEED)).reshape(-1)
     details: dict[str, object] = {
         "tool": f"ai8x-synthesis {made.version}",
         "scheme": "int8, power-of-two scales, no zero points",
         "npu_hz": device.clock_hz,
         "accuracy_samples": cost["samples"],
+        "accuracy_inputs": "generated noise" if samples is None else "the user's samples",
         "accuracy_same_class_ratio": cost["same_class_ratio"],
         "accuracy_largest_error": cost["largest_error"],
         "accuracy_output_range": cost["output_range"],

@@ -41,24 +41,12 @@ def windows(
 ) -> int:
     """One line for each window, and their median."""
     from npubench.core.errors import UsageError
-    from npubench.power.capture.gated import gated, level_windows, time_windows
-    from npubench.power.parts import read_capture
+    from npubench.power.capture.gated import read_gated
 
-    if (number is None) == (not between):
-        raise UsageError(
-            "windows are by a digital input or by times",
-            hint="--input 0, or --between 1.5:2.5",
-        )
     if active not in ("high", "low"):
         raise UsageError(f"a level is high or low, not {active[:40]!r}")
-    inner = folder / "power"
-    capture = read_capture(inner if inner.is_dir() else folder)
-    places = (
-        time_windows(capture, [_span(text) for text in between or ()])
-        if number is None
-        else level_windows(capture, bit=number, active_low=active == "low")
-    )
-    found = gated(capture, places)
+    spans_s = [_span(text) for text in between or ()]
+    found = read_gated(folder, bit=number, active_low=active == "low", spans_s=spans_s)
     whole = [window.energy_uj for window in found if window.energy_uj is not None]
     if as_json:
         print_json(

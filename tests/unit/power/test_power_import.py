@@ -43,6 +43,15 @@ GOOD: dict[str, tuple[str | bytes, dict[str, str | float]]] = {
         table("Time [ms];Current [\u00b5A]", lambda k, i: f"{k};{i * 1000}"),
         {},
     ),
+    "curr-avg-units-below": (
+        table("Sample,Time,Curr avg 1\n,s,A", lambda k, i: f"{k},{k / 1000},{i / 1000}"),
+        {},
+    ),
+    "volt-avg-curr-avg": (
+        table("Time (s),Volt avg 1 (V),Curr avg 1 (mA)", lambda k, i: f"{k / 1000},3.0,{i}"),
+        {},
+    ),
+    "picoamperes": (table("t (ms),I (pA)", lambda k, i: f"{k},{i * 1e9:.6e}"), {}),
     "greek-mu": (table("t (ms)\tI (\u03bcA)", lambda k, i: f"{k}\t{i * 1000}"), {}),
     "slash-units": (table("t/ms,I/mA,U/V", lambda k, i: f"{k},{i},3.0"), {}),
     "semicolon-decimal-comma": (

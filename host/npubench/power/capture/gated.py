@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from npubench.core.errors import MonitorError, UsageError
 from npubench.power.energy.edges import EdgeFinder, Wiring
 from npubench.power.energy.windows import Window
-from npubench.power.parts import Capture
+from npubench.power.parts import Capture, read_capture
 
 MOST_WINDOWS = 100_000
 
@@ -31,6 +32,31 @@ class Gated:
     reason: str = ""
 
 
+def read_gated(
+    folder: Path,
+    *,
+    bit: int | None = None,
+    active_low: bool = False,
+    spans_s: Sequence[tuple[float, float]] = (),
+) -> tuple[Gated, ...]:
+    """The windows of the capture in ``folder`` (or in a run's): of input ``bit``, else ``spans_s``.
+
+    Raises ResultError where there is no capture, else as the functions below.
+    """
+    if (bit is None) == (not spans_s):
+        raise UsageError(
+            "windows are by a digital input or by times", hint="--input 0, or --between 1.5:2.5"
+        )
+    inner = folder / "power"
+    capture = read_capture(inner if inner.is_dir() else folder)
+    places = (
+        time_windows(capture, spans_s)
+        if bit is None
+        else level_windows(capture, bit=bit, active_low=active_low)
+    )
+    return gated(capture, places)
+
+
 def level_windows(
     capture: Capture, *, bit: int, active_low: bool = False
 ) -> tuple[tuple[float, float], ...]:
@@ -44,7 +70,7 @@ def level_windows(
     if not 0 <= bit < bits:
         raise UsageError(
             f"the capture has {bits} digital inputs, and none is number {bit}",
-            hint="they are numbered from 0" if bits else "name times: --between BEGIN END",
+            hint="they are numbered from 0" if bits else "name times: --between BEGIN:END",
         )
     finder = EdgeFinder(Wiring(codes=(), busy=bit))
     for block in capture.blocks():
@@ -62,7 +88,7 @@ def level_windows(
         raise MonitorError(
             f"digital input {bit} has no whole {'low' if active_low else 'high'} level in "
             f"{capture.folder}",
-            hint="another input, --active low, or times: --between BEGIN END",
+            hint="another input, --active low, or times: --between BEGIN:END",
         )
     return tuple(found)
 
@@ -85,7 +111,7 @@ def gated(capture: Capture, places: Sequence[tuple[float, float]]) -> tuple[Gate
     if len(places) > MOST_WINDOWS:
         raise UsageError(
             f"{len(places)} windows are too many ({MOST_WINDOWS})",
-            hint="another input, or times: --between BEGIN END",
+            hint="another input, or times: --between BEGIN:END",
         )
     windows = [Window(name=str(at), begin=begin, end=end) for at, (begin, end) in enumerate(places)]
     for block in capture.blocks():

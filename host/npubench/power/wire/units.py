@@ -20,8 +20,8 @@ NAMES: dict[Quantity, re.Pattern[str]] = {
     "time": re.compile(
         r"^(?:time|t$|elapsed|rel(?:ative)?[ _]?time|date.?time|sec(?:onds?)?$|utc)"
     ),
-    "current": re.compile(r"current|^i$|^amps?$|^amperes?$|^main$|^iout|^i_"),
-    "voltage": re.compile(r"voltage|^v$|^u$|^volts?$|^vout|^vdd|^v_"),
+    "current": re.compile(r"current|\bcurr\b|^i$|^amps?$|^amperes?$|^main$|^iout|^i_"),
+    "voltage": re.compile(r"voltage|\bvolt\b|^v$|^u$|^volts?$|^vout|^vdd|^v_"),
 }
 
 

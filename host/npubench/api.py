@@ -26,6 +26,9 @@ from npubench.core.progress import Event, Reporter, Silent
 from npubench.runs.compare import Comparison, compare_runs
 from npubench.runs.compare_energy import RATES_PER_SECOND
 from npubench.runs.reader import StoredRun, find_run, with_earlier
+from npubench.runs.sweeps import SweepRecord
+from npubench.sweep.limit import Limit
+from npubench.sweep.run import SweepOutcome
 from npubench.target import Place, Target, parse_settings
 
 if TYPE_CHECKING:
@@ -38,18 +41,23 @@ __all__ = [
     "Event",
     "Inspection",
     "Interrupted",
+    "Limit",
     "Network",
     "Outcome",
     "Place",
     "Reporter",
     "Settings",
     "StoredRun",
+    "SweepOutcome",
+    "SweepRecord",
     "Target",
     "analyze",
     "bench",
     "build",
     "compare",
     "load_runs",
+    "sweep",
+    "where_it_breaks",
 ]
 
 AnyPath = str | os.PathLike[str]
@@ -208,6 +216,77 @@ def load_runs(runs_dir: AnyPath = "runs") -> pd.DataFrame:
     from npubench.runs.frame import load_runs as load
 
     return load(Path(runs_dir))
+
+
+def sweep(
+    model: AnyPath,
+    *,
+    vary: Iterable[str],
+    boards: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    options: Iterable[str] = (),
+    place: Place | None = None,
+    settings: Settings | None = None,
+    runs_dir: AnyPath = "runs",
+    workers: int | None = None,
+    progress: Reporter | None = None,
+) -> SweepOutcome:
+    """Vary a network's size or a target's settings: points, laws and steps (docs/sweeps.md).
+
+    ``model``: a family, ``file.py:build``, or any model when ``vary`` names options of targets
+    alone. ``vary``: as `input=32:96:16`. What the runs folder has already is not run again. On
+    Ctrl-C the outcome holds what was finished, and says so. Raises UsageError before anything is
+    run.
+    """
+    from npubench.sweep.run import request_of, run_sweep
+
+    reporter = progress or Silent()
+    request = request_of(
+        model,
+        vary,
+        boards=boards,
+        backends=backends,
+        options=parse_settings(options),
+        place=place,
+        settings=settings,
+        reporter=reporter,
+    )
+    return run_sweep(request, runs_dir=Path(runs_dir), reporter=reporter, workers=workers)
+
+
+def where_it_breaks(
+    model: AnyPath,
+    *,
+    vary: Iterable[str],
+    budgets: Mapping[str, str] | None = None,
+    boards: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    options: Iterable[str] = (),
+    place: Place | None = None,
+    settings: Settings | None = None,
+    runs_dir: AnyPath = "runs",
+    progress: Reporter | None = None,
+) -> tuple[Limit, ...]:
+    """The largest value of one axis that fits and meets the budgets, for each target, and what
+    stops the next one. ``budgets``: `latency`, `ram`, `flash`, `energy` as text with a unit.
+
+    Raises UsageError before anything is run.
+    """
+    from npubench.sweep.limit import find_limits
+    from npubench.sweep.run import request_of
+
+    reporter = progress or Silent()
+    request = request_of(
+        model,
+        vary,
+        boards=boards,
+        backends=backends,
+        options=parse_settings(options),
+        place=place,
+        settings=settings,
+        reporter=reporter,
+    )
+    return find_limits(request, budgets or {}, runs_dir=Path(runs_dir), reporter=reporter)
 
 
 def _one(

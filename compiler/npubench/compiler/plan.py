@@ -177,12 +177,17 @@ class Fallback:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What a model of the NPU expects of one operator of the network: cycles of the NPU's clock and
-    bytes over each of its ports, bursts that are cut short counted in full."""
+    bytes over each of its ports, bursts that are cut short counted in full.
+
+    ``operations``: how many the NPU's compiler made of it; ``block``: height, width and depth of
+    the first one's output block."""
 
     op_index: int
     cycles: int
     port_bytes: tuple[int, ...]
     bound_by_memory: bool
+    operations: int = 0
+    block: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

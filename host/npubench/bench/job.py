@@ -83,7 +83,8 @@ class Job:
     """One cell of the matrix of models and targets.
 
     ``board`` is as it runs: a physical one that its model plays is its model's already.
-    ``simulated``: the network alone runs, on the simulator of the backend's vendor.
+    ``simulated``: the network alone runs, on the simulator of the backend's vendor. ``sweep``:
+    names and values that say which point of a sweep it is; the record keeps them.
     """
 
     model: ResolvedModel
@@ -91,6 +92,7 @@ class Job:
     backend: str
     options: Options = ()
     simulated: bool = False
+    sweep: tuple[tuple[str, str | int | float | bool | None], ...] = ()
 
     @property
     def target(self) -> Target:

@@ -16,7 +16,7 @@ from npubench.compiler.compiled import Compiled
 from npubench.core.errors import ConfigError, DeviceError
 from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
-from npubench.runs.schema import LayerRecord, NpuRecord, StageRecord
+from npubench.runs.schema import LayerRecord, NpuRecord, NpuWorkRecord, StageRecord
 from npubench.stats.summary import summarize
 from npubench.wire.answers import BenchResult
 
@@ -135,6 +135,15 @@ def modelled_layers(
             if count.npu_cycles:
                 measured[count.op] = count.npu_cycles
     estimates = {item.op_index: item.cycles for item in compiled.plan.estimates}
+    works = {
+        item.op_index: NpuWorkRecord(
+            operations=item.operations,
+            block=item.block,
+            port_bytes=item.port_bytes,
+            bound_by_memory=item.bound_by_memory,
+        )
+        for item in compiled.plan.estimates
+    }
     records = []
     for layer in counted:
         if layer.value is None:
@@ -148,6 +157,7 @@ def modelled_layers(
                         "evidence": Evidence.MODELLED,
                         "value": None,
                         "npu_cycles": estimates.get(layer.index),
+                        "npu_work": works.get(layer.index),
                         "reason": f"inside NPU {layer.kernel}, whose time stands elsewhere",
                     }
                 )
@@ -164,6 +174,7 @@ def modelled_layers(
                     "high": _us(high),
                     "cpu_instructions": round(layer.value),
                     "npu_cycles": estimates.get(layer.index, 0) if layer.engine == "npu" else 0,
+                    "npu_work": works.get(layer.index) if layer.engine == "npu" else None,
                 }
             )
         )

@@ -155,6 +155,7 @@ def target_fields(job: Job) -> dict[str, object]:
         "backend": job.backend,
         "options": dict(job.options),
         "place": job.target.place,
+        "sweep": dict(job.sweep),
     }
 
 

@@ -31,6 +31,7 @@ from npubench.cli import (
     reproduce,
     results,
     runs,
+    sweep,
     tools,
     verify,
 )
@@ -82,6 +83,7 @@ published.register(app)
 referee.register(app)
 report.register(app)
 reproduce.register(app)
+sweep.register(app)
 verify.register(app)
 app.add_typer(boards.app, name="boards")
 app.add_typer(models.app, name="models")

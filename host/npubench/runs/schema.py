@@ -210,12 +210,23 @@ class StageRecord(_Record):
     reason: str | None = None
 
 
+class NpuWorkRecord(_Record):
+    """What an NPU's compiler made of one operator: ``operations`` of the NPU, the output ``block``
+    (height, width, depth) of the first, bytes over each port, and whether a memory holds it up."""
+
+    operations: int
+    block: tuple[int, ...] = ()
+    port_bytes: tuple[int, ...] = ()
+    bound_by_memory: bool = False
+
+
 class LayerRecord(_Record):
     """One operator of the network. ``unit`` as in stages; ``value`` is the median of its counts.
 
     ``low`` and ``high`` bound a modelled value; ``npu_cycles`` are those of the operator itself,
-    also where only its job's time can be told. ``choice``: why this kernel; ``predicted``: the
-    instructions that its file's figures give; ``executed_macs`` as in the model's.
+    also where only its job's time can be told, and so is ``npu_work``. ``choice``: why this kernel;
+    ``predicted``: the instructions that its file's figures give; ``executed_macs`` as in the
+    model's.
     """
 
     index: int
@@ -237,6 +248,7 @@ class LayerRecord(_Record):
     high: Number | None = None
     cpu_instructions: int | None = None
     npu_cycles: int | None = None
+    npu_work: NpuWorkRecord | None = None
     cycles: RangeRecord | None = None
     time_us: RangeRecord | None = None
     energy_uj: RangeRecord | None = None
@@ -338,7 +350,8 @@ class SettingsRecord(_Record):
 
 class RunRecord(_Record):
     """One run, complete and immutable. ``target`` is the text of board, backend, options and place;
-    ``sweep`` says which point of a sweep the run is."""
+    ``sweep`` says which point of a sweep the run is: ``id``, ``key``, ``model``, and the varied
+    values as ``vary.<axis>`` (docs/sweeps.md)."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     stage_contract: int

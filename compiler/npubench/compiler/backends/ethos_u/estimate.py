@@ -19,7 +19,7 @@ from npubench.core.errors import CompileError
 from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.isa import StreamError
 from npubench.npu.ethosu.memory_system import MemorySystem
-from npubench.npu.ethosu.operation import operations
+from npubench.npu.ethosu.operation import BlockOp, operations
 from npubench.npu.ethosu.payload import parse_payload
 from npubench.npu.ethosu.timeline import program_time
 
@@ -58,6 +58,8 @@ def operators_by_offset(debug: str) -> tuple[dict[int, int], ...]:
 @dataclass(slots=True)
 class _Sum:
     cycles: int = 0
+    operations: int = 0
+    block: tuple[int, ...] = ()
     npu_cycles: int = 0
     port_cycles: list[int] = field(default_factory=lambda: [0, 0])
     port_bytes: list[int] = field(default_factory=lambda: [0, 0])
@@ -78,9 +80,11 @@ def job_estimates(
     assert tensors.stream.data is not None
     try:
         payload = parse_payload(tensors.stream.data)
-        time = program_time(tuple(operations(payload.words)), accelerator, system)
+        program = tuple(operations(payload.words))
+        time = program_time(program, accelerator, system)
     except StreamError as error:
         raise CompileError(f"Vela's command stream: {error.message}") from error
+    blocks = {item.offset_bytes: item.block for item in program if isinstance(item, BlockOp)}
     sums: dict[int, _Sum] = defaultdict(_Sum)
     waiting: list[tuple[int, int]] = []
     owner = members[0]
@@ -97,6 +101,8 @@ def job_estimates(
             owner = named
         total = sums[owner]
         total.cycles += span
+        total.operations += 1
+        total.block = total.block or blocks.get(operation.offset_bytes, ())
         total.npu_cycles += operation.npu_cycles
         for port in (0, 1):
             total.port_cycles[port] += operation.port_cycles[port]
@@ -108,6 +114,8 @@ def job_estimates(
             cycles=total.cycles,
             port_bytes=tuple(total.port_bytes),
             bound_by_memory=max(total.cycles, *total.port_cycles) > total.npu_cycles,
+            operations=total.operations,
+            block=total.block,
         )
         for index, total in sorted(sums.items())
     )

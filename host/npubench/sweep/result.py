@@ -1,0 +1,259 @@
+"""From runs to a sweep's record: points, laws, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from npubench.core.evidence import Evidence
+from npubench.core.stages import Stage
+from npubench.runs.reader import StoredRun
+from npubench.runs.roofline import roofline
+from npubench.runs.schema import RunRecord, Scalar
+from npubench.runs.sweeps import LawRecord, PointRecord, StepRecord, SweepRecord, TermRecord
+from npubench.sweep.law import Law, fit_law, law_text
+from npubench.sweep.points import Point, Request
+from npubench.sweep.steps import Sample, Step, find_steps
+
+COST = "infer"
+UNITS = {
+    "instructions": "instr",
+    "us": "µs",
+    "us_modelled": "µs modelled",
+    "cycles": "cycles",
+    "bytes": "B",
+}
+MEMORY = ("flash_bytes", "ram_bytes")
+
+
+def sweep_record(
+    request: Request,
+    points: Sequence[Point],
+    runs: Mapping[str, StoredRun],
+    *,
+    command: tuple[str, ...] = (),
+) -> SweepRecord:
+    """All that is known of a sweep, whole or interrupted. ``runs``: by the points' keys."""
+    pairs = [(point, runs.get(point.key)) for point in points]
+    records = [_point(point, run) for point, run in pairs if run is not None or point.error]
+    series = tuple(dict.fromkeys(point.series for point in points))
+    laws: list[LawRecord] = []
+    steps: list[StepRecord] = []
+    for name in series:
+        own = [
+            (record, runs[record.key].record)
+            for record in records
+            if record.series == name and record.cost is not None and record.key in runs
+        ]
+        found = _steps(request, name, own)
+        steps += found
+        laws += _laws(request, name, own, found)
+    return SweepRecord(
+        id=request.id,
+        model=request.source.name,
+        weights=request.source.weights,
+        axes={axis.name: axis.values for axis in request.axes},
+        series=series,
+        complete=len(records) == len(points),
+        points=tuple(records),
+        laws=tuple(laws),
+        steps=tuple(steps),
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=command,
+    )
+
+
+def _point(point: Point, run: StoredRun | None) -> PointRecord:
+    base = {
+        "values": dict(point.values),
+        "series": point.series,
+        "target": str(point.job.target),
+        "key": point.key,
+    }
+    if run is None:
+        assert point.error is not None
+        reason = f"{point.error.kind}: {point.error.message}"
+        return PointRecord.model_validate({**base, "status": "failed", "reason": reason})
+    record = run.record
+    stage = record.stages.get(Stage.INFER)
+    known = record.valid and stage is not None and stage.median is not None
+    memory, energy = record.memory, record.energy
+    net = [] if energy is None else [energy.stages.get(Stage.INFER)]
+    return PointRecord.model_validate(
+        {
+            **base,
+            "status": "ok" if record.valid else "failed",
+            "reason": record.why_invalid
+            if not record.valid
+            else None
+            if known
+            else (stage.reason if stage is not None else "it has no timing"),
+            "run_id": record.run_id,
+            "unit": stage.unit if known and stage is not None else None,
+            "evidence": stage.evidence if known and stage is not None else Evidence.UNAVAILABLE,
+            "cost": stage.median if known and stage is not None else None,
+            "cost_low": stage.low if known and stage is not None else None,
+            "cost_high": stage.high if known and stage is not None else None,
+            "cpu_instructions": stage.cpu_instructions if known and stage is not None else None,
+            "npu_cycles": stage.npu_cycles if known and stage is not None else None,
+            "energy_uj": _energy(record, net),
+            "flash_bytes": None if memory is None else memory.flash_bytes,
+            "ram_bytes": None if memory is None else memory.ram_bytes,
+            "arena_bytes": None if memory is None else memory.arena_bytes,
+            "macs": record.model.macs,
+            "moved_bytes": moved_bytes(record) or None,
+            "utilization_ratio": _utilization(record) if known else None,
+            "accuracy": {item.metric: item.value for item in record.accuracy},
+        }
+    )
+
+
+def _energy(record: RunRecord, stages: Sequence[object]) -> float | None:
+    """Of one inference: measured or played back where there is a capture, else the part's model."""
+    for stage in stages:
+        value = getattr(stage, "net_uj", None)
+        if isinstance(value, int | float):
+            return float(value)
+    infer = record.stages.get(Stage.INFER)
+    if infer is None or infer.energy_uj is None:
+        return None
+    return float(infer.energy_uj.mid)
+
+
+def moved_bytes(record: RunRecord) -> int:
+    """Weights, inputs and outputs of all layers, each moved once."""
+    return sum(
+        layer.weight_bytes + layer.input_bytes + layer.output_bytes for layer in record.layers
+    )
+
+
+def _utilization(record: RunRecord) -> float | None:
+    points = roofline(record)
+    whole = points[-1] if points and points[-1].index is None else None
+    return None if whole is None else round(whole.utilization_ratio, 6)
+
+
+Own = Sequence[tuple[PointRecord, RunRecord]]
+
+
+def _steps(request: Request, series: str, own: Own) -> list[StepRecord]:
+    """Along each numeric axis, the others held."""
+    found: list[StepRecord] = []
+    for axis in request.axes:
+        if not axis.numeric:
+            continue
+        lines: dict[tuple[tuple[str, Scalar], ...], list[tuple[PointRecord, RunRecord]]] = {}
+        for record, run in own:
+            rest = tuple(sorted((n, v) for n, v in record.values.items() if n != axis.name))
+            if not isinstance(record.values.get(axis.name), str):
+                lines.setdefault(rest, []).append((record, run))
+        for rest, line in lines.items():
+            line.sort(key=lambda item: float(item[0].values[axis.name] or 0))
+            for step in find_steps([_sample(axis.name, *item) for item in line]):
+                found.append(_step_record(series, axis.name, dict(rest), line, step))
+    return found
+
+
+def _sample(axis: str, record: PointRecord, run: RunRecord) -> Sample:
+    return Sample(
+        at=float(record.values[axis] or 0),
+        cost=float(record.cost or 0),
+        work=float(record.macs or record.moved_bytes or 1),
+        record=run,
+    )
+
+
+def _step_record(
+    series: str, axis: str, fixed: Mapping[str, object], line: Own, step: Step
+) -> StepRecord:
+    (before, _), (after, _) = line[step.index - 1], line[step.index]
+    layer = step.layer
+    return StepRecord.model_validate(
+        {
+            "series": series,
+            "metric": COST,
+            "axis": axis,
+            "before": before.values[axis],
+            "after": after.values[axis],
+            "fixed": dict(fixed),
+            "change_ratio": round(step.change_ratio, 6),
+            "layer": None if layer is None else layer.index,
+            "layer_name": None if layer is None else layer.name,
+            "layer_op": None if layer is None else layer.op,
+            "layer_share": None if step.layer_share is None else round(step.layer_share, 4),
+            "cause": step.cause,
+            "runs": tuple(item.run_id for item in (before, after) if item.run_id),
+        }
+    )
+
+
+def _laws(request: Request, series: str, own: Own, steps: Sequence[StepRecord]) -> list[LawRecord]:
+    """Of the cost, of the NPU's cycles where there are some, of memory, of energy."""
+    if not own:
+        return []
+    numeric = [axis.name for axis in request.axes if axis.numeric and len(axis.values) > 1]
+    alone = numeric[0] if len(numeric) == 1 and len(request.axes) == 1 else None
+    found: list[LawRecord] = []
+    unit = own[0][0].unit or ""
+    wanted = [(COST, UNITS.get(unit, unit), "cost")]
+    if any(record.npu_cycles for record, _ in own):
+        wanted.append(("npu_cycles", "cycles", "npu_cycles"))
+    wanted += [(name, UNITS["bytes"], name) for name in MEMORY]
+    wanted.append(("energy", "µJ", "energy_uj"))
+    for metric, shown, field in wanted:
+        rows = [(record, getattr(record, field)) for record, _ in own]
+        if not all(isinstance(value, int | float) and value > 0 for _, value in rows):
+            continue
+        on_time = metric in (COST, "npu_cycles", "energy")
+        levels = [
+            [float(_past(record, step)) for record, _ in rows] if on_time else [] for step in steps
+        ]
+        levels = [level for level in levels if level and 0 < sum(level) < len(level)]
+        macs = [float(record.macs or 0) for record, _ in rows]
+        law = None
+        for kept in (levels, []):
+            law = fit_law(
+                [float(value) for _, value in rows],
+                macs=macs,
+                moved=[float(record.moved_bytes or 0) for record, _ in rows],
+                size=None
+                if alone is None
+                else [float(record.values[alone] or 0) for record, _ in rows],
+                levels=kept,
+            )
+            if law is not None:
+                found.append(_law_record(series, metric, shown, alone, law, len(rows), len(kept)))
+                break
+    return found
+
+
+def _past(record: PointRecord, step: StepRecord) -> bool:
+    """Whether a point lies behind a step, on the step's own line."""
+    if any(record.values.get(name) != value for name, value in step.fixed.items()):
+        return False
+    here, there = record.values.get(step.axis), step.after
+    if isinstance(here, str) or isinstance(there, str) or here is None or there is None:
+        return False
+    return here >= there
+
+
+def _law_record(
+    series: str, metric: str, unit: str, axis: str | None, law: Law, points: int, steps: int
+) -> LawRecord:
+    best = law.best
+    return LawRecord(
+        series=series,
+        metric=metric,
+        unit=unit,
+        form=best.form,
+        axis=axis,
+        text=law_text(best, unit, axis),
+        terms=tuple(
+            TermRecord(per=term.per, value=term.value, low=term.low, high=term.high)
+            for term in best.terms
+        ),
+        points=points,
+        error_pct=round(100 * best.error_ratio, 4),
+        aicc={name: value for name, value in law.aicc.items() if abs(value) != float("inf")},
+        steps_excluded=steps,
+    )

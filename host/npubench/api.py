@@ -23,6 +23,7 @@ from npubench.bench.prepare import BuiltImage, build_to
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import CompileError, NpubenchError, ToolMissing, UsageError
 from npubench.core.progress import Event, Reporter, Silent
+from npubench.micro.run import MicroResult
 from npubench.runs.compare import Comparison, compare_runs
 from npubench.runs.compare_energy import RATES_PER_SECOND
 from npubench.runs.reader import StoredRun, find_run, with_earlier
@@ -42,6 +43,7 @@ __all__ = [
     "Inspection",
     "Interrupted",
     "Limit",
+    "MicroResult",
     "Network",
     "Outcome",
     "Place",
@@ -56,6 +58,7 @@ __all__ = [
     "build",
     "compare",
     "load_runs",
+    "micro",
     "sweep",
     "where_it_breaks",
 ]
@@ -287,6 +290,39 @@ def where_it_breaks(
         reporter=reporter,
     )
     return find_limits(request, budgets or {}, runs_dir=Path(runs_dir), reporter=reporter)
+
+
+def micro(
+    *,
+    boards: Sequence[str],
+    backends: Sequence[str] = (),
+    options: Iterable[str] = (),
+    place: Place | None = None,
+    predict: Iterable[AnyPath] = (),
+    networks: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    runs_dir: AnyPath = "runs",
+    progress: Reporter | None = None,
+) -> tuple[MicroResult, ...]:
+    """The fixed suite of operator shapes on each target; networks predicted from it, with the
+    error that leaving each network out gives (docs/sweeps.md).
+
+    ``networks``: those that run for the error, by default the zoo. Raises UsageError before
+    anything is run, ResultError where the suite does not run on a target.
+    """
+    from npubench.micro.run import run_micro
+
+    return run_micro(
+        boards,
+        backends=backends,
+        options=parse_settings(options),
+        place=place,
+        models=[os.fspath(model) for model in predict],
+        networks=networks,
+        settings=settings or Settings(),
+        runs_dir=Path(runs_dir),
+        reporter=progress or Silent(),
+    )
 
 
 def _one(

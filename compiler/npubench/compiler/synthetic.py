@@ -49,6 +49,11 @@ class NetworkBuilder:
         self._ops: list[Op] = []
         self._inputs: list[int] = []
 
+    @property
+    def operators(self) -> int:
+        """How many there are by now."""
+        return len(self._ops)
+
     def input(self, shape: Sequence[int]) -> Node:
         """An input of int8, codes spread evenly."""
         node = self._value(f"input{len(self._inputs)}", tuple(shape), 1 / 64, 0, 128 / 64 / 3**0.5)

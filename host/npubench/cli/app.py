@@ -22,6 +22,7 @@ from npubench.cli import (
     dut,
     history,
     importing,
+    micro,
     models,
     npu,
     power,
@@ -79,6 +80,7 @@ doctor.register(app)
 dut.register(app)
 history.register(app)
 importing.register(app)
+micro.register(app)
 published.register(app)
 referee.register(app)
 report.register(app)

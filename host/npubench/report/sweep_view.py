@@ -108,12 +108,8 @@ def _table(sweep: SweepRecord, points: Sequence[PointRecord]) -> RenderableType:
         table.add_row(
             *(number(f"{point.values.get(axis, '-')}") for axis in sweep.axes),
             number(fmt.count(point.macs)),
-            number(
-                fmt.stage(point.cost, point.unit or "", low=point.cost_low, high=point.cost_high)
-                if point.cost is not None
-                else fmt.NONE
-            ),
-            number(fmt.per_mac(per_mac)),
+            number(_cost(point)),
+            number(_per_mac(per_mac, point.unit)),
             number(fmt.percent(point.utilization_ratio)),
             number(fmt.size(point.flash_bytes)),
             number(fmt.size(point.ram_bytes)),
@@ -123,6 +119,23 @@ def _table(sweep: SweepRecord, points: Sequence[PointRecord]) -> RenderableType:
     if not left_out:
         return table
     return Group(table, Text(f"{left_out} points not shown; --json has them all", style="dim"))
+
+
+def _cost(point: PointRecord) -> str:
+    """With its range, where that shows in three digits."""
+    if point.cost is None:
+        return fmt.NONE
+    unit = point.unit or ""
+    low, high = fmt.stage(point.cost_low, unit), fmt.stage(point.cost_high, unit)
+    if point.cost_low is None or low == high:
+        return fmt.stage(point.cost, unit)
+    return fmt.stage(point.cost, unit, low=point.cost_low, high=point.cost_high)
+
+
+def _per_mac(value: float | None, unit: str | None) -> str:
+    if value is None or unit not in ("us", "us_modelled"):
+        return fmt.per_mac(value)
+    return fmt.micro(value, "s")
 
 
 def plot(points: Sequence[PointRecord], axis: str, steps: Sequence[StepRecord]) -> str:

@@ -79,6 +79,9 @@ def fit_law(
     if size is not None:
         columns["size"] = {"step of size": size}
         columns["size2"] = {"step of size": size, "size²": [value * value for value in size]}
+    steady = min(macs) == max(macs) and min(moved) == max(moved)
+    if steady:  # the target is varied, not the network: between steps cost stands still
+        columns = {}
     factors = [np.asarray(level, dtype=np.float64) for level in levels]
     fits: dict[str, Fit] = {}
     constant = _fit_sum("constant", y, {}, factors)
@@ -91,7 +94,7 @@ def fit_law(
         fit = _fit_sum(form, y, arrays, factors)
         if fit is not None:
             fits[form] = fit
-    if size is not None and min(size) > 0 and len(set(size)) > 1:
+    if size is not None and min(size) > 0 and len(set(size)) > 1 and not steady:
         power = _fit_power(y, np.asarray(size, dtype=np.float64), factors)
         if power is not None:
             fits["power"] = power
@@ -102,12 +105,13 @@ def fit_law(
 
 
 def _fit_sum(
-    form: str, y: Array, named: Mapping[str, Array], levels: Sequence[Array]
+    form: str, y: Array, named: Mapping[str, Array], levels: Sequence[Array], *, rest: bool = True
 ) -> Fit | None:
     """Weighted least squares of ``a + b·x + ...`` times the levels' factors, errors relative to the
-    fitted value; the weights follow in rounds. No coefficient of work is below zero."""
-    names = ["", *named]
-    base = np.column_stack([np.ones_like(y), *named.values()])
+    fitted value; the weights follow in rounds. No coefficient of work is below zero, nor is what is
+    left without work (``rest``)."""
+    names = [*([""] if rest else []), *named]
+    base = np.column_stack([*([np.ones_like(y)] if rest else []), *named.values()])
     if len(y) < base.shape[1] + len(levels) + 2:
         return None
     factor = np.ones_like(y)
@@ -124,7 +128,7 @@ def _fit_sum(
         solution = np.linalg.lstsq(unit, y * weights, rcond=None)[0] / norms
         fitted = base @ solution
         if np.any(fitted <= 0):
-            return None
+            break
         if levels:
             factor = np.exp(_steps(np.log(y / fitted), levels))
         weights = 1 / (fitted * factor)
@@ -135,7 +139,12 @@ def _fit_sum(
         covariance = (
             np.linalg.inv(normal) / np.outer(norms, norms) * float(residual @ residual) / freedom
         )
-    if np.any(solution[1:] < 0) and form != "size2":
+    if form not in ("size", "size2"):
+        if rest and named and solution[0] < 0:
+            return _fit_sum(form, y, named, levels, rest=False)
+        if np.any(solution < 0):
+            return None
+    if np.any(base @ solution <= 0):
         return None
     spread = _quantile(freedom) * np.sqrt(np.maximum(np.diag(covariance), 0))
     terms = tuple(
@@ -217,9 +226,11 @@ def law_text(fit: Fit, unit: str, axis: str | None) -> str:
         for term in fit.terms
         if term.per
     ]
-    rest = fit.terms[0].value
+    rest = fit.terms[0].value if not fit.terms[0].per else 0.0
     if not parts:
-        return f"constant: {_figure(rest)} {unit}"
+        return f"constant, {_figure(rest)} {unit}"
+    if not rest:
+        return " + ".join(parts)
     sign = "+" if rest >= 0 else "−"
     return f"{' + '.join(parts)} {sign} {_figure(abs(rest))} {unit}"
 

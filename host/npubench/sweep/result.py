@@ -149,16 +149,16 @@ def _steps(request: Request, series: str, own: Own) -> list[StepRecord]:
                 lines.setdefault(rest, []).append((record, run))
         for rest, line in lines.items():
             line.sort(key=lambda item: float(item[0].values[axis.name] or 0))
-            for step in find_steps([_sample(axis.name, *item) for item in line]):
+            for step in find_steps([_sample(*item) for item in line]):
                 found.append(_step_record(series, axis.name, dict(rest), line, step))
     return found
 
 
-def _sample(axis: str, record: PointRecord, run: RunRecord) -> Sample:
+def _sample(record: PointRecord, run: RunRecord) -> Sample:
     return Sample(
-        at=float(record.values[axis] or 0),
         cost=float(record.cost or 0),
         work=float(record.macs or record.moved_bytes or 1),
+        moved=float(record.moved_bytes or 0),
         record=run,
     )
 

@@ -1,7 +1,7 @@
 """Steps: where cost leaves its law from one point to the next, in which layer, and why.
 
-A step is looked for in cost per unit of work along one axis. It must stand out from the changes
-around it, and either a level must be there in the whole series beyond doubt, or the two records
+A step is looked for in the growth of cost with work along one axis. It must stand out from the
+growth around it, and either a level must be there in the whole series beyond doubt, or the records
 must show a cause in the layer that holds most of it.
 """
 
@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.core.format import count as shown_count
 from npubench.runs.schema import LayerRecord, RunRecord
 
 Array = NDArray[np.float64]
@@ -31,12 +32,12 @@ CAUSED_SHARE: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One point on a line: its place on the axis, its cost, the work it is compared with, and its
+    """One point on a line: its cost, the work it is compared with, the bytes that it moves, and its
     record, where it ran. ``work``: MACs, or bytes for a network without any."""
 
-    at: float
     cost: float
     work: float
+    moved: float = 0.0
     record: RunRecord | None = None
 
 
@@ -53,25 +54,33 @@ class Step:
 
 
 def find_steps(samples: Sequence[Sample]) -> tuple[Step, ...]:
-    """The steps of one line, sorted along the axis; at most a third of the gaps can be steps."""
+    """The steps of one line, whose samples are sorted along the axis.
+
+    Where the work is the same all along (a target's option is varied), each change of cost is a
+    step. Else at most a third of the gaps can be steps.
+    """
     n = len(samples)
     if n < 3:
         return ()
-    ratio = np.log([sample.cost / sample.work for sample in samples])
-    at = np.asarray([sample.at for sample in samples], dtype=np.float64)
-    excess = _excess(ratio, at)
+    cost = np.asarray([sample.cost for sample in samples], dtype=np.float64)
+    work = np.asarray([sample.work for sample in samples], dtype=np.float64)
+    steady = float(np.ptp(work)) == 0
+    logs = np.log(cost)
+    excess = np.diff(logs, prepend=logs[0]) if steady else _excess(cost, work)
     candidates = [index for index in range(1, n) if abs(excess[index]) >= LEAST]
     candidates.sort(key=lambda index: -abs(excess[index]))
     found: list[Step] = []
     levels: list[int] = []
     for index in candidates[:MOST]:
-        if len(found) >= max(1, (n - 1) // 3):
+        if not steady and len(found) >= max(1, (n - 1) // 3):
             break
-        change, certain = _level(ratio, at, [*levels, index])
+        change, certain = (
+            (float(excess[index]), math.inf) if steady else _level(samples, [*levels, index])
+        )
         before, after = samples[index - 1], samples[index]
         layer, share, cause = explain(before.record, after.record, rising=excess[index] > 0)
         caused = cause is not None and (share is None or share >= CAUSED_SHARE)
-        sure = n >= MIN_SERIES and certain >= SURE_T and abs(change) >= LEAST * 0.75
+        sure = (n >= MIN_SERIES or steady) and certain >= SURE_T and abs(change) >= LEAST * 0.75
         if not (caused or sure) or (sure and change * excess[index] < 0):
             continue
         levels.append(index)
@@ -88,46 +97,50 @@ def find_steps(samples: Sequence[Sample]) -> tuple[Step, ...]:
     return tuple(sorted(found, key=lambda step: step.index))
 
 
-def _excess(ratio: Array, at: Array) -> Array:
-    """For each gap, how far its change is from those around it (the slope, so that uneven spacing
-    does not count); index i is the gap before sample i."""
-    n = len(ratio)
-    slope = np.zeros(n)
-    slope[1:] = np.diff(ratio) / np.maximum(np.diff(at), 1e-12)
+def _excess(cost: Array, work: Array) -> Array:
+    """For each gap, how far the cost behind it is from what the growth around it lets expect
+    (logarithm of the ratio); index i is the gap before sample i.
+
+    What is expected lies between the growth per work before and after, so that a kink, where
+    another bound takes over, is no step.
+    """
+    n = len(cost)
+    grown, more = np.diff(cost), np.diff(work)
+    slopes = {index + 1: float(grown[index] / more[index]) for index in range(n - 1) if more[index]}
     found = np.zeros(n)
     for index in range(1, n):
-        near = [
-            slope[other] for other in range(max(1, index - 2), min(n, index + 3)) if other != index
-        ]
-        usual = float(np.median(near)) if near else 0.0
-        # Curvature: at an end the neighbours' trend goes on.
-        if len(near) >= 2 and index in (1, n - 1):
-            beside, beyond = (near[0], near[1]) if index == 1 else (near[-1], near[-2])
-            trend = beside + (beside - beyond)
-            usual = trend if abs(slope[index] - trend) < abs(slope[index] - usual) else usual
-        found[index] = (slope[index] - usual) * (at[index] - at[index - 1])
+        before = [slopes[other] for other in (index - 2, index - 1) if other in slopes]
+        after = [slopes[other] for other in (index + 1, index + 2) if other in slopes]
+        usual = [float(np.median(side)) for side in (before, after) if side]
+        for near, far in ((before[-1:], before[:-1]), (after[:1], after[1:])):
+            if near and far and len(usual) == 1:  # at an end the trend may go on
+                usual.append(near[0] + (near[0] - far[0]))
+        step = float(more[index - 1])
+        bounds = sorted(cost[index - 1] + slope * step for slope in usual) or [cost[index - 1]]
+        expected = min(max(float(cost[index]), bounds[0]), bounds[-1])
+        found[index] = math.log(cost[index] / max(expected, 1e-3 * cost[index]))
     return found
 
 
-def _level(ratio: Array, at: Array, places: Sequence[int]) -> tuple[float, float]:
-    """The height of the last of some levels beside a smooth curve in the axis, and how many times
-    its uncertainty that is."""
-    n = len(ratio)
-    curve = [np.ones(n), 1 / at, at] if np.all(at > 0) else [np.ones(n), at]
-    if n < len(curve) + len(places) + 3:
-        curve = curve[:2]
-    columns = [*curve, *((np.arange(n) >= place).astype(np.float64) for place in places)]
+def _level(samples: Sequence[Sample], places: Sequence[int]) -> tuple[float, float]:
+    """The height of the last of some levels beside a law in work and bytes, relative to the cost,
+    and how many times its uncertainty that is."""
+    n = len(samples)
+    cost = np.asarray([sample.cost for sample in samples], dtype=np.float64)
+    law = [[1.0] * n, [sample.work for sample in samples], [sample.moved for sample in samples]]
+    columns = [np.asarray(column, dtype=np.float64) / cost for column in law]
+    if n < len(columns) + len(places) + 3:
+        columns = columns[:2]
+    columns += [(np.arange(n) >= place).astype(np.float64) for place in places]
     base = np.column_stack(
         [column / max(float(np.linalg.norm(column)), 1e-300) for column in columns]
     )
     freedom = n - base.shape[1]
-    if freedom < 1:
-        return 0.0, 0.0
-    solution = np.linalg.lstsq(base, ratio, rcond=None)[0]
-    residual = ratio - base @ solution
     normal = base.T @ base
-    if np.linalg.cond(normal) > 1e13:
+    if freedom < 1 or np.linalg.cond(normal) > 1e13:
         return 0.0, 0.0
+    solution = np.linalg.lstsq(base, np.ones(n), rcond=None)[0]
+    residual = np.ones(n) - base @ solution
     spread = math.sqrt(
         max(float(residual @ residual) / freedom, 1e-12) * float(np.linalg.inv(normal)[-1, -1])
     )
@@ -157,7 +170,7 @@ def explain(
     total = sum(abs(item[0]) for item in signed)
     signed.sort(key=lambda item: -abs(item[0]))
     for value, old, new in signed[:5]:
-        cause = layer_cause(after, old, new)
+        cause = layer_cause(after, old, new, rising=rising)
         if cause is not None and abs(value) >= 0.1 * total:
             return new, abs(value) / total, cause
     value, _, new = signed[0]
@@ -187,8 +200,11 @@ def _network_growth(before: RunRecord, after: RunRecord) -> float:
     return new / old if old and new else 1.0
 
 
-def layer_cause(after: RunRecord, old: LayerRecord, new: LayerRecord) -> str | None:
-    """What two records differ in about one layer, beyond its size."""
+def layer_cause(
+    after: RunRecord, old: LayerRecord, new: LayerRecord, *, rising: bool
+) -> str | None:
+    """What two records differ in about one layer, beyond its size. Bytes are told where they point
+    the way that the cost went."""
     causes: list[str] = []
     if old.engine != new.engine:
         if new.engine == "cpu":
@@ -201,29 +217,34 @@ def layer_cause(after: RunRecord, old: LayerRecord, new: LayerRecord) -> str | N
     was, now = old.npu_work, new.npu_work
     if was is not None and now is not None:
         grown = _growth(old, new, 1.0)
+        for port, (a, b) in enumerate(zip(was.port_bytes, now.port_bytes, strict=False)):
+            if rising and b > 1.15 * a * max(grown, 1.0) and b - a > 256:
+                causes.append(
+                    f"{_grouped(b)} bytes over port {port}, before {_grouped(a)}: a buffer no "
+                    "longer fits in the memory that is counted on"
+                )
+            elif not rising and b < 0.85 * a * min(grown, 1.0) and a - b > 256:
+                causes.append(
+                    f"{_grouped(b)} bytes over port {port}, before {_grouped(a)}: a buffer fits "
+                    "now in the memory that is counted on"
+                )
         if now.operations != was.operations:
             causes.append(
-                f"split into {now.operations} operations of the NPU, before {was.operations}"
+                f"{now.operations} operation{'' if now.operations == 1 else 's'} of the NPU, "
+                f"before {was.operations}"
             )
         if now.block != was.block and now.block and was.block:
             causes.append(
                 f"output block {_shape(now.block)}, before {_shape(was.block)} "
                 "(height x width x depth)"
             )
-        for port, (a, b) in enumerate(zip(was.port_bytes, now.port_bytes, strict=False)):
-            if b > 1.15 * a * max(grown, 1.0) and b - a > 256:
-                causes.append(
-                    f"{b:,} bytes over port {port}, before {a:,}: a buffer no longer fits in the "
-                    "memory that was counted on"
-                )
-            elif b < 0.85 * a * min(grown, 1.0) and a - b > 256:
-                causes.append(
-                    f"{b:,} bytes over port {port}, before {a:,}: a buffer fits now in the memory "
-                    "that is counted on"
-                )
-        if now.bound_by_memory and not was.bound_by_memory:
-            causes.append("a memory now holds it up, before the MAC unit did")
+        if rising and now.bound_by_memory and not was.bound_by_memory:
+            causes.append("a memory holds it up now, before the NPU's units did")
     return "; ".join(causes) if causes else None
+
+
+def _grouped(value: int) -> str:
+    return shown_count(value)
 
 
 def _shape(block: Sequence[int]) -> str:

@@ -22,11 +22,15 @@ Array = NDArray[np.float64]
 
 LEAST: Final = 0.04
 """A step is a change of cost of so much beyond the law, at least; 5 % are found with a margin."""
+VISIBLE: Final = 0.015
+"""What must stand out from one point to the next; large gaps hide a part of a step."""
 SURE_T: Final = 4.0
 """The level must be so many times its own uncertainty."""
 MIN_SERIES: Final = 8
 """Points from which a level alone, without a cause in the records, is believed."""
 MOST: Final = 12
+INDEPENDENT: Final = 1e6
+"""Columns whose condition is worse are not told apart."""
 CAUSED_SHARE: Final = 0.3
 
 
@@ -67,7 +71,7 @@ def find_steps(samples: Sequence[Sample]) -> tuple[Step, ...]:
     steady = float(np.ptp(work)) == 0
     logs = np.log(cost)
     excess = np.diff(logs, prepend=logs[0]) if steady else _excess(cost, work)
-    candidates = [index for index in range(1, n) if abs(excess[index]) >= LEAST]
+    candidates = [index for index in range(1, n) if abs(excess[index]) >= VISIBLE]
     candidates.sort(key=lambda index: -abs(excess[index]))
     found: list[Step] = []
     levels: list[int] = []
@@ -79,8 +83,12 @@ def find_steps(samples: Sequence[Sample]) -> tuple[Step, ...]:
         )
         before, after = samples[index - 1], samples[index]
         layer, share, cause = explain(before.record, after.record, rising=excess[index] > 0)
-        caused = cause is not None and (share is None or share >= CAUSED_SHARE)
-        sure = (n >= MIN_SERIES or steady) and certain >= SURE_T and abs(change) >= LEAST * 0.75
+        caused = (
+            abs(excess[index]) >= LEAST
+            and cause is not None
+            and (share is None or share >= CAUSED_SHARE)
+        )
+        sure = (n >= MIN_SERIES or steady) and certain >= SURE_T and abs(change) >= LEAST
         if not (caused or sure) or (sure and change * excess[index] < 0):
             continue
         levels.append(index)
@@ -123,28 +131,38 @@ def _excess(cost: Array, work: Array) -> Array:
 
 
 def _level(samples: Sequence[Sample], places: Sequence[int]) -> tuple[float, float]:
-    """The height of the last of some levels beside a law in work and bytes, relative to the cost,
-    and how many times its uncertainty that is."""
+    """The height of the last of some levels beside a law in work and bytes (logarithm of the ratio
+    to the law), and how many times its uncertainty that is."""
     n = len(samples)
     cost = np.asarray([sample.cost for sample in samples], dtype=np.float64)
     law = [[1.0] * n, [sample.work for sample in samples], [sample.moved for sample in samples]]
     columns = [np.asarray(column, dtype=np.float64) / cost for column in law]
-    if n < len(columns) + len(places) + 3:
-        columns = columns[:2]
-    columns += [(np.arange(n) >= place).astype(np.float64) for place in places]
-    base = np.column_stack(
-        [column / max(float(np.linalg.norm(column)), 1e-300) for column in columns]
-    )
-    freedom = n - base.shape[1]
-    normal = base.T @ base
-    if freedom < 1 or np.linalg.cond(normal) > 1e13:
+    levels = [(np.arange(n) >= place).astype(np.float64) for place in places]
+    if n < len(columns) + len(levels) + 3 or _condition(columns) > INDEPENDENT:
+        columns = columns[:2]  # bytes grow with the work, or there are too few points
+    columns += levels
+    freedom = n - len(columns)
+    if freedom < 1 or _condition(columns) > INDEPENDENT:
         return 0.0, 0.0
+    norms = np.asarray([np.linalg.norm(column) for column in columns])
+    base = np.column_stack(columns) / norms
     solution = np.linalg.lstsq(base, np.ones(n), rcond=None)[0]
     residual = np.ones(n) - base @ solution
     spread = math.sqrt(
-        max(float(residual @ residual) / freedom, 1e-12) * float(np.linalg.inv(normal)[-1, -1])
+        max(float(residual @ residual) / freedom, 1e-12)
+        * float(np.linalg.inv(base.T @ base)[-1, -1])
     )
-    return float(solution[-1] / np.linalg.norm(columns[-1])), abs(float(solution[-1])) / spread
+    share = min(float(solution[-1] / norms[-1]), 0.99)  # of the cost behind it
+    return -math.log1p(-share), abs(float(solution[-1])) / spread
+
+
+def _condition(columns: Sequence[Array]) -> float:
+    """How near columns are to telling the same; each in its own scale."""
+    norms = [float(np.linalg.norm(column)) for column in columns]
+    if min(norms) == 0:
+        return math.inf
+    base = np.column_stack([c / norm for c, norm in zip(columns, norms, strict=True)])
+    return float(np.linalg.cond(base))
 
 
 def explain(

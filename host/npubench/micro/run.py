@@ -84,8 +84,9 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroResult:
-    """The suite on one target. ``left_out``: each network of the zoo that ran, predicted without
-    itself; ``suite_alone``: likewise, from the suite alone. ``failed``: networks that did not run,
+    """The suite on one target. ``left_out``: each network of the zoo that ran, predicted from the
+    suite and the others; ``suite_alone``: likewise, from the suite alone. ``fitted_on``: which of
+    the two predicts, the one with the smaller median error. ``failed``: networks that did not run,
     and why."""
 
     target: str
@@ -95,6 +96,7 @@ class MicroResult:
     compared_with: str | None
     left_out: tuple[LeftOut, ...]
     suite_alone: tuple[LeftOut, ...]
+    fitted_on: str
     predictions: tuple[Prediction, ...]
     failed: Mapping[str, str]
 
@@ -222,16 +224,30 @@ def _result(
             continue
         _, brought = load_tflite(other.path / "model.tflite")
         seen[name] = (other, samples_of(name, other.record, brought))
-    left_out = _left_out(micro, seen, with_others=True)
-    predictions = [_prediction(base, model, micro, seen, left_out, failed) for model in wanted]
+    both = _left_out(micro, seen, with_others=True)
+    alone = _left_out(micro, seen, with_others=False)
+    with_others = (median_error(both) or 0) <= (median_error(alone) or 0)
+    predictions = [
+        _prediction(
+            base,
+            model,
+            micro,
+            seen,
+            both if with_others else alone,
+            failed,
+            with_others=with_others,
+        )
+        for model in wanted
+    ]
     return MicroResult(
         target=target,
         suite_version=VERSION,
         run_id=record.run_id,
         rows=_rows(base, record, None if before is None else before.record),
         compared_with=None if before is None else before.record.run_id,
-        left_out=left_out,
-        suite_alone=_left_out(micro, seen, with_others=False),
+        left_out=both,
+        suite_alone=alone,
+        fitted_on="suite and other networks" if with_others else "suite",
         predictions=tuple(item for item in predictions if item is not None),
         failed=failed,
     )
@@ -321,6 +337,8 @@ def _prediction(
     seen: Seen,
     left_out: Sequence[LeftOut],
     failed: dict[str, str],
+    *,
+    with_others: bool,
 ) -> Prediction | None:
     """A network that is compiled for the target and not run, unless the zoo's run is there."""
     try:
@@ -328,10 +346,10 @@ def _prediction(
     except NpubenchError as refusal:
         failed[model.id] = refusal.message
         return None
-    training = [
-        *micro,
-        *(sample for name, (_, own) in seen.items() if name != model.id for sample in own),
-    ]
+    training = list(micro)
+    if with_others:
+        for name, (_, own) in seen.items():
+            training += own if name != model.id else ()
     jobs = sum(1 for engine, _ in set(kernels_of(compiled).values()) if engine == "npu")
     driver = _driver_instructions(seen, model.id)
     made = predict(

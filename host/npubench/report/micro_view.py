@@ -93,8 +93,8 @@ def _predictions(result: Mapping[str, Any]) -> list[RenderableType]:
             )
         parts.append(table)
     for key, words in (
-        ("left_out", "leave one network out, suite and the others fitted"),
-        ("suite_alone", "from the suite alone"),
+        ("left_out", "each network left out, fitted on the suite and the others"),
+        ("suite_alone", "fitted on the suite alone"),
     ):
         found = result[key]
         if not found:
@@ -109,4 +109,5 @@ def _predictions(result: Mapping[str, Any]) -> list[RenderableType]:
                 f"{fmt.percent(abs(worst['error_ratio']))} ({worst['network']})"
             )
         )
+    parts.append(Text(f"predictions are fitted on: {result['fitted_on']}", style="dim"))
     return parts

@@ -22,6 +22,7 @@ SEVERAL = {
     "build.boot",
     "importing.import_network",
     "referee.referee",
+    "sweep.sweep",
 }
 
 

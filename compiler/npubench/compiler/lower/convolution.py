@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
-from npubench.compiler.graph import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
 from npubench.compiler.lower import dsp, mve
 from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.call import Kernel, image_params, layer_call
 from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.layer import Layer, settle
-from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
+from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site
 from npubench.compiler.lower.weights import (
     bias_array,
     channel_multipliers,
@@ -19,19 +23,7 @@ from npubench.compiler.lower.weights import (
     weight_scales,
 )
 from npubench.compiler.lower.window import Window, slide
-from npubench.compiler.plan import Constant, ConstantArg, KernelCall, ParamValue, ScratchArg
-
-
-def _shape_params(source: Tensor, target: Tensor) -> dict[str, ParamValue]:
-    return {
-        "batches": source.shape[0],
-        "in_h": source.shape[1],
-        "in_w": source.shape[2],
-        "in_c": source.shape[3],
-        "out_h": target.shape[1],
-        "out_w": target.shape[2],
-        "out_c": target.shape[3],
-    }
+from npubench.compiler.plan import ParamValue
 
 
 def _window_params(window: Window) -> dict[str, ParamValue]:
@@ -51,7 +43,8 @@ def convolution_layer(site: Site) -> Layer:
     """CONV_2D in numbers. Raises UnsupportedOp for a form that no kernel serves."""
     site.arity(inputs=(2, 3))
     source, filters, target = site.activation(0), site.input(1), site.output()
-    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
+    site.quantization(source, "the input")
+    site.quantization(target, "the output")
     weights = weight_array(site, filters)
     site.require(weights.ndim == 4, f"its weights have shape {list(filters.shape)}")
     window = slide(site, source, target, (weights.shape[1], weights.shape[2]), dilated=True)
@@ -63,16 +56,52 @@ def convolution_layer(site: Site) -> Layer:
         weights.shape[3] == source.shape[3],
         f"filters of {weights.shape[3]} channels on {source.shape[3]} (grouped convolution)",
     )
-    flat = weights.reshape(channels, -1)
-    scales = weight_scales(site, filters, axis=0)
-    bias = fold_offset(site, flat, bias_array(site, 2, channels), given.zero_point)
+    return _layer(site, weights, weights.reshape(channels, -1), window, axis=0)
+
+
+def depthwise_layer(site: Site) -> Layer:
+    """DEPTHWISE_CONV_2D in numbers. Raises UnsupportedOp for a form that no kernel serves."""
+    site.arity(inputs=(2, 3))
+    source, filters, target = site.activation(0), site.input(1), site.output()
+    site.quantization(source, "the input")
+    site.quantization(target, "the output")
+    weights = weight_array(site, filters)
+    site.require(
+        weights.ndim == 4 and weights.shape[0] == 1,
+        f"its weights have shape {list(filters.shape)}",
+    )
+    window = slide(site, source, target, (weights.shape[1], weights.shape[2]), dilated=True)
+    channels = target.shape[3]
+    multiplier = channels // source.shape[3]
+    site.require(
+        weights.shape[3] == channels and channels == multiplier * source.shape[3],
+        f"{weights.shape[3]} filters make {channels} of {source.shape[3]} channels",
+    )
+    return _layer(site, weights[0], weights.reshape(-1, channels).T, window, axis=3)
+
+
+def _layer(
+    site: Site,
+    weights: NDArray[np.int8],
+    by_channel: NDArray[np.int8],
+    window: Window,
+    *,
+    axis: Literal[0, 3],
+) -> Layer:
+    """What both have: bias with the input's offset, a scale of each channel, limits. ``axis``: of
+    the weights, along which output channels lie; 3 in a depthwise layer."""
+    source, filters, target = site.activation(0), site.input(1), site.output()
+    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
+    channels = target.shape[3]
+    scales = weight_scales(site, filters, axis=axis)
+    bias = fold_offset(site, by_channel, bias_array(site, 2, channels), given.zero_point)
     pairs = channel_multipliers(site, given, scales, wanted)
     low, high = fused_range(site, wanted)
     return Layer(
         source=source,
         target=target,
         weights=weights,
-        depthwise=False,
+        depthwise=axis == 3,
         bias=bias,
         pairs=tuple(pairs if len(pairs) == channels else pairs * channels),
         window=window,
@@ -96,75 +125,38 @@ def _convolution(site: Site) -> Lowering:
 
 def _portable(site: Site, layer: Layer, table: bytes) -> Lowering:
     source, target, weights, window = layer.source, layer.target, layer.weights, layer.window
-    channels = layer.channels
     constants = (
         site.constant("weights", "int8_t", weights.tobytes()),
         site.constant("quant", "int32_t", table),
     )
-    output_params: dict[str, ParamValue] = {
-        "output_zero": layer.output_zero,
-        "low": layer.low,
-        "high": layer.high,
-    }
     choice = Choice(reason="", instructions=round(2.6 * layer.macs + 28 * target.count))
     if window.kernel == (1, 1) and window.stride == (1, 1):
-        pixels = source.count // source.shape[3]
         params: dict[str, ParamValue] = {
-            "pixels": pixels,
+            "pixels": source.count // source.shape[3],
             "in_c": source.shape[3],
-            "out_c": channels,
-            **output_params,
+            "out_c": layer.channels,
+            **_output_params(layer),
         }
-        return _call(
-            site, "nb_conv1x1_s8", "conv2d_s8.c", params, source, target, constants, None, choice
-        )
-    params = {
-        **_shape_params(source, target),
-        **_window_params(window),
-        "input_zero": layer.input_zero,
-        **output_params,
-    }
-    scratch = 2 * layer.by_channel.shape[1]
-    return _call(
-        site, "nb_conv2d_s8", "conv2d_s8.c", params, source, target, constants, scratch, choice
+        kernel = Kernel(name="nb_conv1x1_s8", source="conv2d_s8.c")
+        return layer_call(site, layer, kernel, params, constants, choice=choice)
+    return layer_call(
+        site,
+        layer,
+        Kernel(name="nb_conv2d_s8", source="conv2d_s8.c", scratch="void"),
+        {
+            **image_params(layer),
+            **_window_params(window),
+            "input_zero": layer.input_zero,
+            **_output_params(layer),
+        },
+        constants,
+        scratch_bytes=2 * layer.by_channel.shape[1],
+        choice=choice,
     )
 
 
-def depthwise_layer(site: Site) -> Layer:
-    """DEPTHWISE_CONV_2D in numbers. Raises UnsupportedOp for a form that no kernel serves."""
-    site.arity(inputs=(2, 3))
-    source, filters, target = site.activation(0), site.input(1), site.output()
-    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
-    weights = weight_array(site, filters)
-    site.require(
-        weights.ndim == 4 and weights.shape[0] == 1,
-        f"its weights have shape {list(filters.shape)}",
-    )
-    window = slide(site, source, target, (weights.shape[1], weights.shape[2]), dilated=True)
-    channels = target.shape[3]
-    multiplier = channels // source.shape[3]
-    site.require(
-        weights.shape[3] == channels and channels == multiplier * source.shape[3],
-        f"{weights.shape[3]} filters make {channels} of {source.shape[3]} channels",
-    )
-    flat = weights.reshape(-1, channels).T
-    scales = weight_scales(site, filters, axis=3)
-    bias = fold_offset(site, flat, bias_array(site, 2, channels), given.zero_point)
-    pairs = channel_multipliers(site, given, scales, wanted)
-    low, high = fused_range(site, wanted)
-    return Layer(
-        source=source,
-        target=target,
-        weights=weights[0],
-        depthwise=True,
-        bias=bias,
-        pairs=tuple(pairs if len(pairs) == channels else pairs * channels),
-        window=window,
-        input_zero=given.zero_point,
-        output_zero=wanted.zero_point,
-        low=low,
-        high=high,
-    )
+def _output_params(layer: Layer) -> dict[str, ParamValue]:
+    return {"output_zero": layer.output_zero, "low": layer.low, "high": layer.high}
 
 
 def _depthwise(site: Site) -> Lowering:
@@ -180,62 +172,24 @@ def _depthwise(site: Site) -> Lowering:
 
 def _portable_depthwise(site: Site, layer: Layer, table: bytes) -> Lowering:
     source, target = layer.source, layer.target
-    params: dict[str, ParamValue] = {
-        **_shape_params(source, target),
-        "multiplier": layer.channels // source.shape[3],
-        **_window_params(layer.window),
-        "input_zero": layer.input_zero,
-        "output_zero": layer.output_zero,
-        "low": layer.low,
-        "high": layer.high,
-    }
-    constants = (
-        site.constant("weights", "int8_t", layer.weights.tobytes()),
-        site.constant("quant", "int32_t", table),
-    )
     taps = layer.by_channel.shape[1]
-    return _call(
+    return layer_call(
         site,
-        "nb_depthwise_conv2d_s8",
-        "depthwise_conv2d_s8.c",
-        params,
-        source,
-        target,
-        constants,
-        taps * source.shape[3] if layer.window.leaves_input else 0,
-        Choice(reason="", instructions=round(4 * layer.macs + 28 * target.count)),
-    )
-
-
-def _call(
-    site: Site,
-    kernel: str,
-    source_file: str,
-    params: dict[str, ParamValue],
-    source: Tensor,
-    target: Tensor,
-    constants: tuple[Constant, ...],
-    scratch_bytes: int | None,
-    choice: Choice,
-) -> Lowering:
-    scratch = () if scratch_bytes is None else (ScratchArg(),)
-    return (
-        KernelCall(
-            op_index=site.op.index,
-            kernel=kernel,
-            source=source_file,
-            params_type=f"{kernel}_params",
-            params=tuple(params.items()),
-            args=(
-                read(source),
-                *(ConstantArg(constant=constant.name) for constant in constants),
-                *scratch,
-                write(target),
-            ),
-            scratch_bytes=scratch_bytes or 0,
-            choice=choice,
+        layer,
+        Kernel(name="nb_depthwise_conv2d_s8", source="depthwise_conv2d_s8.c", scratch="void"),
+        {
+            **image_params(layer),
+            "multiplier": layer.channels // source.shape[3],
+            **_window_params(layer.window),
+            "input_zero": layer.input_zero,
+            **_output_params(layer),
+        },
+        (
+            site.constant("weights", "int8_t", layer.weights.tobytes()),
+            site.constant("quant", "int32_t", table),
         ),
-        constants,
+        scratch_bytes=taps * source.shape[3] if layer.window.leaves_input else 0,
+        choice=Choice(reason="", instructions=round(4 * layer.macs + 28 * target.count)),
     )
 
 

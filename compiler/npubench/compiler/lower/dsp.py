@@ -9,6 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.compiler.lower.call import (
+    Kernel,
+    layer_call,
+    limit_params,
+    plane_params,
+    ring_params,
+)
 from npubench.compiler.lower.layer import (
     LARGEST_SHIFT,
     Addend,
@@ -21,7 +28,7 @@ from npubench.compiler.lower.layer import (
     row_overlap,
 )
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
-from npubench.compiler.plan import ConstantArg, KernelCall, Overlap, ParamValue, ScratchArg
+from npubench.compiler.plan import KernelCall, Overlap, ParamValue
 
 FLAVOUR = "dsp"
 _PAIR_LIMIT = 1 << 23
@@ -33,7 +40,7 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     if isinstance(scaling, str):
         return scaling
     window = layer.window
-    channels, kernel_h, _, in_c = layer.weights.shape
+    channels, kernel_h = layer.weights.shape[:2]
     ring = ring_of(layer)
     taps = run_words(layer.weights.reshape(channels, kernel_h * ring.runs, ring.run))
     words = taps.shape[1]
@@ -41,35 +48,14 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     if isinstance(packed, str):
         return packed
     plain = window.kernel == (1, 1) and window.stride == (1, 1)
-    params: dict[str, ParamValue] = {
-        "batches": layer.source.shape[0],
-        "in_h": layer.source.shape[1],
-        "in_w": layer.source.shape[2],
-        "in_c": in_c,
-        "out_h": layer.target.shape[1],
-        "out_w": layer.target.shape[2],
-        "out_c": channels,
-        "kernel_h": kernel_h,
-        "runs_w": ring.runs,
-        "run": ring.run,
-        "words": words,
-        "stride_h": window.stride[0],
-        "stride_w": window.stride[1],
-        "dilation_h": window.dilation[0],
-        "dilation_w": window.dilation[1],
-        "pad_top": window.pad[0],
-        "pad_left": window.pad[1],
-        "reach_h": ring.reach_h,
-        "ring_rows": ring.rows,
-        "pitch": ring.pitch,
-        "width": ring.width,
-        "input_zero": layer.input_zero,
-        "exact": int(scaling.exact),
-        "low": layer.low,
-        "high": layer.high,
+    params = {
+        **ring_params(layer, ring, words=words),
+        **limit_params(layer, exact=scaling.exact),
     }
-    weights = site.constant("weights", "int8_t", packed)
-    table = site.constant("quant", "int32_t", _window_table(layer, scaling))
+    constants = (
+        site.constant("weights", "int8_t", packed),
+        site.constant("quant", "int32_t", _window_table(layer, scaling)),
+    )
     groups = -(-channels // 4)
     passes = -(-layer.pixels // 2)
     cost = passes * (
@@ -77,21 +63,18 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
         + words * 8
         + (60 if plain else 90 + 30 * kernel_h * ring.runs)
     )
-    kernel = "nb_dsp_conv1x1_s8" if plain else "nb_dsp_conv2d_s8"
-    call = KernelCall(
-        op_index=site.op.index,
-        kernel=kernel,
-        source="conv2d_dsp_s8.c",
-        flavour=FLAVOUR,
-        params_type="nb_dsp_conv2d_s8_params",
-        params=tuple(params.items()),
-        args=(
-            read(layer.source),
-            ConstantArg(constant=weights.name),
-            ConstantArg(constant=table.name),
-            ScratchArg(ctype="uint32_t"),
-            write(layer.target),
+    return layer_call(
+        site,
+        layer,
+        Kernel(
+            name="nb_dsp_conv1x1_s8" if plain else "nb_dsp_conv2d_s8",
+            source="conv2d_dsp_s8.c",
+            flavour=FLAVOUR,
+            params="nb_dsp_conv2d_s8",
+            scratch="uint32_t",
         ),
+        params,
+        constants,
         scratch_bytes=16 * words + (0 if plain else ring.size_bytes),
         overlaps=point_overlap(layer) if plain else row_overlap(layer, ring.reach_h),
         choice=Choice(
@@ -99,7 +82,6 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             instructions=round(cost),
         ),
     )
-    return call, (weights, table)
 
 
 def run_words(runs: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -190,50 +172,36 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
         return f"a horizontal stride of {window.stride[1]}"
     if channels < 4:
         return "fewer than four channels"
-    batches, in_h, in_w, _ = layer.source.shape
     out_h, out_w = layer.target.shape[1:3]
     pitch = (out_w - 1) * window.stride[1] + 3
-    width = min(in_w, pitch - window.pad[1])
     strip_rows = 1 if site.lean else _strip(out_h, pitch, window.stride[0])
     plane_rows = (strip_rows - 1) * window.stride[0] + 3
-    params: dict[str, ParamValue] = {
-        "batches": batches,
-        "in_h": in_h,
-        "in_w": in_w,
-        "channels": channels,
-        "out_h": out_h,
-        "out_w": out_w,
-        "stride_h": window.stride[0],
-        "stride_w": window.stride[1],
-        "pad_top": window.pad[0],
-        "pad_left": window.pad[1],
+    params = {
+        **plane_params(layer),
         "strip_rows": strip_rows,
         "pitch": pitch,
         "plane_bytes": plane_rows * pitch,
-        "width": width,
+        "width": min(layer.source.shape[2], pitch - window.pad[1]),
         "input_zero": layer.input_zero,
-        "exact": int(scaling.exact),
-        "low": layer.low,
-        "high": layer.high,
+        **limit_params(layer, exact=scaling.exact),
     }
-    weights = site.constant("weights", "int8_t", layer.by_channel.tobytes())
     sums = 2 * layer.bias.astype(np.int64)
     table = np.stack([sums, scaling.multipliers, scaling.roundings, scaling.shifts], axis=1)
-    quant = site.constant("quant", "int32_t", table.astype("<i4").tobytes())
-    call = KernelCall(
-        op_index=site.op.index,
-        kernel="nb_dsp_depthwise_3x3_s8",
-        source="depthwise_3x3_dsp_s8.c",
-        flavour=FLAVOUR,
-        params_type="nb_dsp_depthwise_3x3_s8_params",
-        params=tuple(params.items()),
-        args=(
-            read(layer.source),
-            ConstantArg(constant=weights.name),
-            ConstantArg(constant=quant.name),
-            ScratchArg(ctype="int8_t"),
-            write(layer.target),
+    constants = (
+        site.constant("weights", "int8_t", layer.by_channel.tobytes()),
+        site.constant("quant", "int32_t", table.astype("<i4").tobytes()),
+    )
+    return layer_call(
+        site,
+        layer,
+        Kernel(
+            name="nb_dsp_depthwise_3x3_s8",
+            source="depthwise_3x3_dsp_s8.c",
+            flavour=FLAVOUR,
+            scratch="int8_t",
         ),
+        params,
+        constants,
         scratch_bytes=4 * plane_rows * pitch + 4,
         overlaps=_plane_overlap(layer, strip_rows),
         choice=Choice(
@@ -241,7 +209,6 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
             instructions=_depthwise_cost(layer, strip_rows, scaling.exact),
         ),
     )
-    return call, (weights, quant)
 
 
 def _strip(out_h: int, pitch: int, stride_h: int) -> int:
@@ -293,33 +260,27 @@ def dense(site: Site, layer: Layer) -> Lowering | str:
         "multiplier": int(scaling.multipliers[0]),
         "rounding": int(scaling.roundings[0]),
         "shift": int(scaling.shifts[0]),
-        "exact": int(scaling.exact),
-        "low": layer.low,
-        "high": layer.high,
+        **limit_params(layer, exact=scaling.exact),
     }
-    weights = site.constant("weights", "int8_t", packed)
-    sums = site.constant("sums", "int32_t", starting_sums(layer, 8).astype("<i4").tobytes())
+    constants = (
+        site.constant("weights", "int8_t", packed),
+        site.constant("sums", "int32_t", starting_sums(layer, 8).astype("<i4").tobytes()),
+    )
     groups = -(-channels // 8)
     each = groups * (words * 31.75 + (76 if scaling.exact else 52) + 32) + 40
-    call = KernelCall(
-        op_index=site.op.index,
-        kernel="nb_dsp_fully_connected_s8",
-        source="fully_connected_dsp_s8.c",
-        flavour=FLAVOUR,
-        params_type="nb_dsp_fully_connected_s8_params",
-        params=tuple(params.items()),
-        args=(
-            read(layer.source),
-            ConstantArg(constant=weights.name),
-            ConstantArg(constant=sums.name),
-            write(layer.target),
+    return layer_call(
+        site,
+        layer,
+        Kernel(
+            name="nb_dsp_fully_connected_s8", source="fully_connected_dsp_s8.c", flavour=FLAVOUR
         ),
+        params,
+        constants,
         choice=Choice(
             reason="eight channels at a time, 32 multiply-adds in 31 instructions",
             instructions=round(layer.pixels * each),
         ),
     )
-    return call, (weights, sums)
 
 
 def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowering | str:

@@ -9,6 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from npubench.compiler.lower.call import (
+    Kernel,
+    layer_call,
+    limit_params,
+    plane_params,
+    ring_params,
+)
 from npubench.compiler.lower.layer import (
     Addend,
     Layer,
@@ -19,7 +26,7 @@ from npubench.compiler.lower.layer import (
     row_overlap,
 )
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
-from npubench.compiler.plan import ConstantArg, KernelCall, Overlap, ParamValue, ScratchArg
+from npubench.compiler.plan import KernelCall, Overlap, ParamValue
 
 FLAVOUR = "mve"
 _TAPS = 16
@@ -30,60 +37,37 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     if (refusal := _refusal(layer)) is not None:
         return refusal
     window = layer.window
-    channels, kernel_h, _, in_c = layer.weights.shape
+    kernel_h = layer.weights.shape[1]
     ring = ring_of(layer)
     packed, blocks = _blocks(layer, 4)
     exact = not layer.opens_at_zero
     plain = window.kernel == (1, 1) and window.stride == (1, 1)
-    params: dict[str, ParamValue] = {
-        "batches": layer.source.shape[0],
-        "in_h": layer.source.shape[1],
-        "in_w": layer.source.shape[2],
-        "in_c": in_c,
-        "out_h": layer.target.shape[1],
-        "out_w": layer.target.shape[2],
-        "out_c": channels,
-        "kernel_h": kernel_h,
-        "runs_w": ring.runs,
-        "run": ring.run,
-        "blocks": blocks,
-        "stride_h": window.stride[0],
-        "stride_w": window.stride[1],
-        "dilation_h": window.dilation[0],
-        "dilation_w": window.dilation[1],
-        "pad_top": window.pad[0],
-        "pad_left": window.pad[1],
-        "reach_h": ring.reach_h,
-        "ring_rows": ring.rows,
-        "pitch": ring.pitch,
-        "width": ring.width,
-        "input_zero": layer.input_zero,
+    params = {
+        **ring_params(layer, ring, blocks=blocks),
         "output_zero": layer.output_zero,
-        "exact": int(exact),
-        "low": layer.low,
-        "high": layer.high,
+        **limit_params(layer, exact=exact),
     }
-    weights = site.constant("weights", "int8_t", packed)
-    quant = site.constant("quant", "int32_t", _table(layer))
-    groups = -(-channels // 4)
+    constants = (
+        site.constant("weights", "int8_t", packed),
+        site.constant("quant", "int32_t", _table(layer)),
+    )
+    groups = -(-layer.channels // 4)
     each = groups * (blocks * 15 + (40 if exact else 34)) + 60
     copying = (
         2 * (blocks * 3 + 12) if plain else 2 * (20 + kernel_h * ring.runs * (14 + ring.run / 5))
     )
-    call = KernelCall(
-        op_index=site.op.index,
-        kernel="nb_mve_conv1x1_s8" if plain else "nb_mve_conv2d_s8",
-        source="conv2d_mve_s8.c",
-        flavour=FLAVOUR,
-        params_type="nb_mve_conv2d_s8_params",
-        params=tuple(params.items()),
-        args=(
-            read(layer.source),
-            ConstantArg(constant=weights.name),
-            ConstantArg(constant=quant.name),
-            ScratchArg(ctype="int8_t"),
-            write(layer.target),
+    return layer_call(
+        site,
+        layer,
+        Kernel(
+            name="nb_mve_conv1x1_s8" if plain else "nb_mve_conv2d_s8",
+            source="conv2d_mve_s8.c",
+            flavour=FLAVOUR,
+            params="nb_mve_conv2d_s8",
+            scratch="int8_t",
         ),
+        params,
+        constants,
         scratch_bytes=2 * _TAPS * blocks + (0 if plain else ring.size_bytes + 3 * _TAPS),
         overlaps=point_overlap(layer) if plain else row_overlap(layer, ring.reach_h),
         choice=Choice(
@@ -91,7 +75,6 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             instructions=round(-(-layer.pixels // 2) * (each + copying)),
         ),
     )
-    return call, (weights, quant)
 
 
 WHOLE_BYTES = 8192
@@ -110,7 +93,6 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
         return "the window is not 3x3"
     if layer.source.shape[3] != channels:
         return "it makes several outputs of one channel"
-    batches, in_h, in_w, _ = layer.source.shape
     out_h, out_w = layer.target.shape[1:3]
     lines = 2 if window.stride == (1, 1) else 1
     columns = (out_w - 1) * window.stride[1] + 3
@@ -119,49 +101,37 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
     pitch = 4 * min(channels, _BLOCK)
     all_strips = -(-out_h // lines)
     strips = 1 if site.lean else _strips(all_strips, held * pitch)
-    params: dict[str, ParamValue] = {
-        "batches": batches,
-        "in_h": in_h,
-        "in_w": in_w,
-        "channels": channels,
-        "out_h": out_h,
-        "out_w": out_w,
-        "stride_h": window.stride[0],
-        "stride_w": window.stride[1],
-        "pad_top": window.pad[0],
-        "pad_left": window.pad[1],
+    params = {
+        **plane_params(layer),
         "lines": lines,
         "strips": strips,
         "strip_bytes": held * pitch,
         "pitch": pitch,
         "columns": columns,
-        "width": min(in_w, columns - window.pad[1]),
+        "width": min(layer.source.shape[2], columns - window.pad[1]),
         "input_zero": layer.input_zero,
-        "exact": int(scaling.exact),
-        "low": layer.low,
-        "high": layer.high,
+        **limit_params(layer, exact=scaling.exact),
     }
     words = np.zeros((channels, 4, 4), dtype=np.int8)
     words[:, :3, :3] = layer.weights.transpose(2, 1, 0)
-    weights = site.constant("weights", "int8_t", bytes(4) + words.tobytes())
     table = np.stack(
         [layer.bias, scaling.multipliers, scaling.roundings, 24 - scaling.shifts], axis=1
     )
-    quant = site.constant("quant", "int32_t", table.astype("<i4").tobytes())
-    call = KernelCall(
-        op_index=site.op.index,
-        kernel="nb_mve_depthwise_3x3_s8",
-        source="depthwise_3x3_mve_s8.c",
-        flavour=FLAVOUR,
-        params_type="nb_mve_depthwise_3x3_s8_params",
-        params=tuple(params.items()),
-        args=(
-            read(layer.source),
-            ConstantArg(constant=weights.name),
-            ConstantArg(constant=quant.name),
-            ScratchArg(ctype="int8_t"),
-            write(layer.target),
+    constants = (
+        site.constant("weights", "int8_t", bytes(4) + words.tobytes()),
+        site.constant("quant", "int32_t", table.astype("<i4").tobytes()),
+    )
+    return layer_call(
+        site,
+        layer,
+        Kernel(
+            name="nb_mve_depthwise_3x3_s8",
+            source="depthwise_3x3_mve_s8.c",
+            flavour=FLAVOUR,
+            scratch="int8_t",
         ),
+        params,
+        constants,
         scratch_bytes=strips * held * pitch + 64,
         overlaps=_strip_overlap(layer, lines, strips),
         choice=Choice(
@@ -171,7 +141,6 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
             instructions=_depthwise_cost(layer, lines, strips, scaling.exact),
         ),
     )
-    return call, (weights, quant)
 
 
 def _strips(count: int, size_bytes: int) -> int:
@@ -239,38 +208,33 @@ def dense(site: Site, layer: Layer) -> Lowering | str:
         "multiplier": multiplier,
         "shift": shift,
         "output_zero": layer.output_zero,
-        "exact": int(exact),
-        "low": layer.low,
-        "high": layer.high,
+        **limit_params(layer, exact=exact),
     }
     sums = np.zeros(channels + -channels % 8, dtype="<i4")
     sums[:channels] = layer.bias
-    weights = site.constant("weights", "int8_t", packed)
-    bias = site.constant("sums", "int32_t", sums.tobytes())
-    copied = depth % _TAPS != 0
+    constants = (
+        site.constant("weights", "int8_t", packed),
+        site.constant("sums", "int32_t", sums.tobytes()),
+    )
     groups = -(-channels // 8)
     each = groups * (blocks * 18 + (48 if exact else 41)) + 60
-    call = KernelCall(
-        op_index=site.op.index,
-        kernel="nb_mve_fully_connected_s8",
-        source="fully_connected_mve_s8.c",
-        flavour=FLAVOUR,
-        params_type="nb_mve_fully_connected_s8_params",
-        params=tuple(params.items()),
-        args=(
-            read(layer.source),
-            ConstantArg(constant=weights.name),
-            ConstantArg(constant=bias.name),
-            ScratchArg(ctype="int8_t"),
-            write(layer.target),
+    return layer_call(
+        site,
+        layer,
+        Kernel(
+            name="nb_mve_fully_connected_s8",
+            source="fully_connected_mve_s8.c",
+            flavour=FLAVOUR,
+            scratch="int8_t",
         ),
-        scratch_bytes=_TAPS * blocks if copied else 0,
+        params,
+        constants,
+        scratch_bytes=_TAPS * blocks if depth % _TAPS else 0,
         choice=Choice(
             reason="eight channels at a time, 128 multiply-adds in 17 instructions",
             instructions=layer.pixels * each,
         ),
     )
-    return call, (weights, bias)
 
 
 def addition(site: Site, first: Addend, second: Addend, total: Total) -> Lowering | str:

@@ -6,6 +6,7 @@ inside the handler, and takes its time stamps from a timer, as published ones do
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -14,11 +15,14 @@ from pathlib import Path
 import pytest
 
 from npubench.boards import load_board
-from npubench.core.errors import UsageError
+from npubench.connect.board import open_board
+from npubench.core.errors import DeviceError, UsageError
 from npubench.core.progress import Silent
+from npubench.emulators.board_model.__main__ import BOOT_LIMIT_S
 from npubench.emulators.board_model.foreign_board import ForeignBoard
 from npubench.referee.identify import identify
 from npubench.referee.run import judge_image, judge_images
+from npubench.referee.session import judge
 
 pytestmark = pytest.mark.emulated
 LOOP_INSTRUCTIONS = 3  # mul, subs, bne
@@ -147,3 +151,51 @@ def test_classes_add_up_to_all_instructions(tmp_path: Path) -> None:
     names = list(counts)
     classes = names[: names.index("ldm_words")]
     assert sum(counts[name] for name in classes) == model.instructions - before
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [
+        pytest.param("for(;;){}", "the boot does not end", id="silent-for-ever"),
+        pytest.param('__asm volatile("wfi");', "without m-ready", id="asleep-for-ever"),
+        pytest.param('__asm volatile(".short 0xde00");', "lockup", id="undefined-instruction"),
+        pytest.param("REG(0x60000000)=1;", "lockup", id="memory-that-is-not-there"),
+        pytest.param('__asm volatile("bkpt 0xab");', "interrupt 7", id="asks-for-a-file"),
+        pytest.param("REG(0x08000000)=1;", "lockup", id="writes-to-its-flash"),
+        pytest.param("((void(*)(void))0x20000001)();", "", id="runs-into-noise"),
+    ],
+)
+def test_a_bad_image_ends_with_its_reason(wait: str, words: str, tmp_path: Path) -> None:
+    image = build(tmp_path, wait=wait)
+    found = judge(load_board("nucleo-l4r5zi"), image, seed=1, limit_s=5.0, boot_limit_s=0.5)
+    assert found["status"] == "refused"
+    assert words in found["reason"]
+
+
+def test_the_time_of_an_image_is_up_within_twenty_seconds() -> None:
+    assert BOOT_LIMIT_S < 20
+    assert inspect.signature(judge_image).parameters["boot_limit_s"].default < 20
+
+
+def test_an_image_of_somebody_elses_is_booted_and_talked_to(tmp_path: Path) -> None:
+    board = load_board("nucleo-l4r5zi")
+    with open_board(
+        board, build(tmp_path), port=None, reporter=Silent(), job="image", foreign=True
+    ) as target:
+        assert target.device.banner == ("m-init-done",)
+        target.transport.write(b"name%")
+        said = b""
+        while b"m-ready" not in said:
+            said += target.transport.read(10.0)
+        assert b"m-name-dut-[test]" in said
+
+
+def test_what_a_booted_image_waits_for_is_said(tmp_path: Path) -> None:
+    image = build(tmp_path, wait="while(!(REG(0x40021060)&4)){}")
+    with (
+        pytest.raises(DeviceError, match="waits in vain: 0x40021060"),
+        open_board(
+            load_board("nucleo-l4r5zi"), image, port=None, reporter=Silent(), job="x", foreign=True
+        ),
+    ):
+        pass

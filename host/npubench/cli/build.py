@@ -39,7 +39,8 @@ def register(app: typer.Typer) -> None:
         "boot",
         help="Boot an emulated board, or the model of a physical one, with a network and talk to "
         "it.\n\n"
-        "Type commands ended by %, e.g. name% or bench 2 1%. Leave with Ctrl-].\n\n"
+        "Type commands ended by %, e.g. name% or bench 2 1%. Leave with Ctrl-]. With --image, an "
+        "image that somebody else built.\n\n"
         "Example: npubench boot kws --board qemu-m4",
     )(boot)
     app.command(
@@ -114,8 +115,12 @@ def build(
 
 
 def boot(
-    model: ModelArgument,
-    board: BoardOption = "qemu-m4",
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Zoo id, or a file of a network.")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option("--board", "-b", help="Board id [default: qemu-m4].")
+    ] = None,
     backend: BackendOption = None,
     settings: SetOption = None,
     pty: Annotated[
@@ -127,6 +132,15 @@ def boot(
     ] = None,
     mlperf: MlperfOption = None,
     baud: BaudOption = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Instead of a network: a firmware image (.bin, .hex, .elf) that somebody else "
+            "built, on the model of its board.",
+        ),
+    ] = None,
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
     from npubench.bench.prepare import build_image, compile_job, require_engine
@@ -136,20 +150,34 @@ def boot(
     from npubench.core.errors import UsageError
     from npubench.emulators.board_model.description import has_model, played
 
-    job = one_job(model, board, backend, settings, mlperf=mlperf, baud=baud)
-    if job.board.kind == "physical" and not (
-        has_model(job.board) or job.board.stand_in or job.board.hosted
-    ):
+    if (model is None) == (image is None):
         raise UsageError(
-            f"{board} is a physical board without a model: it cannot be booted here",
-            hint=f"flash it: npubench flash {model} --board {board}",
+            "boot needs a network or --image, one of them",
+            hint="npubench boot kws --board qemu-m4, or npubench boot --image firmware.bin",
         )
     reporter = PlainReporter()
-    compiled = compile_job(job, reporter=reporter)
-    require_engine(compiled, on_model=job.board.kind == "physical" and not job.board.hosted)
-    prepared = build_image(compiled, job, reporter)
+    if image is not None:
+        from npubench.boards import load_board
+        from npubench.referee.identify import identify
+
+        playing, elf, title = load_board(board or identify(image)), image, image.name
+    else:
+        assert model is not None
+        board = board or "qemu-m4"
+        job = one_job(model, board, backend, settings, mlperf=mlperf, baud=baud)
+        if job.board.kind == "physical" and not (
+            has_model(job.board) or job.board.stand_in or job.board.hosted
+        ):
+            raise UsageError(
+                f"{board} is a physical board without a model: it cannot be booted here",
+                hint=f"flash it: npubench flash {model} --board {board}",
+            )
+        compiled = compile_job(job, reporter=reporter)
+        require_engine(compiled, on_model=job.board.kind == "physical" and not job.board.hosted)
+        prepared = build_image(compiled, job, reporter)
+        playing, elf, title = played(job.board), prepared.firmware.elf, job.title
     with open_board(
-        played(job.board), prepared.firmware.elf, port=None, reporter=reporter, job=job.title
+        playing, elf, port=None, reporter=reporter, job=title, foreign=image is not None
     ) as target:
         if pty is not None:
             run_bridge(target, pty)

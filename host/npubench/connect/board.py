@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ from npubench.transport.ssh import SshTransport
 from npubench.wire.conversation import Timeouts, timeouts_for
 from npubench.wire.device import Device
 from npubench.wire.faulty import FaultyTransport, Mishap
+
+FOREIGN_BOOT_S = 25.0
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +100,7 @@ def open_board(
     timeouts: Timeouts | None = None,
     mishaps: Sequence[Mishap] = (),
     windows: Path | None = None,
+    foreign: bool = False,
 ) -> Iterator[OpenBoard]:
     """Boot or open a board and hand it out when it answers; end and close it on leaving.
 
@@ -105,16 +109,21 @@ def open_board(
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
     ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
     ``windows``: a board model or QEMU writes there what each window executed.
+    ``foreign``: the image is somebody else's and runs on the part's model (foreign.toml).
     ``mishaps`` happen on the line, on order: the rehearsal of a bad cable or a bad board.
     Leave it in the thread that entered it. Raises ToolMissing when the emulator is not installed,
     and a DeviceError (transport/failure.py, wire/failure.py) when the board does not come up.
     """
     session = SessionLog(received_file=log, sent_file=sent_log)
     limits = timeouts if timeouts is not None else timeouts_for(board)
+    if foreign:  # its process says why it does not get ready, before this is over
+        limits = replace(limits, boot_silence_s=FOREIGN_BOOT_S, boot_deadline_s=FOREIGN_BOOT_S)
     with ExitStack() as stack:
         transport: Transport
         process = npu = None
-        if port is not None:
+        if foreign and firmware_elf is not None:
+            transport, process = start_model(stack, board, firmware_elf, foreign=True)
+        elif port is not None:
             transport = _enter_port(stack, port, board.console.baud)
         elif board.kind == "physical":
             raise UsageError(

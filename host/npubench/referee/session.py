@@ -97,7 +97,9 @@ class Session:
             vain = vain + 1 if self.model.in_vain is not None else 0
             stuck = self.model.is_idle and self.model.instructions == before
             if vain > IN_VAIN_SLICES:
-                raise ImageRefused(f"{what} waits in vain: {self.polled()}{_heard(said)}")
+                raise ImageRefused(
+                    f"{what} waits in vain: {self.model.polled_words()}{_heard(said)}"
+                )
             if stuck:
                 raise ImageRefused(
                     f"{what} ends with the image waiting for a byte, without m-ready{_heard(said)}"
@@ -105,20 +107,8 @@ class Session:
             if self.model.instructions - begin > instructions or time.monotonic() > end:
                 raise ImageRefused(
                     f"{what} does not end in {self.model.instructions - begin} instructions: "
-                    f"{self.polled()}, at {self.model.pc:#010x}{_heard(said)}"
+                    f"{self.model.polled_words()}{_heard(said)}"
                 )
-
-    def polled(self) -> str:
-        """What was polled in vain, longest waits last."""
-        polls = list(self.model.peripherals.polled.values())[-4:]
-        if not polls:
-            last = self.model.peripherals.poll
-            return f"nothing for long, last {last.address:#010x} by {last.pc:#010x}"
-        return ", ".join(
-            f"{poll.address:#010x} read as {poll.value:#010x} by {poll.pc:#010x}"
-            f"{self.model.tested_bits(poll)}"
-            for poll in polls
-        )
 
 
 def find_window(events: Sequence[Event]) -> Window:

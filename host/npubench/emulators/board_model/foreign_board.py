@@ -26,11 +26,21 @@ class ForeignBoard(BoardModel):
 
     Raises what BoardModel raises, UsageError for a file that is no image, ConfigError when the
     board has no foreign.toml.
+
+    ``tallies``: count by kind, too.
     """
 
     peripherals: ForeignRegisters  # type: ignore[assignment]
 
-    def __init__(self, board: Board, image: Path, *, part: ForeignPart | None = None) -> None:
+    def __init__(
+        self,
+        board: Board,
+        image: Path,
+        *,
+        part: ForeignPart | None = None,
+        tallies: bool = True,
+    ) -> None:
+        self._tallies = tallies
         self._part = load_foreign(board) if part is None else part
         self._segments = read_image(image)
         self._kept: list[Any] = []
@@ -64,7 +74,8 @@ class ForeignBoard(BoardModel):
     def _connect(self) -> ForeignRegisters:  # type: ignore[override]
         code = self._board.region("code")
         alias = next((r.alias for r in self._part.memory if r.base == code.base), None)
-        self._counting.start_tally(flash=code.base, flash_bytes=code.size_bytes, alias=alias)
+        if self._tallies:
+            self._counting.start_tally(flash=code.base, flash_bytes=code.size_bytes, alias=alias)
         return ForeignRegisters(
             self._part,
             now=lambda: self._counting.count + self._skipped,
@@ -141,6 +152,21 @@ class ForeignBoard(BoardModel):
         for name, address in self._part.settings.items():
             found[name] = self.peripherals.words.get(address, 0)
         return found
+
+    def polled_words(self) -> str:
+        """What was polled in vain, longest waits last, in words."""
+        polls = list(self.peripherals.polled.values())[-4:]
+        if not polls:
+            last = self.peripherals.poll
+            return (
+                f"nothing for long, last {last.address:#010x} by {last.pc:#010x}, "
+                f"at {self.pc:#010x}"
+            )
+        return ", ".join(
+            f"{poll.address:#010x} read as {poll.value:#010x} by {poll.pc:#010x}"
+            f"{self.tested_bits(poll)}"
+            for poll in polls
+        )
 
     def tested_bits(self, poll: Poll) -> str:
         """Which bits the code after a polling load looks at, as words, where that can be seen."""

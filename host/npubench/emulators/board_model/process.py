@@ -15,11 +15,17 @@ from npubench.transport.socket_port import SocketTransport
 
 
 def start_model(
-    stack: ExitStack, board: Board, elf: Path, *, windows: Path | None = None
+    stack: ExitStack,
+    board: Board,
+    elf: Path,
+    *,
+    windows: Path | None = None,
+    foreign: bool = False,
 ) -> tuple[Transport, BoardProcess]:
     """Boot ``elf`` on the model of ``board``; it ends with ``stack``. Raises ToolMissing.
 
     ``windows``: a file for what is executed between any two reads of CYCCNT (read_windows).
+    ``foreign``: the image is somebody else's, on the part as foreign.toml describes it.
     """
     version = import_unicorn().__version__
     ours, theirs = socket.socketpair()
@@ -36,6 +42,7 @@ def start_model(
                     elf,
                     str(theirs.fileno()),
                     *(() if windows is None else (str(windows),)),
+                    *(("--image",) if foreign else ()),
                 ),
                 label=f"the board model of {board.id}",
                 fds=(theirs.fileno(),),

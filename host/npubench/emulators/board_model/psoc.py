@@ -9,6 +9,9 @@ from collections import deque
 
 from npubench.emulators.board_model.foreign import Timer, Uart
 
+EMPTY = 0xFFFFFFFF
+"""What the receive FIFO reads while it is empty."""
+
 
 class Scb:
     """A serial block as a UART: sending takes no time, the receive FIFO holds 128 bytes."""
@@ -40,8 +43,11 @@ class Scb:
                 self.empty_polls = 0 if self.received else self.empty_polls + 1
                 return min(len(self.received), self.FIFO)
             case self.RX_READ:
+                if not self.received:
+                    self.empty_polls += 1
+                    return EMPTY
                 self.empty_polls = 0
-                return self.received.popleft() if self.received else 0
+                return self.received.popleft()
             case self.TX_INTR:
                 return self.TX_READY
             case self.TX_MASKED:

@@ -18,6 +18,9 @@ Each image (.bin, .hex, .elf, or folders of them) boots, is asked as MLPerf Tiny
 its timed window is counted: instructions by kind, and modelled cycles where its part has weights.
 Ends with 1 when an image is not judged.
 
+With --fetch, the images that others published for a board (or for all) are brought from their
+public repositories first, by their hashes.
+
 Example: npubench referee firmware.bin --board nucleo-l4r5zi
 """
 
@@ -28,7 +31,9 @@ def register(app: typer.Typer) -> None:
 
 
 def referee(
-    images: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="The images.")],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE|DIR...", help="The images.")
+    ] = None,
     board: Annotated[
         str | None,
         typer.Option("--board", "-b", help="The board; by default found from each image."),
@@ -42,6 +47,14 @@ def referee(
             help="A benchmark's reference model (.tflite), to check outputs; repeatable.",
         ),
     ] = None,
+    fetch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="Bring published images into this folder and judge them.",
+        ),
+    ] = None,
     limit_s: Annotated[
         float, typer.Option("--limit-s", min=1, help="Seconds for each image after its boot.")
     ] = 600.0,
@@ -51,6 +64,17 @@ def referee(
     from npubench.referee.run import judge_images
 
     references = tuple(reference or ())
+    if fetch is not None:
+        from npubench.referee.fetch import choose_images, fetch_images
+
+        chosen = choose_images(board)
+        images = [*(images or ()), *fetch_images(fetch, chosen, reporter=PlainReporter())]
+    if not images:
+        from npubench.core.errors import UsageError
+
+        raise UsageError(
+            "no image is named", hint="name files or folders, or --fetch FOLDER for published ones"
+        )
     if console(stderr=True).is_terminal:
         with LiveReporter() as live:
             found = judge_images(

@@ -35,6 +35,7 @@ class Image(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: int
     repository: str
     path: str
     part: str

@@ -303,7 +303,7 @@ def benchmark_named(name: str) -> Mlperf:
             hint="it needs start% and stop%, sound at 16 kHz with its front end, and a pin for "
             "detections; the other benchmarks work: " + ", ".join(BENCHMARKS),
         )
-    close = difflib.get_close_matches(name, BENCHMARKS, n=1)
+    close = difflib.get_close_matches(name.lower(), BENCHMARKS, n=1)
     raise UsageError(
         f"there is no benchmark {name[:80]!r} in MLPerf Tiny",
         hint=f"did you mean {close[0]}?" if close else f"known: {', '.join(BENCHMARKS)}",

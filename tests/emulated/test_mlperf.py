@@ -24,8 +24,11 @@ import pytest
 import serial
 
 from npubench.compiler.tflite.reader import load_tflite
+from npubench.core.progress import Silent
 from npubench.core.seeded import seeded_bytes
 from npubench.golden import golden_outputs, tflm_version
+from npubench.mlperf.dut import DutResult
+from npubench.mlperf.run import run_dut
 from npubench.zoo import resolve_model
 
 pytestmark = [
@@ -147,7 +150,23 @@ def identify(port: Path) -> tuple[str, dict[str, str]]:
         return name, {match[1]: match[2] for match in found}
 
 
-def test_keyword_spotting_through_a_pty(boot: Boot) -> None:
+def _driven(port: Path, model: str) -> DutResult:
+    """As `npubench dut` does it, for firmware of anybody's: two inferences."""
+    return run_dut(
+        os.fspath(port),
+        baud=115_200,
+        model=model,
+        inputs=(),
+        windows=1,
+        iterations=2,
+        warmups=0,
+        seed=1,
+        log=None,
+        reporter=Silent(),
+    )
+
+
+def test_keyword_spotting_through_a_pty(boot: Boot, tmp_path: Path) -> None:
     """Scores are those of TFLM, and a window measures as many inferences as it was asked for."""
     data, graph = load_tflite(resolve_model("kws").path)
     output = graph.tensors[graph.outputs[0]]
@@ -177,6 +196,17 @@ def test_keyword_spotting_through_a_pty(boot: Boot) -> None:
             assert laps[1] - laps[0] == pytest.approx(2 * answers[-1][1], rel=0.001)
             assert laps[0] > 0
             assert runner.is_quiet()
+
+        other = tmp_path / "other.tflite"
+        weights = graph.tensor(graph.ops[-2].inputs[1]).data
+        assert weights is not None
+        other.write_bytes(data.replace(weights, bytes(byte ^ 0x40 for byte in weights)))
+        right, wrong = (_driven(port, name) for name in ("kws", os.fspath(other)))
+        assert right.is_ok
+        assert (right.model, right.reference, right.evidence) == ("kws01", "TFLM", "modelled")
+        assert not wrong.is_ok
+        assert "mlperf.other-answer" in [found.finding.id for found in wrong.findings]
+        assert right.windows[0].results_milli == wrong.windows[0].results_milli
     assert len({tuple(results) for results, _ in answers}) == 2
 
 
@@ -204,3 +234,4 @@ def test_anomaly_detection_through_a_pty(boot: Boot) -> None:
             assert results == pytest.approx([expected], abs=0.0006, rel=2e-6)
             assert len(laps) == 2
             assert runner.is_quiet()
+        assert _driven(port, "ad").is_ok

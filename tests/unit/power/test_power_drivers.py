@@ -172,7 +172,7 @@ class FakeJoulescope:
         self.published: list[tuple[str, object]] = []
 
     def open(self, path: str, mode: str) -> None:
-        if path.split("/")[1] not in ("js220", "js110"):
+        if path.split("/")[1] not in ("js320", "js220", "js110"):
             raise RuntimeError(f"{path} not found {mode}")
 
     def subscribe(self, topic: str, flags: str, receive: Any) -> None:
@@ -183,11 +183,15 @@ class FakeJoulescope:
         self.published.append((topic, value))
         if "js110" in topic and "gpi/2" in topic:
             raise RuntimeError(f"{topic}: not found")
+        if "js320" in topic and "range/mode" in topic:
+            raise RuntimeError(f"{topic}: not found")
         if topic.endswith("/ctrl") and value == 1:
             name = topic.removesuffix("/ctrl") + "/!data"
             gpi = "gpi" in topic
             data = np.full(8, 0xFF, np.uint8) if gpi else np.full(64, 0.005, np.float32)
-            message = {"sample_id": 1000, "decimate_factor": 1, "data": data}
+            # Sample ids count at the converter's rate: 16 MHz in a JS320, 2 MHz in a JS220.
+            factor = 16 if "js320" in topic else 2 if "js220" in topic else 1
+            message = {"sample_id": 1600, "decimate_factor": factor, "data": data}
             self.receivers[name](name, message)
 
     def close(self, path: str) -> None:
@@ -197,15 +201,19 @@ class FakeJoulescope:
         self.receivers.clear()
 
 
-def test_a_joulescope_is_driven_through_its_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("model", ["js220", "js320"])
+def test_a_joulescope_is_driven_through_its_sdk(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
     module = ModuleType("pyjoulescope_driver")
     module.Driver = FakeJoulescope  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pyjoulescope_driver", module)
-    source = load_driver("joulescope").open("u/js220/002122", {})
+    source = load_driver("joulescope").open(f"u/{model}/002122", {})
     with source:
         identity = source.describe()
         assert (identity.serial, identity.is_physical) == ("002122", True)
-        source.configure(Setup())
+        assert identity.model == f"Joulescope {model.upper()}"
+        assert source.configure(Setup()).marker_bits == 3
         source.start()
         block = source.read(1.0)
         source.stop()

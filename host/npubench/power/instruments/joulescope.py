@@ -1,7 +1,8 @@
-"""Joulescope JS220 and JS110, through the maker's ``pyjoulescope_driver``.
+"""Joulescope JS320, JS220 and JS110, through the maker's ``pyjoulescope_driver``.
 
 Current, voltage and inputs come as separate streams; they are laid over each other by their sample
-ids, never by arrival. The inputs are referred to USB ground; dropped samples come as NaN.
+ids, never by arrival (a JS320 counts them at 16 MHz and sends every sixteenth sample). The inputs
+are referred to USB ground; dropped samples come as NaN.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ log = logging.getLogger(__name__)
 RATE_HZ = 1_000_000
 SILENCE_S = 2.0
 GPIS = (0, 1, 2)
+# Inputs of ours that a model has (a JS320 has a fourth, which no marker needs).
+INPUTS = {"js110": 2, "js220": 3, "js320": 3}
+# Its range is the device's own business.
+FIXED_RANGE = ("js320",)
 
 
 def _sdk() -> Any:
@@ -122,7 +127,7 @@ class Joulescope:
         self._queue: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
         self._aligner = StreamAligner(("i", "v"))
         self._heard_s = 0.0
-        self._is_js220 = "js220" in port
+        self._model = port.split("/")[1] if port.count("/") == 2 else ""
         self._topics: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -163,9 +168,10 @@ class Joulescope:
         )
 
     def configure(self, setup: Setup) -> Traits:
-        self._publish("s/i/range/mode", "auto")
+        if self._model not in FIXED_RANGE:
+            self._publish("s/i/range/mode", "auto")
         self._publish("h/fs", RATE_HZ)
-        bits = len(GPIS) if self._is_js220 else 2
+        bits = INPUTS.get(self._model, 2)
         return Traits(
             rate_hz=RATE_HZ,
             marker_bits=bits,
@@ -176,7 +182,7 @@ class Joulescope:
 
     def start(self) -> None:
         names = {"i": "s/i", "v": "s/v"}
-        names |= {f"gpi{bit}": f"s/gpi/{bit}" for bit in GPIS[: 3 if self._is_js220 else 2]}
+        names |= {f"gpi{bit}": f"s/gpi/{bit}" for bit in GPIS[: INPUTS.get(self._model, 2)]}
         self._topics = names
         self._aligner = StreamAligner(tuple(names))
         self._heard_s = time.monotonic()
@@ -252,7 +258,7 @@ def _detect() -> tuple[Found, ...]:
 
 DRIVER = Driver(
     name="joulescope",
-    title="Joulescope JS220 / JS110",
+    title="Joulescope JS320 / JS220 / JS110",
     open=Joulescope,
     detect=_detect,
     extra="joulescope",

@@ -44,7 +44,7 @@ class Expectation:
                 count=len(wrong),
                 inputs=len(answers),
                 reference=self.reference,
-                where=name,
+                input=name,
                 printed=printed,
                 index=index,
                 expected=expected,

@@ -49,13 +49,13 @@ OTHER_ANSWER: Final = Finding(
     meaning="the device's results are not those of the network that it is said to run",
     remedy="another network, another form of the data, or a wrong kernel",
     spoils=Spoils.ANSWER,
-    text="{count} of {inputs} answers are not the network's ({reference}); {where}: {printed} is "
+    text="{count} of {inputs} answers are not the network's ({reference}); {input}: {printed} is "
     "printed as value {index}, {expected} is right",
     values={
         "count": int,
         "inputs": int,
         "reference": str,
-        "where": str,
+        "input": str,
         "printed": str,
         "index": int,
         "expected": str,

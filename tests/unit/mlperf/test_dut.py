@@ -8,12 +8,14 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from npubench.cli.app import run_words
+from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import UsageError
 from npubench.core.progress import Silent
 from npubench.emulators.simulated import (
@@ -23,6 +25,7 @@ from npubench.emulators.simulated import (
     serve,
 )
 from npubench.mlperf import dut
+from npubench.mlperf.answer import expectation
 from npubench.mlperf.dut import DutResult, Upload, measure
 from npubench.mlperf.form import generated, network_input, printed_results, upload_size
 from npubench.transport.failure import DeviceEnded
@@ -154,8 +157,6 @@ def test_uploads_have_the_form_and_size_of_the_benchmark() -> None:
 
 
 def test_data_become_the_networks_input_as_on_the_device() -> None:
-    from npubench.compiler.tflite.reader import load_tflite
-
     graph = load_tflite(resolve_model("vww").path)[1]
     assert network_input(bytes([0, 127, 128, 255]), BENCHMARKS["vww01"], graph) == bytes(
         [0x80, 0xFF, 0x00, 0x7F]
@@ -171,8 +172,6 @@ def test_data_become_the_networks_input_as_on_the_device() -> None:
 
 
 def test_the_error_of_an_autoencoder_is_that_against_the_floats() -> None:
-    from npubench.compiler.tflite.reader import load_tflite
-
     graph = load_tflite(resolve_model("ad").path)[1]
     upload = generated("ad01", 3)
     given = np.frombuffer(upload, "<f4")
@@ -181,6 +180,52 @@ def test_the_error_of_an_autoencoder_is_that_against_the_floats() -> None:
     output = np.full(640, quantization.zero_point, np.int8).tobytes()
     (error,) = printed_results(output, upload, BENCHMARKS["ad01"], graph)
     assert error == pytest.approx(float(np.mean(given.astype(float) ** 2)))
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        (None, None),
+        ({3: 1}, "file 0: 0.501 is printed as value 3, 0.500000 is right"),
+        ("short", "a list of 11 is printed as value 0, a list of 12 is right"),
+    ],
+    ids=["right", "one-off", "too-few"],
+)
+def test_printed_results_are_held_against_the_network(
+    monkeypatch: pytest.MonkeyPatch, printed: Any, said: str | None
+) -> None:
+    """A digit more than was rounded away is a difference, and so is another number of values."""
+    data, graph = load_tflite(resolve_model("kws").path)
+    tensor = graph.tensor(graph.outputs[0])
+    assert tensor.quantization is not None
+    codes = [tensor.quantization.zero_point] * 12
+    codes[3] += round(0.5 / tensor.quantization.scale)
+    output = np.array(codes, np.int8).tobytes()
+    monkeypatch.setattr(
+        "npubench.mlperf.answer.golden_outputs",
+        lambda *_: SimpleNamespace(output_bytes=output),
+    )
+    milli = [0] * 12
+    milli[3] = 500
+    if printed == "short":
+        milli.pop()
+    else:
+        for place, step in (printed or {}).items():
+            milli[place] += step
+    found = expectation(data, graph, "kws01").judge([("file 0", bytes(490), tuple(milli))])
+    if said is None:
+        assert not found
+    else:
+        assert said in found[0].text
+
+
+def test_a_model_that_is_no_benchmark_cannot_be_judged() -> None:
+    data, graph = load_tflite(resolve_model("kws").path)
+    for name in ("mine", "sww01"):
+        with pytest.raises(UsageError, match="is no benchmark of MLPerf Tiny"):
+            expectation(data, graph, name)
+    with pytest.raises(UsageError, match="not a network of ad01"):
+        expectation(data, graph, "ad01")
 
 
 @pytest.fixture

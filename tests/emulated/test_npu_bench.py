@@ -140,6 +140,34 @@ def test_networks_split_between_npu_and_cpu_match_tensor_by_tensor(
 # --- what can go wrong ---------------------------------------------------------------------------
 
 
+@pytest.mark.long
+def test_the_npu_gets_the_network_without_its_dead_channels(
+    bench: Bench, shared_models: Path
+) -> None:
+    words = (
+        str(shared_models / "vww_96_int8.tflite"), "--backend", "ethos-u", "--backend",
+        "cpu", "--verify-layers",
+    )  # fmt: skip
+    drop = [f"--set={backend}.dead-channels=drop" for backend in ("ethos-u", "cpu")]
+    plain, narrow = (
+        {run["backend"]: run for run in bench(*words, *more)["runs"]} for more in ((), drop)
+    )
+    for backend in ("ethos-u", "cpu"):
+        for run in (plain[backend], narrow[backend]):
+            assert run["status"] == "ok"
+            assert run["golden"]["status"] == "match"
+            assert run["golden"]["reference"] == "tflm"
+        assert narrow[backend]["model"]["macs"] == 7_489_664
+        assert narrow[backend]["model"]["executed_macs"] == 3_766_476
+        assert plain[backend]["model"]["executed_macs"] is None
+        hashes = [runs[backend]["model"]["network_sha256"] for runs in (plain, narrow)]
+        assert hashes[0] == hashes[1]
+    # Every operator's output that is there, and that the others are constants.
+    assert narrow["cpu"]["golden"]["tensors"] == plain["cpu"]["model"]["ops"]
+    cycles = [runs["ethos-u"]["npu"]["details"]["cycles"] for runs in (plain, narrow)]
+    assert cycles[1] < 0.8 * cycles[0]
+
+
 def board_with(board: Board, **changes: str | float) -> Board:
     """The board with other entries in its NPU's table."""
     assert board.npu is not None

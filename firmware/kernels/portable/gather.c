@@ -1,5 +1,5 @@
 /* gather.c: GATHER along one axis by indices that are computed, portable C. An index outside the
- * axis, which the reference does not check, reads its nearest end. */
+ * axis, which the reference does not check, reads its nearest end. A memcpy per index. */
 #include <string.h>
 
 #include "nb_kernels.h"

@@ -1,4 +1,5 @@
-/* move.c: bytes from one tensor to another, portable C: state that is read or assigned. */
+/* move.c: bytes from one tensor to another, portable C: state that is read or assigned. One
+ * memcpy. */
 #include <string.h>
 
 #include "nb_kernels.h"

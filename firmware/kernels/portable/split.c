@@ -1,4 +1,5 @@
-/* split.c: runs of a tensor into tensors of their own, portable C: SPLIT, SPLIT_V and UNPACK. */
+/* split.c: runs of a tensor into tensors of their own, portable C: SPLIT, SPLIT_V and UNPACK. A
+ * memcpy per output and outer index. */
 #include <string.h>
 
 #include "nb_kernels.h"

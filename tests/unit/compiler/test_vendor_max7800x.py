@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -36,9 +37,10 @@ from npubench.compiler.backends.max7800x.scheme import (
     simulate,
 )
 from npubench.compiler.backends.max7800x.tool import parse_answer
-from npubench.compiler.compiled import Network, compile_network, read_network
+from npubench.compiler.compiled import Network, compile_network, read_bytes, read_network
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite, read_tflite
+from npubench.compiler.tflite.writer import write_tflite
 from npubench.core.errors import ConfigError, ToolError, ToolMissing, UnsupportedOp, UsageError
 from npubench.core.progress import Silent
 from npubench.core.seeded import seeded_bytes
@@ -275,6 +277,32 @@ def test_network_and_artifact_are_two_things(
     assert plan.npu_load  # the input goes in within `load`
     assert details["own_model_equals_tool"] == 1
     assert plan.npu["macs_share"] == 1.0
+    del checkout_dir
+
+
+def test_the_accelerator_gets_the_network_without_its_dead_channels(checkout_dir: Path) -> None:
+    network = digits_network()
+    graph = network.graph
+    convolution = graph.ops[0]
+    tensors = list(graph.tensors)
+    for position, dtype, dead in ((1, "<i1", 0), (2, "<i4", -(2**24))):
+        tensor = graph.tensor(convolution.inputs[position])
+        values = np.frombuffer(tensor.data or b"", dtype=dtype).reshape(tensor.shape).copy()
+        values[[1, 5, 6, 11]] = dead
+        tensors[tensor.index] = replace(tensor, data=values.tobytes())
+    data = write_tflite(replace(graph, tensors=tuple(tensors)))
+    network = read_bytes(network.resolved, data)
+    plain = compile_network(network, load_board(BOARD), "max7800x")
+    drop = compile_network(
+        network, load_board(BOARD), "max7800x", settle("max7800x", (("dead-channels", "drop"),))
+    )
+    assert plain.executed_macs is None
+    assert drop.executed_macs is not None
+    assert drop.executed_macs < network.analysis.macs
+    assert drop.plan.kept[0].channels == tuple(c for c in range(16) if c not in (1, 5, 6, 11))
+    cycles = [case.plan.npu["details"]["formula_cycles"] for case in (plain, drop)]  # type: ignore[index]
+    assert cycles[1] <= cycles[0]
+    assert len(drop.plan.artifact) < len(plain.plan.artifact)
     del checkout_dir
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npubench.bench.inspect import Inspection, inspect_brought, inspect_model
-from npubench.bench.job import Job, Settings, at_speed, default_jobs, resolve_jobs
+from npubench.bench.job import Job, Sampling, Settings, at_speed, default_jobs, resolve_jobs
 from npubench.bench.matrix import Interrupted, Outcome, run_matrix
 from npubench.bench.prepare import BuiltImage, build_to
 from npubench.compiler.compiled import Compiled, Network
@@ -48,6 +48,7 @@ __all__ = [
     "Outcome",
     "Place",
     "Reporter",
+    "Sampling",
     "Settings",
     "StoredRun",
     "SweepOutcome",

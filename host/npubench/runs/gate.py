@@ -16,6 +16,7 @@ from npubench.core.errors import ResultError
 from npubench.core.finding import Finding, Found, aliases
 from npubench.core.findings import of_error
 from npubench.runs.compare import compare_runs
+from npubench.runs.compare_accuracy import target_accuracy
 from npubench.runs.findings import (
     BEYOND_LIMIT,
     METRIC_GONE,
@@ -25,7 +26,7 @@ from npubench.runs.findings import (
     POLICY_WANTS_SAME,
     UNDECIDED,
 )
-from npubench.runs.policy import MEMORY_METRICS, STAGE_METRICS, Limit, Policy
+from npubench.runs.policy import MEMORY_METRICS, STAGE_METRICS, WRONG, Limit, Policy
 from npubench.runs.schema import LayerRecord, RunRecord
 from npubench.runs.store import StoredRun
 from npubench.stats.compare import Verdict
@@ -179,6 +180,11 @@ def _metrics(before: StoredRun, after: StoredRun, policy: Policy) -> Iterator[Me
     for metric, limit in policy.limits.items():
         old, unit = metric_value(before.record, metric)
         new, _ = metric_value(after.record, metric)
+        if metric == WRONG and old is not None and new is not None:
+            answers = comparison.accuracy
+            if answers is None or answers.verdict == "unknown":
+                yield _unlike(old, new, unit, limit, "" if answers is None else answers.reason)
+                continue
         if old is None or new is None:
             yield _absent(metric, unit, old, new, limit, policy)
             continue
@@ -206,6 +212,22 @@ def _metrics(before: StoredRun, after: StoredRun, policy: Policy) -> Iterator[Me
             sentence=words,
             found=_found(status, words),
         )
+
+
+def _unlike(old: float, new: float, unit: str, limit: Limit, why: str) -> MetricGate:
+    """Answers to other samples: nothing follows from them."""
+    sentence = f"{WRONG}: undecided: {why}"
+    return MetricGate(
+        metric=WRONG,
+        unit=unit,
+        before=old,
+        after=new,
+        growth=None,
+        limit=str(limit),
+        status="undecided",
+        sentence=sentence,
+        found=_found("undecided", sentence),
+    )
 
 
 def _found(status: Status, sentence: str, kind: Finding = BEYOND_LIMIT) -> Found | None:
@@ -287,6 +309,13 @@ def metric_value(record: RunRecord, metric: str) -> tuple[float | None, str]:
     if metric.startswith("energy."):
         energy = None if record.energy is None else record.energy.stages.get(metric[7:])
         return (None if energy is None else energy.gross_uj), "µJ"
+    if metric == WRONG:
+        answers = target_accuracy(record)
+        if answers is None:
+            return None, "%"
+        if answers.metric == "perplexity":
+            return answers.value, ""
+        return 100 * (1 - answers.value), "%"
     stage = record.stages.get(metric)
     if stage is None or stage.median is None:
         return None, "" if stage is None else stage.unit

@@ -18,7 +18,9 @@ from npubench.core.stages import Stage
 MEMORY_METRICS = ("flash", "ram", "weights", "kernels", "arena", "scratch", "stack")
 STAGE_METRICS = tuple(stage.value for stage in Stage if stage is not Stage.IDLE)
 ENERGY_METRICS = tuple(f"energy.{stage.value}" for stage in Stage)
-METRICS = (*STAGE_METRICS, *MEMORY_METRICS, *ENERGY_METRICS)
+WRONG = "wrong"
+"""How badly the target answers: what is missing to 100 %, or the perplexity."""
+METRICS = (*STAGE_METRICS, *MEMORY_METRICS, *ENERGY_METRICS, WRONG)
 Dimension = Literal["target", "board", "backend", "artifact", "evidence", "tools", "flags", "clock"]
 _RULE = re.compile(r"\s*([a-z_.]+)\s*>\s*(.+?)\s*")
 _LIMIT = re.compile(r"\+?(\d+(?:\.\d+)?)\s*(%?)")

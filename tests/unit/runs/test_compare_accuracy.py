@@ -13,6 +13,8 @@ from npubench.report.html import render_report
 from npubench.report.terminal import compare_view
 from npubench.runs.compare import compare_runs
 from npubench.runs.compare_accuracy import AccuracyComparison, compare_accuracy
+from npubench.runs.gate import gate_sets
+from npubench.runs.policy import parse_rules
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
 
@@ -77,6 +79,28 @@ def test_two_artifacts_whose_answers_nobody_asked_are_said_to_be_unknown(make_re
     result = compare_accuracy(a, b)
     assert result is not None
     assert result.verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("after", "status", "words"),
+    [
+        (BAD, "fail", "wrong grew by 300.00 %"),
+        (GOOD, "pass", "wrong is the same"),
+        (answers(0.99, 0.97, 1.0), "pass", "wrong shrank"),
+        (GOOD | {"samples": 50}, "undecided", "other samples"),
+        (None, "fail", "wrong is gone"),
+    ],
+    ids=("worse", "same", "better", "unlike", "gone"),
+)
+def test_a_gate_holds_answers(
+    make_record: Make, tmp_path: Path, after: dict[str, Any] | None, status: str, words: str
+) -> None:
+    old = make_record(accuracy=[GOOD], second=1)
+    new = make_record(accuracy=[] if after is None else [after], second=2)
+    stored = [StoredRun(path=tmp_path / run.run_id, record=run) for run in (old, new)]
+    (pair,) = gate_sets(stored[:1], stored[1:], parse_rules(["wrong>0"])).pairs
+    assert pair.status == status
+    assert words in pair.metrics[0].sentence
 
 
 def test_a_faster_run_that_answers_worse_is_named_as_such(

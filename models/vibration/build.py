@@ -31,7 +31,7 @@ def network() -> keras.Model:
         [
             keras.Input((BINS,), name="input"),
             layers.Dense(64, activation="relu", name="dense1"),
-            layers.Dense(BOTTLENECK, activation="relu", name="bottleneck"),
+            layers.Dense(BOTTLENECK, name="bottleneck"),
             layers.Dense(64, activation="relu", name="dense2"),
             layers.Dense(BINS, name="output"),
         ],

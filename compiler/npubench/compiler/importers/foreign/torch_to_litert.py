@@ -128,8 +128,17 @@ def _module(path: Path, job: dict[str, Any]) -> tuple[Any, list[Any] | None, lis
                 "export it with positional inputs",
             )
         names = list(program.graph_signature.user_inputs)
-        return program.module(), list(arguments), [str(name) for name in names]
+        return _as_exported(program), list(arguments), [str(name) for name in names]
     return _from_pickle(path, job)
+
+
+def _as_exported(program: Any) -> Any:
+    """The module of an exported program, which refuses train() and eval(): it is as it was when it
+    was exported, and whoever asks for evaluation mode is told that it is in it."""
+    module = program.module()
+    module.train = lambda mode=True: module
+    module.eval = lambda: module
+    return module
 
 
 def _from_python(path: Path, job: dict[str, Any]) -> tuple[Any, list[Any] | None, list[str]]:

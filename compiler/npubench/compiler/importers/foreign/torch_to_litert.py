@@ -136,7 +136,7 @@ def _as_exported(program: Any) -> Any:
     """The module of an exported program, which refuses train() and eval(): it is as it was when it
     was exported, and whoever asks for evaluation mode is told that it is in it."""
     module = program.module()
-    module.train = lambda mode=True: module
+    module.train = lambda *_: module
     module.eval = lambda: module
     return module
 

@@ -11,7 +11,13 @@ import sys
 from pathlib import Path
 
 from npubench.cycles.images import Image, load_images
-from npubench.cycles.weights import PartWeights, cycles_range, load_weights, sentence
+from npubench.cycles.weights import (
+    PartWeights,
+    cycles_range,
+    load_cores,
+    load_weights,
+    sentence,
+)
 from npubench.referee.fit import held_out, samples_of
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -48,6 +54,8 @@ is in this project.
   what is displayed. *One form chosen* is the error with a single form, chosen inside each fold.
   *Ratios*: how far the ratio of two images of one benchmark is off at worst, where nothing of that
   benchmark was seen; with it `compare` judges two runs on one part.
+- **A part without images** can be lent its core's weights (`--as cortex-m7`), fitted on all of
+  the core's parts; its error leaves one whole part out, whose memory system is another.
 - **Kept back.** Images of round 1.3 were counted and predicted (by the weights of that day, with
   two chosen terms) before their results were looked at. They are in no fit.
 - **Ranges.** A displayed range reaches as far as the worst error of what was held out, or as a form
@@ -165,6 +173,16 @@ def _summary() -> str:
             f"{part.held_out} | {part.mean_pct:.1f} / {part.worst_pct:.1f} % | "
             f"{part.chosen_mean_pct:.1f} / {part.chosen_worst_pct:.1f} % | "
             f"{part.ratio_pct:.1f} % | {len(part.models)} |"
+        )
+    lines += [
+        "",
+        "| core | parts | images | leave one part out, mean / worst | ratios, worst |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for core in load_cores().values():
+        lines.append(
+            f"| {core.core} | {', '.join(core.parts)} | {core.images} | {core.mean_pct:.1f} / "
+            f"{core.worst_pct:.1f} % | {core.ratio_pct:.1f} % |"
         )
     lines += [
         "",

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from npubench.cycles.images import load_images
+from npubench.referee.core_fit import fit_cores
 from npubench.referee.fit import fit_all
 
 WEIGHTS = Path(__file__).parents[1] / "host" / "npubench" / "cycles" / "data" / "weights.json"
@@ -18,10 +19,14 @@ WEIGHTS = Path(__file__).parents[1] / "host" / "npubench" / "cycles" / "data" / 
 
 def main() -> int:
     """Fit, write, and say the errors."""
-    fitted = fit_all(load_images())
-    document = {"schema": 1, "parts": [part.model_dump(mode="json") for part in fitted]}
+    fitted, cores = fit_all(load_images()), fit_cores(load_images())
+    document = {
+        "schema": 1,
+        "parts": [part.model_dump(mode="json") for part in fitted],
+        "cores": [core.model_dump(mode="json") for core in cores],
+    }
     WEIGHTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    for part in fitted:
+    for part in (*fitted, *cores):
         sys.stdout.write(
             f"{part.part}: {part.images} images, {len(part.engines)} engines, {len(part.models)} "
             f"forms, held out {part.mean_pct}/{part.worst_pct} %, one form chosen in the fold "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from npubench.bench.counts import Scale
 from npubench.bench.job import Job, Settings
 from npubench.bench.session import Session
-from npubench.boards import load_board
+from npubench.boards import Board, load_board
 from npubench.core.errors import UsageError
 from npubench.core.stages import Stage
 from npubench.cycles.weights import (
@@ -21,6 +21,7 @@ from npubench.cycles.weights import (
     Range,
     cycles_by_model,
     cycles_range,
+    load_cores,
     load_weights,
     sentence,
     weights_of,
@@ -80,22 +81,17 @@ class Windows:
 def part_of(job: Job, settings: Settings) -> PartOf | None:
     """The part whose cycles a job's run is told in, None where there is none.
 
-    Raises UsageError for a part that cannot be lent to the job's board.
+    What is lent is a board's part or, of a part without images, its core. Raises UsageError for
+    what cannot be lent to the job's board.
     """
     board = job.board
     if settings.as_board is None:
         weights = weights_of(board.part) if board.is_model and board.part else None
         return None if weights is None else PartOf(weights=weights)
-    lender = load_board(settings.as_board)
-    weights = weights_of(lender.part) if lender.part else None
-    if weights is None:
-        raise UsageError(
-            f"{lender.id} has no weights for cycles ({lender.part or 'no part is named'})",
-            hint=f"these parts have: {', '.join(load_weights())}",
-        )
+    weights = _lent(settings.as_board, board)
     if weights.core != board.cpu.core:
         raise UsageError(
-            f"{board.id} is a {board.cpu.core}, {lender.id} a {weights.core}: none is lent",
+            f"{board.id} is a {board.cpu.core}, {settings.as_board} a {weights.core}: none is lent",
             hint="lend a part to a board of its own core",
         )
     if not board.is_model and board.counter.address is None:
@@ -103,8 +99,29 @@ def part_of(job: Job, settings: Settings) -> PartOf | None:
             f"--as needs an emulator that tells what ran, and {board.id} is {board.kind}",
             hint="use a QEMU board, or a physical one with --on-model",
         )
+    if not weights.hz:
+        raise UsageError(
+            f"{board.id} has no clock, and a core's weights have none: there is no time",
+            hint="lend it a part: --as with a board's id",
+        )
     own = board.is_model and bool(board.part) and weights_of(board.part) == weights
     return PartOf(weights=weights, lent_to=None if own else board.id)
+
+
+def _lent(name: str, board: Board) -> PartWeights:
+    """The weights of a board's part, or of a core at the clock of ``board``."""
+    core = load_cores().get(name)
+    if core is not None:
+        return core.model_copy(update={"hz": board.cpu.hz or 0})
+    lender = load_board(name)
+    weights = weights_of(lender.part) if lender.part else None
+    if weights is None:
+        raise UsageError(
+            f"{lender.id} has no weights for cycles ({lender.part or 'no part is named'})",
+            hint=f"these parts have: {', '.join(load_weights())}; these cores: "
+            f"{', '.join(load_cores())}",
+        )
+    return weights
 
 
 def modelled(part: PartOf, counts: Counts, *, share: float = 1.0) -> Modelled:

@@ -117,9 +117,10 @@ def bench(
         str | None,
         typer.Option(
             "--as",
-            metavar="BOARD",
+            metavar="BOARD|CORE",
             help="Tell emulated boards' cycles, time and energy as of this board's part (the same "
-            "core), e.g. --board qemu-m4 --as nucleo-l4r5zi.",
+            "core), e.g. --board qemu-m4 --as nucleo-l4r5zi; or, for a board's model whose part "
+            "has no weights, as of its core: cortex-m33.",
         ),
     ] = None,
     mlperf: MlperfOption = None,

@@ -48,7 +48,8 @@ class PartWeights(_Part):
     forms on what was left out. ``chosen_*``: the same with one form chosen inside each fold, which
     is worse. ``over_pct``/``under_pct``: how much was predicted too much and too little at worst.
     ``ratio_pct``: how far the ratio of two images of one benchmark was off at worst, with that
-    benchmark left out. ``wait_states`` of the flash, as the images set them.
+    benchmark left out. ``wait_states`` of the flash, as the images set them. ``parts``: a core's
+    weights, from all of them, with one whole part left out; it has no clock of its own (``hz`` 0).
     """
 
     part: str
@@ -57,6 +58,7 @@ class PartWeights(_Part):
     wait_states: int
     images: int
     engines: tuple[str, ...]
+    parts: tuple[str, ...] = ()
     held_out: Literal["engine", "benchmark", "part"]
     models: tuple[Model, ...]
     mean_pct: float
@@ -92,6 +94,14 @@ def load_weights() -> Mapping[str, PartWeights]:
     text = files("npubench.cycles").joinpath("data", FILE).read_text(encoding="utf-8")
     found = (PartWeights.model_validate(item) for item in json.loads(text)["parts"])
     return {weights.part: weights for weights in found}
+
+
+@cache
+def load_cores() -> Mapping[str, PartWeights]:
+    """Weights of cores, for parts without images of their own."""
+    text = files("npubench.cycles").joinpath("data", FILE).read_text(encoding="utf-8")
+    found = (PartWeights.model_validate(item) for item in json.loads(text)["cores"])
+    return {weights.core: weights for weights in found}
 
 
 def weights_of(part: str) -> PartWeights | None:
@@ -130,6 +140,12 @@ def cycles_range(weights: PartWeights, counts: Mapping[str, float]) -> Range:
 
 def sentence(weights: PartWeights) -> str:
     """Where a range comes from, in a line."""
+    if weights.parts:
+        return (
+            f"modelled for a {weights.core} by {' and '.join(weights.parts)}, {weights.images} "
+            f"images, leave-one-part-out mean {weights.mean_pct:.1f} %, worst "
+            f"{weights.worst_pct:.1f} %"
+        )
     count = len(weights.engines)
     engines = {1: "one engine", 2: "two engines"}.get(count, f"{count} engines")
     return (

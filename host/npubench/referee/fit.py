@@ -74,8 +74,12 @@ def samples_of(images: Sequence[Image]) -> Samples:
 
 
 def wait_states(images: Sequence[Image]) -> int:
-    """The flash's wait states as the images wrote them (FLASH_ACR, field LATENCY)."""
-    return median_low(image.registers.get("flash_acr", 0) & LATENCY_MASK for image in images)
+    """The flash's wait states as the images wrote them (STM32: FLASH_ACR, LATENCY; PSoC 6:
+    FLASH_CTL, MAIN_WS)."""
+    written = (
+        image.registers.get("flash_acr", image.registers.get("flash_ctl", 0)) for image in images
+    )
+    return max(1, median_low(value & LATENCY_MASK for value in written))
 
 
 def fit_form(samples: Samples, form: Sequence[str], among: Array) -> Array:

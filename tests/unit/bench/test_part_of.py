@@ -50,6 +50,16 @@ def test_what_cannot_be_lent_is_refused(board: str, lender: str, words: str) -> 
         part_of(job_on(board), Settings(as_board=lender))
 
 
+def test_a_core_is_lent_to_the_model_of_a_part_without_images() -> None:
+    job = job_on("nucleo-h7a3zi-q", Place.MODEL)
+    part = part_of(job, Settings(as_board="cortex-m7"))
+    assert part is not None
+    assert part.weights.hz == job.board.cpu.hz
+    assert "leave-one-part-out" in part.words()
+    with pytest.raises(UsageError, match="no clock"):
+        part_of(job_on("qemu-m7"), Settings(as_board="cortex-m7"))
+
+
 def test_windows_are_found_in_their_order_and_by_ticks() -> None:
     windows = [(1000, {"n": 1.0}), (500, {"n": 2.0}), (1001, {"n": 3.0})]
     exact = Windows(windows, Scale(unit="instructions", per_count=1.0, window_cost=0))

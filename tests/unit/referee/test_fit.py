@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from npubench.boards import board_ids, load_board
-from npubench.cycles.images import load_images
+from npubench.cycles.images import Image, load_images
 from npubench.cycles.terms import WAYS, expected, forms, instructions
-from npubench.cycles.weights import cycles_range, load_weights, sentence
+from npubench.cycles.weights import cycles_range, load_cores, load_weights, sentence
 from npubench.emulators.board_model.foreign import foreign_boards, load_foreign
+from npubench.referee.core_fit import fit_core, fit_cores
 from npubench.referee.fit import fit_form, fit_part, held_out, samples_of
 
 
@@ -22,6 +23,29 @@ from npubench.referee.fit import fit_form, fit_part, held_out, samples_of
 def test_the_fit_from_stored_counts_gives_the_stored_weights(part: str) -> None:
     images = [image for image in load_images() if image.part == part and image.is_fitted]
     assert fit_part(part, images) == load_weights()[part]
+
+
+def test_the_fit_of_cores_gives_the_stored_weights() -> None:
+    found = {weights.core: weights for weights in fit_cores(load_images())}
+    assert found == load_cores()
+    assert "cortex-m7" in found
+
+
+def test_a_core_is_judged_on_parts_that_it_has_not_seen() -> None:
+    """Whatever the images of a part say, its own prediction stays what the others make it."""
+    parts: dict[str, list[Image]] = {}
+    for image in load_images():
+        if image.core == "cortex-m7" and image.is_fitted:
+            parts.setdefault(image.part, []).append(image)
+    first, second = sorted(parts)
+    before = fit_core("cortex-m7", parts)
+    bent = [
+        image.model_copy(update={"published_cycles": 3 * image.published_cycles})
+        for image in parts[second]
+    ]
+    after = fit_core("cortex-m7", {first: parts[first], second: bent})
+    assert before.worst_pct < 15
+    assert after.under_pct == pytest.approx(100 - (100 - before.under_pct) / 3, abs=5)
 
 
 def test_every_image_is_counted_or_says_why_not() -> None:

@@ -1,5 +1,5 @@
-"""What a part without images may expect: a core's weights from all of its parts, with the error that
-leaving one whole part out gives. Memory systems differ between parts, so that it is the largest."""
+"""What a part without images may expect: a core's weights from all of its parts, with the error
+that leaving one whole part out gives: the largest, since memory systems differ between parts."""
 
 from __future__ import annotations
 

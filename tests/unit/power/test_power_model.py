@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from npubench.boards import board_ids, load_board
+from npubench.cycles.images import load_images
+from npubench.cycles.weights import load_weights
 
 # MLPerf Tiny v0.5 to v1.3, Cortex-M parts without an accelerator: energy by published cycles.
 PUBLISHED_NJ_PER_CYCLE = (0.053, 0.652)
@@ -34,6 +36,26 @@ def test_a_keyword_spotter_on_the_m4_costs_what_was_published() -> None:
     assert power is not None
     energy_mj = 9.85e6 * 128e-9 * power.stage_ua["infer"] * power.supply_mv * 1e-6
     assert 1.4 <= energy_mj <= 8.0
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("qemu-m4", "STM32L4R5ZI"), ("qemu-m33", "STM32U575ZI"), ("qemu-m7", "STM32H7A3ZI")],
+)
+def test_an_instruction_takes_the_fitted_energy(name: str, part: str) -> None:
+    """Energy a cycle of the part's fit, at the cycles an instruction of the images behind it."""
+    board, weights = load_board(name), load_weights()[part]
+    assert board.power is not None
+    assert board.emulator is not None
+    (energy,) = (item for item in weights.energy if item.voltage_mv == board.power.supply_mv)
+    rates = [
+        image.published_cycles / (image.instructions or 1)
+        for image in load_images()
+        if image.part == part and image.is_fitted and image.engine == energy.submitter
+    ]
+    fitted_nj = energy.nj_per_cycle * sum(rates) / len(rates)
+    watts = board.power.stage_ua["infer"] * 1e-6 * board.power.supply_mv * 1e-3
+    assert watts * 2**board.emulator.icount_shift == pytest.approx(fitted_nj, rel=0.01)
 
 
 @pytest.mark.parametrize("name", MODELLED)

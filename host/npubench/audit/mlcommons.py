@@ -45,6 +45,14 @@ class _Read:
     clock_us: list[int] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     streaming_run: StreamingRun | None = None
+    errors: list[str] = field(default_factory=list)
+
+
+# What the runner writes as an entry of its own, beside those of the windows (script.py).
+RUNNER_ERRORS = {
+    "error 1": "the runner: the loop was not exactly 5",
+    "error 2": "the runner: the loop ended before 10 s",
+}
 
 
 def read_mlcommons(result: ResultFolder, mode: str, labels: Labels) -> AuditResult:
@@ -82,6 +90,10 @@ def read_mlcommons(result: ResultFolder, mode: str, labels: Labels) -> AuditResu
     streaming = identity.benchmark == "sww"
     for number, entry in enumerate(entries):
         infer = entry.get("infer")
+        told = entry.get("error")
+        if infer is None and isinstance(told, str):
+            read.errors.append(RUNNER_ERRORS.get(told, f"the runner: {told[:80]}"))
+            continue
         if not isinstance(infer, dict):
             if mode != "accuracy":
                 read.problems.append(f"entry {number} of results.json has no infer")
@@ -126,6 +138,7 @@ def read_mlcommons(result: ResultFolder, mode: str, labels: Labels) -> AuditResu
         streaming=streaming,
         absent=tuple(absent),
         problems=tuple(read.problems),
+        errors=tuple(read.errors),
         unpaired=tuple(read.unpaired),
         digests=digests,
     )

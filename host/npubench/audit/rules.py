@@ -82,7 +82,9 @@ RULES = {
         meaning="a raw file, or the readings of the device's clock, are those of another result",
     ),
     "samples-lost": Rule(effect=Effect.REMARK, meaning="the power monitor dropped samples"),
-    "errors-in-log": Rule(effect=Effect.REMARK, meaning="the device answered with errors"),
+    "errors-in-log": Rule(
+        effect=Effect.REMARK, meaning="the device, or its runner, told of errors"
+    ),
     "voltage-unknown": Rule(
         effect=Effect.REMARK,
         meaning="the run's log or results.json holds no voltage, read back or configured",

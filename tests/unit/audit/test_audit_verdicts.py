@@ -355,6 +355,25 @@ def test_accuracy_of_mlcommons_runner_by_its_json_or_its_log(
         assert names(one(tmp_path)) == ["accuracy-files"]
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("error 1", "the loop was not exactly 5"),
+        ("error 2", "the loop ended before 10 s"),
+        ("error 9", "the runner: error 9"),
+    ],
+)
+def test_an_error_of_the_runner_is_no_damaged_data(tmp_path: Path, told: str, said: str) -> None:
+    """MLCommons' runner writes its own errors as an entry beside the windows."""
+    folder = tmp_path / LAYOUT / "kws/energy"
+    write_mlc(folder, [*mlc_entries(), {"error": told, "mode": "e"}])
+    item = one(tmp_path)
+    assert names(item) == ["errors-in-log"]
+    assert said in item.findings[0].detail
+    write_mlc(folder, [*mlc_entries(), {"mode": "e"}])
+    assert "raw-data-damaged" in names(one(tmp_path))
+
+
 # Rules run on what there is
 
 

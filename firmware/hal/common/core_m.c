@@ -5,9 +5,13 @@
 #include "nb_hal.h"
 #include "nb_hal_counter.h"
 
-#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH >= 7
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
 
+#if __ARM_ARCH >= 7
 #define NVIC_WORDS 16u
+#else
+#define NVIC_WORDS 1u
+#endif
 #define NVIC_ICER(word) NB_REGISTER(0xE000E180u + 4u * (word))
 #define NVIC_ICPR(word) NB_REGISTER(0xE000E280u + 4u * (word))
 #define SYST_CSR NB_REGISTER(0xE000E010u)
@@ -32,6 +36,23 @@
 #define DWT_LAR_KEY 0xC5ACCE55u
 #define SYSTICK_COUNTS 0x1000000u
 
+#if __ARM_ARCH < 7
+/* A core without a divide instruction divides in libgcc, which asks these what a division by zero
+ * gives: nothing of ours divides by zero, and its own answers are weak symbols. */
+int __aeabi_idiv0(int value);
+long long __aeabi_ldiv0(long long value);
+
+int __aeabi_idiv0(int value)
+{
+    return value;
+}
+
+long long __aeabi_ldiv0(long long value)
+{
+    return value;
+}
+#endif
+
 bool nb_core_init(void)
 {
     SYST_CSR = 0;
@@ -41,6 +62,9 @@ bool nb_core_init(void)
     }
     SCB_ICSR = ICSR_PENDSTCLR;
     SCB_SCR &= ~SCR_SLEEPDEEP;
+#if __ARM_ARCH < 7
+    return false; /* no DWT: the family's counter is a timer */
+#else
     DEMCR |= DEMCR_TRCENA;
 #if __ARM_ARCH == 7 && defined(NB_DWT_LOCKED)
     DWT_LAR = DWT_LAR_KEY;
@@ -51,6 +75,7 @@ bool nb_core_init(void)
 #endif
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
     return (DWT_CTRL & DWT_CTRL_NOCYCCNT) == 0;
+#endif
 }
 
 #ifdef NB_COUNTER_DWT

@@ -164,6 +164,11 @@ static void end_window(nb_counting *state)
     memcpy(t->window, t->tally.counts, sizeof t->window);
 }
 
+void tally_window(nb_counting *state)
+{
+    end_window(state);
+}
+
 static void count_gap(nb_counting *state, void *engine, uint64_t from, uint64_t to)
 {
     uint16_t half;

@@ -140,6 +140,10 @@ class Counting:
             raise RuntimeError("the tally cannot start: no memory, or no file for its windows")
         self._tally_size = ctypes.sizeof(ctypes.c_uint64) * library.tally_count()
 
+    def end_window(self) -> None:
+        """End a window of the tally here: the firmware reads its counter."""
+        self._library.tally_window(ctypes.byref(self._state))
+
     def tally(self) -> Tally:
         """What was executed since the tally started, as of now."""
         counts = self._library.tally_counts(ctypes.byref(self._state))

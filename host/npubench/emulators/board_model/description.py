@@ -119,13 +119,15 @@ class RegisterModel(_Part):
 
     ``vectors``: where the core finds its vector table after reset; by default the start of the
     code region. ``reset``: a field that resets the board when 1 is written to it. ``clint``: on
-    RISC-V, the timer that wakes the core.
+    RISC-V, the timer that wakes the core. ``counter``: the register of a timer that runs with the
+    core's clock, where the core has no cycle counter; it counts instructions.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
     vectors: int | None = None
     reset: str | None = None
     clint: Clint | None = None
+    counter: str | None = None
     console: ConsoleModel
     markers: MarkerModel | None = None
     block: tuple[Block, ...]
@@ -142,7 +144,7 @@ class RegisterModel(_Part):
             self.conditions(block.needs, block.name)
         texts = [self.console.transmit, self.console.receive]
         texts += [*self.console.received, *self.console.empty]
-        texts += [] if self.reset is None else [self.reset]
+        texts += [text for text in (self.reset, self.counter) if text is not None]
         if self.markers is not None:
             texts += [self.markers.timestamp, *self.markers.codes]
         fields = [parse_field(text, "") for text in texts]

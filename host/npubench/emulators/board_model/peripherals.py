@@ -18,6 +18,7 @@ from npubench.emulators.board_model.description import (
 
 WORD = 0xFFFFFFFF
 ALIAS_BYTES = 0x1000
+NEAR, WAITING, LEAP = 32, 10_000, 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class Peripherals:
     ``received``: bytes on their way to the firmware. ``sent``: bytes that it sent. ``lost``: the
     reasons why bytes were lost. ``undescribed``: addresses that were touched without being in the
     description. ``idle_polls``: how often in a row it was asked in vain for a byte.
+    ``on_count``: called when the timer that stands for a cycle counter is read.
     ``wants_reset``: the firmware asked for a reset through a peripheral. ``wants_look``: an
     interrupt may have become due.
     """
@@ -101,6 +103,9 @@ class Peripherals:
         self.wants_reset = self.wants_look = False
         self._now = now
         self._found: dict[int, tuple[str, int, int] | None] = {}
+        self._counter = None if model.counter is None else parse_field(model.counter, "")
+        self._counted, self._counter_polls, self._ahead = 0, 0, 0
+        self.on_count: Callable[[], None] | None = None
         self._reset_field = None if model.reset is None else parse_field(model.reset, "")
         self._blocks = {block.name: Registers(block) for block in model.block}
         self._spans = sorted(_spans(model))
@@ -158,6 +163,8 @@ class Peripherals:
         if (name, offset) == (self._receive.block, self._receive.offset):
             word = self.received.popleft() if waits else 0
             self.idle_polls = self.idle_polls if polls else 0
+        elif self._counter is not None and (name, offset) == self._counter_place:
+            word = self._count()
         else:
             word = self._blocks[name].read(offset, self._stored)
         for field, waiting in polls:
@@ -192,6 +199,22 @@ class Peripherals:
             self.wants_reset = bool(self._stored(self._reset_field))
         if name in self._marker_blocks:
             self._note_pins()
+
+    @property
+    def _counter_place(self) -> tuple[str, int] | None:
+        return None if self._counter is None else (self._counter.block, self._counter.offset)
+
+    def _count(self) -> int:
+        """What the timer reads: instructions. Firmware that does nothing but ask it waits: then it
+        runs ahead, as CYCCNT does (counting.c)."""
+        now = self._now()
+        if self.on_count is not None:
+            self.on_count()
+        near = now - self._counted <= NEAR
+        self._counter_polls, self._counted = self._counter_polls + 1 if near else 0, now
+        if self._counter_polls > WAITING:
+            self._ahead += LEAP
+        return now + self._ahead & WORD
 
     def value(self, field: str) -> int:
         """What a field reads as, for tests: ``rcc.0x00[25]``."""

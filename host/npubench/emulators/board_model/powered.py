@@ -108,10 +108,11 @@ class PoweredBoard(ABC):
         return self._counting.count - begin
 
     def tally_windows(self, path: Path) -> None:
-        """Write what is executed between any two reads of CYCCNT into ``path`` from now on: about
-        three times slower. Thumb code only."""
+        """Write what is executed between any two reads of CYCCNT, or of the timer that stands for
+        it, into ``path`` from now on: about three times slower. Thumb code only."""
         code = self._board.region("code")
         self._counting.start_tally(flash=code.base, flash_bytes=code.size_bytes, windows=path)
+        self.peripherals.on_count = self._counting.end_window
 
     def watch_memory(self, look: Callable[..., None]) -> None:
         """Let ``look(engine, kind, address, size, value, data)`` see every access of the core to

@@ -18,7 +18,7 @@ from npubench.emulators.board_model.description import (
     on_model,
     parse_field,
 )
-from npubench.emulators.board_model.peripherals import Peripherals
+from npubench.emulators.board_model.peripherals import LEAP, WAITING, Peripherals
 from support.emitted import make_board
 
 BASE = 0x40000000
@@ -203,3 +203,22 @@ def test_a_flag_in_the_receive_register_says_whether_its_byte_is_one() -> None:
     assert peripherals.read(0x50000004, 4) == 0
     assert peripherals.idle_polls == 0
     assert peripherals.read(0x50000004, 4) == 1 << 31
+
+
+def test_a_timer_stands_for_the_cycle_counter() -> None:
+    """It reads instructions, a reader is told of each look, and a wait that only asks it is short."""
+    model = make().model_copy(update={"counter": "block.0x24"})
+    now = [100]
+    peripherals = Peripherals(model, lambda: now[0])
+    looks: list[int] = []
+    peripherals.on_count = lambda: looks.append(now[0])
+    assert peripherals.read(BASE + 0x24, 4) == 100
+    now[0] = 5000
+    assert peripherals.read(BASE + 0x24, 4) == 5000
+    assert looks == [100, 5000]
+    for _ in range(WAITING + 2):
+        now[0] += 4
+        ahead = peripherals.read(BASE + 0x24, 4) - now[0]
+    assert ahead == LEAP
+    now[0] += 1000
+    assert peripherals.read(BASE + 0x24, 4) == now[0] + LEAP

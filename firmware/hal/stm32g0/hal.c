@@ -5,7 +5,7 @@
  * Counter: TIM2, since the core has none; it stands still until the PLL is set up.
  * Console: USART2 on PA2 and PA3 from PCLK, FIFO on.
  * Pins: PA9 timestamp, PA8, PB5 and PA10 stage code.
- * Idle: none yet: the alarm that the other families sleep by counts on a cycle counter. */
+ * Idle: Sleep. The core stops; PLL, SRAM, TIM2 and USART go on. */
 #include "nb_hal.h"
 
 #include "nb_board.h"
@@ -88,10 +88,22 @@ void nb_hal_marker(uint32_t code)
     GPIO_BSRR(GPIOB) = (code & 2u) != 0 ? CODE1 : CODE1 << 16;
 }
 
+/* SysTick is the alarm; its exception stays pending behind PRIMASK, so that no handler runs. */
 bool nb_hal_idle(uint32_t ms)
 {
-    (void)ms;
-    return false;
+    const uint32_t longest = (SYSTICK_COUNTS - 1u) / ((uint32_t)NB_CPU_HZ / 1000u + 1u);
+    while (ms != 0) {
+        const uint32_t step = ms < longest ? ms : longest;
+        __asm volatile("cpsid i" ::: "memory");
+        SYST_RVR = step * ((uint32_t)NB_CPU_HZ / 1000u) - 1u;
+        SYST_CVR = 0;
+        SYST_CSR = SYST_CSR_CORE_CLOCK_INTERRUPT_ENABLE;
+        __asm volatile("dsb\n wfi\n isb" ::: "memory");
+        SYST_CSR = 0;
+        SCB_ICSR = SCB_ICSR_PENDSTCLR;
+        ms -= step;
+    }
+    return true;
 }
 
 _Noreturn void nb_hal_reset(void)

@@ -206,7 +206,7 @@ def test_a_flag_in_the_receive_register_says_whether_its_byte_is_one() -> None:
 
 
 def test_a_timer_stands_for_the_cycle_counter() -> None:
-    """It reads instructions, a reader is told of each look, and a wait that only asks it is short."""
+    """It reads instructions and what was slept; a wait that does nothing but ask it is short."""
     model = make().model_copy(update={"counter": "block.0x24"})
     now = [100]
     peripherals = Peripherals(model, lambda: now[0])
@@ -216,9 +216,11 @@ def test_a_timer_stands_for_the_cycle_counter() -> None:
     now[0] = 5000
     assert peripherals.read(BASE + 0x24, 4) == 5000
     assert looks == [100, 5000]
-    for _ in range(WAITING + 2):
+    for _ in range(WAITING + 1):
         now[0] += 4
         ahead = peripherals.read(BASE + 0x24, 4) - now[0]
     assert ahead == LEAP
     now[0] += 1000
     assert peripherals.read(BASE + 0x24, 4) == now[0] + LEAP
+    peripherals.slept = lambda: 12
+    assert peripherals.read(BASE + 0x24, 4) == now[0] + LEAP + 12

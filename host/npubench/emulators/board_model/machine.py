@@ -81,6 +81,7 @@ class BoardModel(PoweredBoard):
             if control.wants_look:
                 counting.stop()
 
+        self.peripherals.slept = lambda: self._skipped
         counting.map_trace_unit(DWT, PAGE, write_trace)
         self._uc.mmio_map(SCS, PAGE, read, None, write, None)
 

@@ -88,7 +88,8 @@ class Peripherals:
     ``received``: bytes on their way to the firmware. ``sent``: bytes that it sent. ``lost``: the
     reasons why bytes were lost. ``undescribed``: addresses that were touched without being in the
     description. ``idle_polls``: how often in a row it was asked in vain for a byte.
-    ``on_count``: called when the timer that stands for a cycle counter is read.
+    ``on_count``: called when the timer that stands for a cycle counter is read; ``slept``: the
+    cycles that the core slept, in which that timer went on.
     ``wants_reset``: the firmware asked for a reset through a peripheral. ``wants_look``: an
     interrupt may have become due.
     """
@@ -106,6 +107,7 @@ class Peripherals:
         self._counter = None if model.counter is None else parse_field(model.counter, "")
         self._counted, self._counter_polls, self._ahead = 0, 0, 0
         self.on_count: Callable[[], None] | None = None
+        self.slept: Callable[[], int] = lambda: 0
         self._reset_field = None if model.reset is None else parse_field(model.reset, "")
         self._blocks = {block.name: Registers(block) for block in model.block}
         self._spans = sorted(_spans(model))
@@ -214,7 +216,7 @@ class Peripherals:
         self._counter_polls, self._counted = self._counter_polls + 1 if near else 0, now
         if self._counter_polls > WAITING:
             self._ahead += LEAP
-        return now + self._ahead & WORD
+        return now + self.slept() + self._ahead & WORD
 
     def value(self, field: str) -> int:
         """What a field reads as, for tests: ``rcc.0x00[25]``."""

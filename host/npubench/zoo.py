@@ -134,12 +134,14 @@ class ImportStep:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
     """Where a converted network came from: the file as brought, its hash, the float .tflite on the
-    way, and every step, oldest first."""
+    way, and every step, oldest first. ``preprocess``: how its samples are made of files, as JSON;
+    empty where nothing was said."""
 
     source: str
     network_sha256: str
     float_path: Path
     steps: tuple[ImportStep, ...]
+    preprocess: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from npubench.bench.job import Job, Sampling
 from npubench.compiler.graph import Graph
 from npubench.compiler.importers.answers import Metric, metric_of
-from npubench.compiler.importers.labelled import Labelled, codes_of, read_labelled, real_of
+from npubench.compiler.importers.labelled import Labelled, codes_of, labelled_of, real_of
 from npubench.core.errors import ResultError, UsageError
 from npubench.core.progress import Reporter, step
 from npubench.wire.device import Device
@@ -48,10 +48,7 @@ def questions_of(job: Job, sampling: Sampling, graph: Graph) -> Questions:
             "those before it",
             hint="ask for accuracy of a form without state (a whole sequence in one input)",
         )
-    entry = job.model.entry
-    tests = read_labelled(
-        sampling.data, graph, samples=sampling.samples, names=entry.labels if entry else ()
-    )
+    tests = labelled_of(job.model, sampling.data, graph, samples=sampling.samples)
     return Questions(
         tests=tests,
         codes=tuple(

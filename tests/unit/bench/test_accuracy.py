@@ -4,6 +4,7 @@ in the run, and derived again from the run's bytes."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from npubench.bench.record import Findings
 from npubench.bench.run import judge_accuracy
 from npubench.cli.main import run
 from npubench.compiler.compiled import read_network
+from npubench.compiler.importers.wishes import Preprocess
 from npubench.core.errors import ConfigError, UsageError
 from npubench.golden.many import many_answers
 from npubench.runs.reader import list_runs
@@ -143,3 +145,40 @@ def test_what_does_not_fit_is_refused_before_anything_is_built(
     (empty / "eleven").mkdir()
     with pytest.raises(ConfigError, match="'eleven' is no class"):
         questions_of(job, Sampling(data=empty), graph)
+
+
+def test_samples_are_made_of_files_as_the_import_said(tmp_path: Path) -> None:
+    """A folder of images for each class; the file beside the model says how pixels are scaled."""
+    from PIL import Image
+
+    from npubench.compiler.importers.labelled import labelled_of
+    from npubench.compiler.tflite.reader import read_tflite
+    from npubench.zoo import Brought, ResolvedModel
+    from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
+
+    tensors = tuple(
+        TensorSpec(name=name, shape=(1, 2, 2, 3), scales=(1 / 64,)) for name in ("x", "y")
+    )
+    relu = OpSpec(kind="RELU", inputs=(0,), outputs=(1,))
+    graph = read_tflite(
+        write_model(ModelSpec(tensors=tensors, ops=(relu,), outputs=(1,))), name="relu"
+    )
+    for name, level in (("cat", 255), ("dog", 0)):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (4, 4), (level, level, level)).save(
+                tmp_path / "set" / name / f"{index}.png"
+            )
+    plain = ResolvedModel(id="relu", path=tmp_path, entry=None)
+    tests = labelled_of(plain, tmp_path / "set", graph)
+    assert tests.labels is not None
+    assert tests.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert (tests.values[0].min(), tests.values[0].max()) == (0.0, 1.0)
+    brought = Brought(
+        source="relu.onnx", network_sha256="", float_path=tmp_path, steps=(),
+        preprocess=Preprocess(mean=(0.5,), std=(0.5,)).model_dump_json(),
+    )  # fmt: skip
+    centred = labelled_of(replace(plain, brought=brought), tmp_path / "set", graph, samples=4)
+    assert (centred.values[0].min(), centred.values[0].max()) == (-1.0, 1.0)
+    assert centred.count == 4
+    assert centred.total == 6

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.compiler.graph import Graph, Tensor
-from npubench.compiler.importers.labelled import Labelled, codes_of, read_labelled, real_of
+from npubench.compiler.importers.labelled import Labelled, codes_of, labelled_of, real_of
 from npubench.compiler.quantize.litert import HostNetwork
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import ConfigError, UsageError
@@ -69,8 +69,7 @@ def score(
     """
     content = model.path.read_bytes()
     graph = read_tflite(content, name=model.id)
-    entry = model.entry
-    tests = read_labelled(data, graph, samples=samples, names=entry.labels if entry else ())
+    tests = labelled_of(model, data, graph, samples=samples)
     chosen = metric_of(metric, graph, tests)
     forms = [("int8", content)]
     if model.brought is not None:

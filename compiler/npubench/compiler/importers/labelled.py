@@ -22,6 +22,7 @@ from npubench.compiler.importers.samples import (
 )
 from npubench.compiler.importers.wishes import Preprocess
 from npubench.core.errors import ConfigError
+from npubench.zoo import ResolvedModel
 
 Array = NDArray[Any]
 LABELS, BOXES = "labels", "boxes"
@@ -100,6 +101,21 @@ def read_labelled(
         name=path.name,
         sha256=content_sha256(path),
         total=total,
+    )
+
+
+def labelled_of(
+    model: ResolvedModel, path: Path, graph: Graph, *, samples: int | None = None
+) -> Labelled:
+    """A model's test set: files become samples as its import said, classes are numbered as its
+    labels. Raises ConfigError."""
+    said = "" if model.brought is None else model.brought.preprocess
+    return read_labelled(
+        path,
+        graph,
+        samples=samples,
+        names=() if model.entry is None else model.entry.labels,
+        preprocess=Preprocess.model_validate_json(said) if said else None,
     )
 
 

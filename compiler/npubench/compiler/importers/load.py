@@ -109,7 +109,7 @@ def import_source(
         with step(reporter or Silent(), source.path.name, "import"):
             found = _made(source, importer, wishes, folder, reporter or Silent())
     _refuse_noise(found, wishes, source)
-    return Import(model=_resolved(source, found), kept=found, fresh=fresh)
+    return Import(model=_resolved(source, found, wishes), kept=found, fresh=fresh)
 
 
 def _made(
@@ -274,7 +274,7 @@ def _refuse_noise(found: Kept, wishes: Wishes, source: Source) -> None:
     )
 
 
-def _resolved(source: Source, found: Kept) -> ResolvedModel:
+def _resolved(source: Source, found: Kept, wishes: Wishes) -> ResolvedModel:
     steps = tuple(
         ImportStep(
             tool=item["tool"],
@@ -293,6 +293,7 @@ def _resolved(source: Source, found: Kept) -> ResolvedModel:
             network_sha256=found.meta["network_sha256"],
             float_path=found.float_model,
             steps=steps,
+            preprocess=wishes.preprocess.model_dump_json(),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The front door for Python: analyze, build, bench, compare, load_runs.
+"""The front door for Python: analyze, build, bench, compare, load_runs, sweep and its kin.
 
 >>> from npubench import api
 >>> outcome = api.bench(["kws"], boards=["qemu-m4"], runs_dir="runs")

@@ -17,7 +17,7 @@ from typing import Any
 
 from npubench.bench.job import Settings
 from npubench.core.errors import NpubenchError, StorageError, ToolError
-from npubench.core.progress import Event, Reporter
+from npubench.core.progress import Event, Reporter, step
 from npubench.core.tool import own_python, tool_environment
 from npubench.runs.reader import StoredRun, list_runs, read_run
 from npubench.runs.store import check_runs_dir
@@ -100,7 +100,8 @@ def run_points(
     pool = _Pool(waiting, settings, runs_dir, reporter, total=len(wanted), done=skipped)
     error: NpubenchError | None = None
     try:
-        error = pool.run(min(count, len(waiting)))
+        with step(reporter, "sweep", "points"):
+            error = pool.run(min(count, len(waiting)))
     except KeyboardInterrupt as stop:
         pool.end()
         runs |= pool.runs
@@ -220,7 +221,8 @@ class _Pool:
         while True:
             kind, value = pickle.load(stream)
             if kind == "event":
-                self._reporter.event(value)
+                if value.step == "remark":  # a hundred points' steps tell nobody anything
+                    self._reporter.event(value)
                 continue
             if kind == "error":
                 self._errors.append(StorageError(value[0], hint=value[1]))
@@ -235,7 +237,13 @@ class _Pool:
                     job="sweep",
                     step="point",
                     state="note",
-                    detail=f"{done} of {self._total}: {point.job.title}: {run.record.status}",
+                    detail=f"{done} of {self._total}: {_title(point)}: {run.record.status}",
                 )
             )
             return
+
+
+def _title(point: Point) -> str:
+    """The network with what is varied of it, and the target."""
+    values = ", ".join(f"{name}={value}" for name, value in point.values.items())
+    return f"{point.job.model.id}{f' {values}' if values else ''} on {point.job.target}"

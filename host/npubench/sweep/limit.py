@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from npubench.core.errors import UsageError
+from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.format import count, percent
 from npubench.core.progress import Event, Reporter
-from npubench.runs.reader import StoredRun
 from npubench.runs.sweeps import PointRecord
-from npubench.sweep.engine import known_runs, run_points
+from npubench.sweep.axis import Axis
+from npubench.sweep.engine import run_points
 from npubench.sweep.points import Point, Request, points_of
 from npubench.sweep.result import sweep_record
 
@@ -106,15 +106,47 @@ def find_limits(
             hint="vary one, and set others to one value: --vary width=0.35",
         )
     axis = axes[0]
-    points = points_of(request)
-    found = []
-    for series in dict.fromkeys(point.series for point in points):
-        line = sorted(
-            (point for point in points if point.series == series),
-            key=lambda point: float(point.values[axis.name]),
-        )
-        found.append(_Search(request, axis.name, series, line, limits, runs_dir, reporter).limit())
-    return tuple(found)
+    points = _Points(request, axis)
+    series = points.series()
+    return tuple(
+        _Search(request, axis, name, points, limits, runs_dir, reporter).limit() for name in series
+    )
+
+
+class _Points:
+    """The points of one value at a time: a network is made when it is looked at."""
+
+    def __init__(self, request: Request, axis: Axis) -> None:
+        self._request = request
+        self._axis = axis
+        self._made: dict[int, dict[str, Point] | NpubenchError] = {}
+
+    def series(self) -> tuple[str, ...]:
+        """All series, from the first value whose network can be made. Raises its error if none."""
+        for index in (0, len(self._axis.values) - 1):
+            made = self._at(index)
+            if not isinstance(made, NpubenchError):
+                return tuple(made)
+        assert isinstance(made, NpubenchError)
+        raise made
+
+    def at(self, index: int, series: str) -> Point | NpubenchError:
+        """The point of a series, or why there is no network."""
+        made = self._at(index)
+        return made if isinstance(made, NpubenchError) else made[series]
+
+    def _at(self, index: int) -> dict[str, Point] | NpubenchError:
+        if index not in self._made:
+            alone = Axis(name=self._axis.name, values=(self._axis.values[index],))
+            axes = tuple(alone if axis == self._axis else axis for axis in self._request.axes)
+            try:
+                points = points_of(replace(self._request, axes=axes))
+                self._made[index] = {point.series: point for point in points}
+            except UsageError:
+                raise
+            except NpubenchError as refusal:
+                self._made[index] = refusal
+        return self._made[index]
 
 
 class _Search:
@@ -123,9 +155,9 @@ class _Search:
     def __init__(
         self,
         request: Request,
-        axis: str,
+        axis: Axis,
         series: str,
-        line: Sequence[Point],
+        points: _Points,
         budgets: Sequence[Budget],
         runs_dir: Path,
         reporter: Reporter,
@@ -133,16 +165,14 @@ class _Search:
         self._request = request
         self._axis = axis
         self._series = series
-        self._line = line
+        self._points = points
         self._budgets = budgets
         self._runs_dir = runs_dir
         self._reporter = reporter
-        keys = {point.key for point in line}
-        self._runs: dict[str, StoredRun] = known_runs(runs_dir, keys)
-        self._verdicts: dict[int, tuple[str | None, PointRecord]] = {}
+        self._verdicts: dict[int, tuple[str | None, PointRecord | None]] = {}
 
     def limit(self) -> Limit:
-        last = len(self._line) - 1
+        last = len(self._axis.values) - 1
         low, high = -1, last + 1
         if self._holds(last):
             low = last
@@ -160,46 +190,46 @@ class _Search:
         verdicts = [self._verdicts[index][0] is None for index in tried]
         return Limit(
             series=self._series,
-            axis=self._axis,
+            axis=self._axis.name,
             holds=None if low < 0 else self._value(low),
             breaks=None if high > last else self._value(high),
             reason=None if high > last else self._verdicts[high][0],
             budgets=tuple(f"{budget.metric} {budget.text}" for budget in self._budgets),
             tried=len(tried),
-            values_count=len(self._line),
+            values_count=len(self._axis.values),
             monotonic=verdicts == sorted(verdicts, reverse=True),
             point=None if low < 0 else self._verdicts[low][1],
         )
 
     def _value(self, index: int) -> float:
-        return float(self._line[index].values[self._axis])
+        return float(self._axis.values[index])
 
     def _holds(self, index: int) -> bool:
         if index not in self._verdicts:
-            point = self._line[index]
-            if point.error is None and point.key not in self._runs:
-                done = run_points(
-                    [point],
-                    self._request.settings,
-                    runs_dir=self._runs_dir,
-                    reporter=self._reporter,
-                    known=self._runs,
-                )
-                if done.error is not None:
-                    raise done.error
-                self._runs |= done.runs
-            record = sweep_record(self._request, [point], self._runs).points[0]
-            reason = record.reason if record.status != "ok" else self._exceeds(record)
-            self._verdicts[index] = (reason, record)
+            self._verdicts[index] = self._verdict(index)
+            reason = self._verdicts[index][0]
             self._reporter.event(
                 Event(
                     job=self._series,
-                    step=f"{self._axis}={point.values[self._axis]}",
+                    step=f"{self._axis.name}={self._axis.values[index]}",
                     state="note",
                     detail="holds" if reason is None else reason,
                 )
             )
         return self._verdicts[index][0] is None
+
+    def _verdict(self, index: int) -> tuple[str | None, PointRecord | None]:
+        """Why a value does not hold, None where it does; and its point, where there is one."""
+        point = self._points.at(index, self._series)
+        if isinstance(point, NpubenchError):
+            return point.message, None
+        done = run_points(
+            [point], self._request.settings, runs_dir=self._runs_dir, reporter=self._reporter
+        )
+        if done.error is not None:
+            raise done.error
+        record = sweep_record(self._request, [point], done.runs).points[0]
+        return record.reason if record.status != "ok" else self._exceeds(record), record
 
     def _exceeds(self, record: PointRecord) -> str | None:
         """The first budget that a point does not meet, in words."""

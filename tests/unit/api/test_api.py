@@ -14,7 +14,16 @@ from npubench.core.errors import ResultError, UsageError
 from npubench.runs.store import RunWriter, StoredRun
 
 CLI = Path(cli.__file__).parent
-FUNCTIONS = ("analyze", "bench", "build", "compare", "load_runs")
+FUNCTIONS = (
+    "analyze",
+    "bench",
+    "build",
+    "compare",
+    "load_runs",
+    "micro",
+    "sweep",
+    "where_it_breaks",
+)
 # Verbs whose rooms have more than one function for them as yet.
 SEVERAL = {
     "accuracy.accuracy",

@@ -66,15 +66,7 @@ def law_line(law: LawRecord) -> Text:
 
 def step_line(step: StepRecord) -> Text:
     """One step, with its layer and cause."""
-    where = f"{step.axis} {step.before} to {step.after}"
-    if step.fixed:
-        where += " (" + ", ".join(f"{name}={value}" for name, value in step.fixed.items()) + ")"
-    text = f"step: {where}: {100 * step.change_ratio:+.1f} % against the law"
-    if step.layer is not None:
-        share = "" if step.layer_share is None else f", {fmt.percent(step.layer_share)} of it"
-        text += f"; layer {step.layer} {step.layer_op}{share}"
-    text += f": {step.cause}" if step.cause else "; the records show no cause"
-    return Text(fmt.printable(text, 600), style="yellow")
+    return Text(fmt.printable(f"step: {step.text}", 600), style="yellow")
 
 
 def _known(points: Sequence[PointRecord]) -> int:

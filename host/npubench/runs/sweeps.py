@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
-from npubench.runs.schema import Number, Scalar
+from npubench.runs.schema import FindingRecord, Number, Scalar
 from npubench.runs.staging import storage
 
 SWEEP_SCHEMA: Literal[1] = 1
@@ -89,8 +89,9 @@ class LawRecord(_Part):
 class StepRecord(_Part):
     """Where cost leaves its law: between two neighbouring values of ``axis``.
 
-    ``change_ratio``: how much of the cost is beyond the law, 0.1 for a tenth more; ``layer``: where
-    most of it lies, ``layer_share`` of it; ``cause``: what the two records differ in there.
+    ``text``: the finding `sweep.step` in words. ``change_ratio``: how much of the cost is beyond
+    the law, 0.1 for a tenth more; ``layer``: where most of it lies, ``layer_share`` of it;
+    ``cause``: what the two records differ in there.
     """
 
     series: str
@@ -105,12 +106,15 @@ class StepRecord(_Part):
     layer_op: str | None = None
     layer_share: float | None = None
     cause: str | None = None
+    text: str = ""
     runs: tuple[str, ...] = ()
 
 
 class SweepRecord(_Part):
-    """A whole sweep. ``axes``: what was varied, with all values; ``weights``: ``seeded`` where the
-    networks were made for their cost alone."""
+    """A whole sweep. ``findings``: what is said about it, its steps among them. ``axes``: what was
+    varied, with all values; ``weights``: ``seeded`` where the networks were made for their cost
+    alone.
+    """
 
     schema_version: Literal[1] = SWEEP_SCHEMA
     id: str
@@ -121,6 +125,7 @@ class SweepRecord(_Part):
     complete: bool
     points: tuple[PointRecord, ...]
     laws: tuple[LawRecord, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     created: str
     command: tuple[str, ...] = ()

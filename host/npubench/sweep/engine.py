@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from npubench.bench.job import Settings
+from npubench.build.replay import replaying
 from npubench.core.errors import NpubenchError, StorageError, ToolError
 from npubench.core.progress import Event, Reporter, step
 from npubench.core.tool import own_python, tool_environment
 from npubench.runs.reader import StoredRun, list_runs, read_run
 from npubench.runs.store import check_runs_dir
 from npubench.sweep.points import Point
+from npubench.sweep.worker import run_point
 
 WORKER = "npubench.sweep.worker"
 LASTING = frozenset(
@@ -97,6 +99,12 @@ def run_points(
     count = workers or os.cpu_count() or 1
     if any(point.job.board.kind == "physical" for point in waiting):
         count = 1
+    if len(waiting) == 1:  # a process of its own would cost more than the point
+        with replaying(), step(reporter, "sweep", "points"):
+            alone = run_point(waiting[0].job, settings, runs_dir, _Remarks(reporter))
+        runs[waiting[0].key] = alone
+        reporter.event(_progress(waiting[0], alone, len(wanted), len(wanted)))
+        return Done(runs=runs, fresh=1, duration_s=time.monotonic() - begin)
     pool = _Pool(waiting, settings, runs_dir, reporter, total=len(wanted), done=skipped)
     error: NpubenchError | None = None
     try:
@@ -139,6 +147,7 @@ class _Pool:
         self._settings = settings
         self._runs_dir = runs_dir.absolute()
         self._reporter = reporter
+        self._remarks = _Remarks(reporter)
         self._total, self._done = total, done
         self._lock = threading.Lock()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -221,8 +230,7 @@ class _Pool:
         while True:
             kind, value = pickle.load(stream)
             if kind == "event":
-                if value.step == "remark":  # a hundred points' steps tell nobody anything
-                    self._reporter.event(value)
+                self._remarks.event(value)
                 continue
             if kind == "error":
                 self._errors.append(StorageError(value[0], hint=value[1]))
@@ -232,18 +240,28 @@ class _Pool:
                 self.runs[point.key] = run
                 self._done += 1
                 done = self._done
-            self._reporter.event(
-                Event(
-                    job="sweep",
-                    step="point",
-                    state="note",
-                    detail=f"{done} of {self._total}: {_title(point)}: {run.record.status}",
-                )
-            )
+            self._reporter.event(_progress(point, run, done, self._total))
             return
 
 
-def _title(point: Point) -> str:
-    """The network with what is varied of it, and the target."""
+class _Remarks:
+    """Progress of which remarks alone are told: a hundred points' steps tell nobody anything."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def event(self, event: Event) -> None:
+        if event.step == "remark":
+            self._reporter.event(event)
+
+
+def _progress(point: Point, run: StoredRun, done: int, total: int) -> Event:
+    """A point is there: the network with what is varied of it, the target, how it ended."""
     values = ", ".join(f"{name}={value}" for name, value in point.values.items())
-    return f"{point.job.model.id}{f' {values}' if values else ''} on {point.job.target}"
+    title = f"{point.job.model.id}{f' {values}' if values else ''} on {point.job.target}"
+    return Event(
+        job="sweep",
+        step="point",
+        state="note",
+        detail=f"{done} of {total}: {title}: {run.record.status}",
+    )

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from npubench.core.evidence import Evidence
+from npubench.core.finding import Found
 from npubench.core.stages import Stage
 from npubench.runs.reader import StoredRun
 from npubench.runs.roofline import roofline
-from npubench.runs.schema import RunRecord, Scalar
+from npubench.runs.schema import FindingRecord, RunRecord, Scalar
 from npubench.runs.sweeps import LawRecord, PointRecord, StepRecord, SweepRecord, TermRecord
-from npubench.sweep.law import Law, fit_law, law_text
+from npubench.sweep import findings as kinds
+from npubench.sweep.law import MIN_POINTS, Law, fit_law, law_text
 from npubench.sweep.points import Point, Request
 from npubench.sweep.steps import Sample, Step, find_steps
 
@@ -39,15 +41,20 @@ def sweep_record(
     series = tuple(dict.fromkeys(point.series for point in points))
     laws: list[LawRecord] = []
     steps: list[StepRecord] = []
+    found: list[Found] = []
     for name in series:
         own = [
             (record, runs[record.key].record)
             for record in records
             if record.series == name and record.cost is not None and record.key in runs
         ]
-        found = _steps(request, name, own)
-        steps += found
-        laws += _laws(request, name, own, found)
+        own_steps = _steps(request, name, own)
+        own_laws = _laws(request, name, own, own_steps)
+        found += [_found(step) for step in own_steps]
+        if not own_laws:
+            found.append(kinds.NO_LAW.found(series=name, known=len(own), needed=MIN_POINTS))
+        steps += own_steps
+        laws += own_laws
     return SweepRecord(
         id=request.id,
         model=request.source.name,
@@ -57,9 +64,28 @@ def sweep_record(
         complete=len(records) == len(points),
         points=tuple(records),
         laws=tuple(laws),
-        steps=tuple(steps),
+        steps=tuple(step.model_copy(update={"text": _found(step).text}) for step in steps),
+        findings=tuple(FindingRecord.model_validate(one.document()) for one in found),
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         command=command,
+    )
+
+
+def _found(step: StepRecord) -> Found:
+    """A step as a finding."""
+    place = "no layer holds most of it"
+    if step.layer is not None:
+        share = "" if step.layer_share is None else f", {100 * step.layer_share:.0f} % of it"
+        place = f"layer {step.layer} {step.layer_op}{share}"
+    fixed = ", ".join(f"{name}={value}" for name, value in step.fixed.items())
+    return kinds.STEP.found(
+        where=None if step.layer is None else f"layer {step.layer}",
+        axis=f"{step.axis} ({fixed})" if fixed else step.axis,
+        before=f"{step.before}",
+        after=f"{step.after}",
+        change_pct=round(100 * step.change_ratio, 2),
+        place=place,
+        cause=step.cause or "the records show no cause",
     )
 
 

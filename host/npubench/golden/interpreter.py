@@ -20,6 +20,11 @@ _RESOURCE = 13  # the schema's element type of a handle; it has no bytes
 Array = np.ndarray[Any, Any]
 
 
+def load() -> None:
+    """Load TensorFlow Lite Micro before it is needed."""
+    from tflite_micro.python.tflite_micro import runtime  # noqa: F401
+
+
 def answer_of(
     model: bytes,
     *,

@@ -22,6 +22,7 @@ from typing import Any
 from npubench.core.paths import cache_root
 from npubench.core.tool import own_python, run_tool
 from npubench.golden.answer import Golden, Reference, ReferenceUnavailable, golden_of
+from npubench.golden.served import current
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,8 @@ def _run_tflm(
         if kept:
             (folder / "kept.json").write_text(kept)
         seed = str(stimulus) if isinstance(stimulus, int) else "-"
-        answer, code, stderr = run_worker("tflm", folder, seed, str(inferences))
+        served = _ask_server(folder, seed, str(inferences))
+        answer, code, stderr = served or run_worker("tflm", folder, seed, str(inferences))
     if "error" in answer:
         said = " | ".join(line for line in stderr.splitlines() if line.strip())[-500:]
         raise ReferenceUnavailable(
@@ -123,6 +125,19 @@ def _run_tflm(
             tail=stderr[-2000:],
         )
     return golden_of({**answer, "reference": "tflm", "version": version})
+
+
+def _ask_server(folder: Path, *words: str) -> tuple[dict[str, Any], int, str] | None:
+    """The answer of this context's server; None without one, or where it gave no good answer: the
+    process of its own that is asked then can say why."""
+    server = current()
+    if server is None or server.ask(("tflm", str(folder), *words), RUN_TIMEOUT_S) != 0:
+        return None
+    try:
+        answer = json.loads((folder / "answer.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return None if "error" in answer else (answer, 0, "")
 
 
 def _cache_path(model: bytes, stimulus: int | bytes, reference: str, inferences: int) -> Path:

@@ -10,11 +10,15 @@ to LAST's first output). ``many FOLDER`` runs the arrays of ``inputs.npz``, inpu
 array i, through TFLM into ``outputs.npz``. ``float FOLDER LAST`` writes the network on float32, up
 to LAST (``-``: the whole), as ``float.tflite``; ``real`` runs such a one as ``many`` does, through
 LiteRT. The answer is ``answer.json`` in the folder.
+
+``serve`` alone answers the words of a request per line of stdin, each in a fork of its own, so that
+a network that ends the process ends no other's; the exit code comes back on stdout.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -71,8 +75,30 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
     raise ValueError(f"no verb {verb!r}")
 
 
+def serve() -> int:
+    """Answer requests until stdin ends; TFLM is loaded once, before the forks."""
+    from npubench.golden import interpreter
+
+    interpreter.load()
+    for line in sys.stdin:
+        words = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = main(words)
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """Entry of the process: VERB FOLDER and the verb's own words."""
+    if argv == ["serve"]:
+        return serve()
     folder = Path(argv[1])
     try:
         answer = _answer(argv[0], folder, argv[2:])

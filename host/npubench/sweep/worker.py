@@ -24,6 +24,8 @@ from npubench.build.replay import replaying
 from npubench.compiler.compiled import Network
 from npubench.core.errors import CompileError, ConfigError, StorageError, ToolError
 from npubench.core.progress import Event, Reporter, step
+from npubench.golden.served import serving
+from npubench.golden.tflm import WORKER
 from npubench.runs.reader import StoredRun
 
 Answer = tuple[str, Any]
@@ -73,7 +75,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with replaying():
+        with replaying(), serving(WORKER):
             while True:
                 try:
                     job, settings, runs_dir = pickle.load(sys.stdin.buffer)

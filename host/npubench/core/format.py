@@ -187,7 +187,7 @@ def printable(text: str, limit: int = 120) -> str:
     """
     if len(text) > limit:
         text = text[: max(1, limit - 1)] + "…"
-    if text.isprintable():
+    if text.replace(GROUP, "").replace("\u00a0", "").isprintable():
         return text
     return "".join(_visible(character) for character in text)
 

@@ -274,7 +274,7 @@ def _axis(
 ) -> dict[str, Any]:
     axis: dict[str, Any] = {"title": title, "labelExpr": PLAIN}
     if share:
-        axis = {"title": title, "format": ".0%"}
+        axis = {"title": title, "labelExpr": "format(datum.value * 100, '~g') + ' %'"}
     if log:
         axis |= {"labelExpr": f"{ROUND} ? ({PLAIN}) : ''", "gridColor": DECADES}
         return {"axis": axis, "scale": {"type": "log", "nice": False, "padding": 16}}

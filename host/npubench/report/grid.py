@@ -38,6 +38,13 @@ class Cell:
     code: bool = False
 
     @property
+    def plain(self) -> bool:
+        """Whether its text is all that there is to show."""
+        return not (self.badge or self.page or self.code or self.strong or self.under) and (
+            self.share is None
+        )
+
+    @property
     def sort(self) -> Value:
         """What a column is sorted by."""
         return self.text if self.value is None else self.value

@@ -20,14 +20,15 @@ SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """The runs of a report. ``pages``: the paths of pages that exist, without which nothing is
-    linked; ``every_run``: earlier runs of a target have pages, too; ``before``: runs of an earlier
-    state that these are set against."""
+    """The runs of a report, oldest first. ``alike``: by network and target. ``pages``: the paths of
+    pages that exist, without which nothing is linked; ``every_run``: earlier runs of a target have
+    pages, too; ``before``: runs of an earlier state that these are set against."""
 
     runs: tuple[StoredRun, ...]
     networks: tuple[NetworkRuns, ...]
     stored: Mapping[str, StoredRun]
     latest: frozenset[str]
+    alike: Mapping[tuple[str, str], tuple[StoredRun, ...]]
     pages: frozenset[str]
     every_run: bool = True
     before: tuple[StoredRun, ...] = ()
@@ -57,16 +58,7 @@ class Library:
     def earlier(self, record: RunRecord) -> tuple[StoredRun, ...]:
         """Other runs of the same network and target, oldest first."""
         return tuple(
-            sorted(
-                (
-                    run
-                    for run in self.runs
-                    if run.record.target == record.target
-                    and run.record.model.network_sha256 == record.model.network_sha256
-                    and run.record.run_id != record.run_id
-                ),
-                key=lambda run: (run.record.created, run.record.run_id),
-            )
+            run for run in self.alike[_alike(record)] if run.record.run_id != record.run_id
         )
 
 
@@ -82,8 +74,13 @@ def library(
     pages |= {
         run_page(run.record.run_id) for run in runs if every_run or run.record.run_id in latest
     }
+    ordered = sorted(runs, key=lambda run: (run.record.created, run.record.run_id))
+    alike: dict[tuple[str, str], list[StoredRun]] = {}
+    for run in ordered:
+        alike.setdefault(_alike(run.record), []).append(run)
     return Library(
-        runs=tuple(sorted(runs, key=lambda run: (run.record.created, run.record.run_id))),
+        runs=tuple(ordered),
+        alike={key: tuple(found) for key, found in alike.items()},
         networks=networks,
         stored={run.record.run_id: run for run in runs},
         latest=latest,
@@ -121,6 +118,11 @@ def board_of(name: str) -> Board | None:
         return load_board(name) if name in board_ids() else None
     except NpubenchError:
         return None
+
+
+def _alike(record: RunRecord) -> tuple[str, str]:
+    """What runs of one network and target share."""
+    return record.model.network_sha256, record.target
 
 
 def _name(text: str) -> str:

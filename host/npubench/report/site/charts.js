@@ -24,10 +24,18 @@
     const bars = offset ? kinds(offset.field) + 0.6 : 1;
     return Math.round(spec.height.step * bars * kinds(spec.encoding.y.field));
   };
-  const whole = (data, width) => ({
+  // A narrow plot has room for half as many columns of a legend.
+  const narrow = (part) => {
+    if (Array.isArray(part)) return part.map(narrow);
+    if (part === null || typeof part !== "object") return part;
+    return Object.fromEntries(Object.entries(part).map(([name, value]) =>
+      [name, name === "columns" ? Math.max(1, Math.floor(value / 2)) : narrow(value)]));
+  };
+  const whole = (data, width, small = false) => ({
     $schema: SCHEMA, description: data.description, width,
     autosize: { type: "fit-x", contains: "padding" },
-    data: { values: rows(data.columns) }, ...data.spec, height: tall(data), config: look,
+    data: { values: rows(data.columns) }, ...(small ? narrow(data.spec) : data.spec),
+    height: tall(data), config: look,
   });
 
   const draw = async (figure) => {
@@ -35,7 +43,7 @@
     const data = JSON.parse(figure.querySelector("script").textContent);
     const plot = figure.querySelector(".plot");
     figures.set(figure, { data });
-    const drawn = await library.vegaEmbed(plot, whole(data, "container"), {
+    const drawn = await library.vegaEmbed(plot, whole(data, "container", plot.clientWidth < 480), {
       ast: true, renderer: "svg", actions: false, defaultStyle: false, logLevel: 1,
       tooltip: { disableDefaultStyle: true },
     });

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from markupsafe import Markup
@@ -20,7 +21,7 @@ from npubench.core.errors import StorageError
 from npubench.core.version import VERSION
 from npubench.report.figure import config
 from npubench.report.library import Library, library, model_page
-from npubench.report.markup import fill
+from npubench.report.markup import fill, json_data
 from npubench.report.page import Page
 from npubench.report.site.bundle import asset, chart_library
 from npubench.report.site.contents import all_pages
@@ -105,7 +106,7 @@ def render_page(page: Page, shown: Library) -> str:
             title=f"{page.title} · npubench",
             charts=bool(page.figures),
             traces=page.values.get("trace") is not None,
-            look=config(),
+            look=_look(),
             bodies=[((page.path, page.kind, page.title), body)],
             **_shared(shown),
         )
@@ -140,7 +141,7 @@ def render_report(runs: Sequence[StoredRun], *, before: Sequence[StoredRun] = ()
             title=f"npubench report: {title}",
             charts=True,
             traces=True,
-            look=config(),
+            look=_look(),
             bodies=bodies,
             style=Markup(style),
             scripts=[Markup(text) for text in scripts],
@@ -188,6 +189,11 @@ def _storage(path: Path) -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+@cache
+def _look() -> Markup:
+    return json_data(config())
 
 
 def _csp_hash(text: str) -> str:

@@ -24,9 +24,7 @@ FEWEST = 3
 
 def of_network(network: NetworkRuns, library: Library) -> View | None:
     """Every target that was run three times or more."""
-    mine = [
-        run for run in library.runs if run.record.model.network_sha256 == network.network_sha256
-    ]
+    mine = [run for shown in network.runs for run in (*library.earlier(shown), library.of(shown))]
     if len(mine) < FEWEST:
         return None
     try:

@@ -200,7 +200,8 @@ def course(
         layers.append(
             {
                 "transform": [{"filter": "datum.change === 'yes'"}],
-                "mark": {"type": "point", "size": 260, "filled": False, "strokeWidth": 2,
+                "mark": {"type": "point", "size": 260, "filled": False,
+                    "aria": False, "strokeWidth": 2,
                          "color": "var(--c8)"},
                 "encoding": {"x": base["x"], "y": base["y"]},
             }

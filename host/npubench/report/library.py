@@ -4,6 +4,7 @@ its page."""
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from npubench.core.errors import NpubenchError
 from npubench.report.selection import NetworkRuns, by_network
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
+from npubench.runs.sweeps import SweepRecord, load_sweeps
+
+log = logging.getLogger(__name__)
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
@@ -22,7 +26,8 @@ SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 class Library:
     """The runs of a report, oldest first. ``alike``: by network and target. ``pages``: the paths of
     pages that exist, without which nothing is linked; ``every_run``: earlier runs of a target have
-    pages, too; ``before``: runs of an earlier state that these are set against."""
+    pages, too; ``sweeps``: those that lie beside the runs; ``before``: runs of an earlier state
+    that these are set against."""
 
     runs: tuple[StoredRun, ...]
     networks: tuple[NetworkRuns, ...]
@@ -31,6 +36,7 @@ class Library:
     alike: Mapping[tuple[str, str], tuple[StoredRun, ...]]
     pages: frozenset[str]
     every_run: bool = True
+    sweeps: tuple[SweepRecord, ...] = ()
     before: tuple[StoredRun, ...] = ()
 
     @property
@@ -50,6 +56,13 @@ class Library:
     def of(self, record: RunRecord) -> StoredRun:
         """The stored run of a record."""
         return self.stored[record.run_id]
+
+    @property
+    def asked(self) -> tuple[NetworkRuns, ...]:
+        """The networks that were run for themselves, not as points of a sweep."""
+        return tuple(
+            network for network in self.networks if not all(run.sweep for run in network.runs)
+        )
 
     def shown(self) -> Iterable[tuple[NetworkRuns, RunRecord]]:
         """The latest run of every network and target."""
@@ -78,8 +91,11 @@ def library(
     alike: dict[tuple[str, str], list[StoredRun]] = {}
     for run in ordered:
         alike.setdefault(_alike(run.record), []).append(run)
+    sweeps = _sweeps(runs)
+    pages |= {sweep_page(sweep.id) for sweep in sweeps}
     return Library(
         runs=tuple(ordered),
+        sweeps=sweeps,
         alike={key: tuple(found) for key, found in alike.items()},
         networks=networks,
         stored={run.record.run_id: run for run in runs},
@@ -101,6 +117,11 @@ def run_page(run_id: str) -> str:
     return f"runs/{_name(run_id)}"
 
 
+def sweep_page(sweep_id: str) -> str:
+    """Where a sweep's page lies."""
+    return f"sweeps/{_name(sweep_id)}"
+
+
 def board_page(board: str) -> str:
     """Where a board's page lies."""
     return f"boards/{_name(board)}"
@@ -118,6 +139,18 @@ def board_of(name: str) -> Board | None:
         return load_board(name) if name in board_ids() else None
     except NpubenchError:
         return None
+
+
+def _sweeps(runs: Sequence[StoredRun]) -> tuple[SweepRecord, ...]:
+    """The sweeps beside these runs, of which some point is among them."""
+    ids = {run.record.run_id for run in runs}
+    found: list[SweepRecord] = []
+    for folder in sorted({run.path.parent for run in runs if run.record.sweep}):
+        try:
+            found += load_sweeps(folder)
+        except NpubenchError as error:
+            log.warning("%s", error.message)
+    return tuple(sweep for sweep in found if any(point.run_id in ids for point in sweep.points))
 
 
 def _alike(record: RunRecord) -> tuple[str, str]:

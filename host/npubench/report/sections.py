@@ -1,7 +1,8 @@
 """The views of a subject, found by their modules.
 
 A module in ``report/views`` is a view. It has ``TITLE``, ``ORDER`` and any of ``of_network``,
-``of_run``, ``of_board``, ``of_backend`` and ``of_all``, each of which gives a `View` or None.
+``of_run``, ``of_board``, ``of_backend``, ``of_sweep`` and ``of_all``, each of which gives a `View`
+or None.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from npubench.report import views
 from npubench.report.library import Library
 from npubench.report.view import View
 
-KINDS = ("network", "run", "board", "backend", "all")
+KINDS = ("network", "run", "board", "backend", "sweep", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

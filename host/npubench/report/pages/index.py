@@ -16,6 +16,7 @@ from npubench.report.library import (
     board_page,
     model_page,
     run_page,
+    sweep_page,
 )
 from npubench.report.page import Page
 from npubench.report.sections import sections
@@ -46,7 +47,7 @@ class RunLine:
 def pages(library: Library) -> Iterator[Page]:
     """The one index."""
     lines = _lines(library)
-    answers = [answer(network, library) for network in library.networks]
+    answers = [answer(network, library) for network in library.asked]
     yield Page(
         path="index",
         kind="index",
@@ -60,6 +61,14 @@ def pages(library: Library) -> Iterator[Page]:
             "lines": lines,
             "earlier": sum(not line.latest for line in lines),
             "filters": _filters(lines),
+            "sweeps": [
+                (
+                    f"{sweep.model} over {', '.join(sweep.axes)}",
+                    sweep_page(sweep.id),
+                    f"{len(sweep.points)} points",
+                )
+                for sweep in library.sweeps
+            ],
             "boards": [
                 (name, library.page(board_page(name)), _board_words(name))
                 for name in library.boards
@@ -74,7 +83,7 @@ def pages(library: Library) -> Iterator[Page]:
 
 def title(library: Library) -> str:
     """Which networks, on how much."""
-    names = [network.name for network in library.networks]
+    names = [network.name for network in library.asked or library.networks]
     if not names:
         return "no runs"
     boards = sorted({run.board for _, run in library.shown()})

@@ -80,7 +80,7 @@ def _ours(folder: Path) -> bool:
 
 
 def _fill_site(shown: Library, folder: Path) -> None:
-    for name in ("assets", "models", "boards", "backends", "runs", "data"):
+    for name in ("assets", "models", "boards", "backends", "sweeps", "runs", "data"):
         (folder / name).mkdir()
     (folder / "assets" / "vega.js").write_text(chart_library(), encoding="utf-8")
     for name in ("site.css", *SCRIPTS):
@@ -169,7 +169,7 @@ def write_single(
 def _shared(shown: Library) -> dict[str, object]:
     networks = [
         (network.name, model_page(network.name, network.network_sha256))
-        for network in shown.networks[:6]
+        for network in shown.asked[:6]
     ]
     return {"version": VERSION, "run_count": len(shown.runs), "networks": networks}
 

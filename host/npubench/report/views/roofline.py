@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from npubench.core import format as fmt
 from npubench.report.charts import points
 from npubench.report.figure import Figure, Row
-from npubench.report.library import Library
+from npubench.report.library import Library, board_of
 from npubench.report.selection import NetworkRuns
-from npubench.report.speedup import detail
 from npubench.report.view import View
 from npubench.report.views.layers import label
+from npubench.runs.roofline import Peak, cpu_peak, npu_peak
 from npubench.runs.schema import LayerRecord, RunRecord
 from npubench.runs.store import StoredRun
 
@@ -76,15 +75,15 @@ def _figure(runs: list[RunRecord], unit: str) -> Figure | None:
                     "text": f"{y:.3g} MACs per {unit}, {x:.3g} MACs per byte",
                 }
             )
-        peak = detail(run, "peak_macs_per_cycle")
-        if unit == "NPU cycle" and peak:
-            roofs[f"peak of {run.board}: {peak:g} MACs per cycle"] = peak
+        peak = _peak(run, unit)
+        if peak is not None and any(row.get("target") == run.target for row in rows):
+            roofs[peak.name] = peak.macs_per
     if not rows:
         return None
     xs = [float(row["intensity"] or 0) for row in rows]
-    for name, peak in roofs.items():
+    for name, roof in roofs.items():
         for x in (min(xs) / 1.5, max(xs) * 1.5):
-            rows.append({"line": name, "intensity": x, "rate": peak})
+            rows.append({"line": name, "intensity": x, "rate": roof})
     best = max((row for row in rows if row.get("layer")), key=lambda row: float(row["rate"] or 0))
     return Figure(
         name=f"roofline-{unit.replace(' ', '-').lower()}",
@@ -109,7 +108,11 @@ def _figure(runs: list[RunRecord], unit: str) -> Figure | None:
     )
 
 
-def words_of(run: RunRecord) -> str:
-    """How near the network comes to its NPU's peak."""
-    npu = run.npu
-    return "" if npu is None else fmt.percent(npu.mac_utilization_ratio)
+def _peak(run: RunRecord, unit: str) -> Peak | None:
+    """The most that the engine can do in one of ``unit``, where that is known."""
+    if unit == "NPU cycle":
+        return npu_peak(run)
+    board = board_of(run.board)
+    if board is None:
+        return None
+    return cpu_peak(board, "instructions" if unit == "instruction" else "cycles")

@@ -54,7 +54,7 @@ is in this project.
   what is displayed. *One form chosen* is the error with a single form, chosen inside each fold.
   *Ratios*: how far the ratio of two images of one benchmark is off at worst, where nothing of that
   benchmark was seen; with it `compare` judges two runs on one part.
-- **A part without images** can be lent its core's weights (`--as cortex-m7`), fitted on all of
+- **A part without images** can be lent its core's weights (`--as cortex-m33`), fitted on all of
   the core's parts; its error leaves one whole part out, whose memory system is another.
 - **Kept back.** Images of round 1.3 were counted and predicted (by the weights of that day, with
   two chosen terms) before their results were looked at. They are in no fit.

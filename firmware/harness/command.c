@@ -118,7 +118,7 @@ static void seed(uint32_t value)
 static void memory(void)
 {
     nb_record("'t':'mem','stack_used':%u,'stack_size':%u,'arena':%u", nb_stack_used(),
-              NB_STACK_BYTES, NB_ARENA_BYTES);
+              NB_STACK_BYTES, NB_ARENA_USED);
 }
 
 static void send_clock(void)

@@ -39,4 +39,12 @@ nb_span nb_model_op_output(uint32_t index);
 /* Copy NB_OUTPUT_BYTES of outputs to `output`. */
 int32_t nb_model_unload(uint8_t *output);
 
+/* An engine that interprets the file says itself how much of its arena it uses. */
+#ifdef NB_INTERPRETER
+uint32_t nb_model_arena_used(void);
+#define NB_ARENA_USED nb_model_arena_used()
+#else
+#define NB_ARENA_USED NB_ARENA_BYTES
+#endif
+
 #endif

@@ -18,7 +18,17 @@ from itertools import accumulate
 from typing import Final
 
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Alias, Arena, Free, KernelCall, NpuJob, Place, Step, TensorArg
+from npubench.compiler.plan import (
+    Alias,
+    Arena,
+    EngineOp,
+    Free,
+    KernelCall,
+    NpuJob,
+    Place,
+    Step,
+    TensorArg,
+)
 from npubench.core.errors import NpubenchError
 
 ALIGNMENT_BYTES: Final = 16
@@ -141,7 +151,7 @@ def _uses(graph: Graph, steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
 def touched(step: Step) -> tuple[int, ...]:
     """The tensors that a step reads or writes, constants included."""
     match step:
-        case Free():
+        case Free() | EngineOp():
             return ()
         case Alias():
             return (step.source_tensor, step.target_tensor)

@@ -7,6 +7,7 @@ structs, constant arrays. It is the last product that is not text.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from npubench.compiler.graph import Graph
 from npubench.core.finding import Found
@@ -134,7 +135,44 @@ class NpuJob:
         return max(self.op_indices) if self.at is None else self.at
 
 
-Step = KernelCall | Alias | Free | NpuJob
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOp:
+    """An operator that an interpreter of the user's own runs; ``kernel``: its file in that tree."""
+
+    op_index: int
+    kernel: str
+
+
+Step = KernelCall | Alias | Free | NpuJob | EngineOp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTree:
+    """Sources of a user's own engine, which travel with the project under ``src/engine``.
+
+    ``files``: path there to content; ``includes``: folders there that headers are looked for in;
+    ``optimise``: the start of a path and the compiler's level for it, the longest start holding.
+    """
+
+    name: str
+    version: str
+    files: dict[str, bytes]
+    includes: tuple[str, ...]
+    defines: tuple[str, ...] = ()
+    optimise: tuple[tuple[str, str], ...] = (("", "-O2"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """What the wiring of an engine that interprets the file itself needs: the constant that is the
+    file, the resolver's methods for its operators, and how many resource variables it keeps."""
+
+    model: str
+    methods: tuple[str, ...]
+    variables: int = 0
+
+
+Toolchain = Literal["gcc", "clang"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +263,7 @@ class Plan:
     ``graph``: what runs, where it is a narrower network than the one brought (same operators and
     tensors by number); ``kept`` then tells of each operator what its output still holds.
     ``findings``: what was decided for the user, and what that costs.
+    ``engine``: sources of the user's own that serve it; ``interpreter``: they read the artifact.
     ``npu_load``: the driver brings the input into the NPU's own memory, within the stage ``load``.
     """
 
@@ -245,6 +284,9 @@ class Plan:
     findings: tuple[Found, ...] = ()
     graph: Graph | None = None
     kept: dict[int, Kept] = field(default_factory=dict)
+    engine: EngineTree | None = None
+    interpreter: Interpreter | None = None
+    toolchain: Toolchain = "gcc"
 
     @property
     def turns(self) -> dict[int, int]:

@@ -6,7 +6,10 @@ project, wherever it lies. What depends on the place stands between ``$(`` and `
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,12 +31,18 @@ nobuild = "nobuild" in COMMAND_LINE_TARGETS
 output = os.environ.get("NPUBENCH_IMAGE_DIR", build) if nobuild else build
 image = {kind: f"{output}/firmware.{kind}" for kind in ("elf", "bin", "hex", "map")}
 
+# A user's own engine: where its headers lie, its macros, and its optimisation by path.
+engine = json.loads(Path("engine.json").read_text()) if Path("engine.json").is_file() else {}
+# clang compiles C and C++ for Arm; assembler, libraries and linker stay gcc's.
+clang = board.get("build.compiler", "gcc") == "clang"
+
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow"]
 if os.environ.get("NPUBENCH_WERROR"):
     WARNINGS.append("-Werror")
+LANGUAGE = ["-std=c11"]
 COMMON = [
     *board.get("build.cpu_flags", []),
-    "-std=c11",
+    *LANGUAGE,
     "-g",
     "-ffunction-sections",
     "-fdata-sections",
@@ -46,16 +55,42 @@ FREESTANDING = [] if hosted else ["-ffreestanding"]
 FOLDERS = {
     # The portable kernels are written for scalar cores; what gcc 12 makes of them with Helium costs
     # up to 1.5 times the instructions.
-    "kernels": ["-O2", "-fno-tree-vectorize"],
+    "kernels": ["-O2"] if clang else ["-O2", "-fno-tree-vectorize"],
     "model": ["-O2"],
     "npu": ["-O2", *FREESTANDING],
     # Of gcc 12's passes these two make the harness larger, under -Os, too.
-    "harness": ["-Os", "-fno-move-loop-invariants", "-fno-tree-dominator-opts", *FREESTANDING],
+    "harness": [
+        "-Os",
+        *([] if clang else ["-fno-move-loop-invariants", "-fno-tree-dominator-opts"]),
+        *FREESTANDING,
+    ],
     "hal": ["-Os", *FREESTANDING],
 }
 
+PLUS = ["-std=c++17", "-fno-rtti", "-fno-threadsafe-statics", "-fno-unwind-tables"]
+CLANGS = ("clang", *(f"clang-{number}" for number in range(30, 13, -1)))
+
+
+def libc_folders():
+    """Where gcc looks for headers that are not the compiler's own, the C library's."""
+    words = [prefix + "gcc", "-E", "-Wp,-v", "-xc", os.devnull]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stderr
+    return [line.strip() for line in said.splitlines() if line.startswith(" /")][-1:]
+
+
+compiler, plus = [prefix + "gcc"], [prefix + "g++"]
+if clang:
+    found = next((name for name in CLANGS if shutil.which(name)), None)
+    if found is None:
+        sys.stderr.write("Error: clang is not installed\n")
+        Exit(1)
+    target = [found, "--target=arm-none-eabi"]
+    compiler = [*target, "$(", *(f"-isystem{path}" for path in libc_folders()), "$)"]
+    plus = [prefix + "g++"]  # its headers are gcc's own
+
 env.Replace(
-    CC=prefix + "gcc",
+    CC=" ".join(compiler),
+    CXX=" ".join(plus),
     AS=prefix + "gcc",
     LINK=prefix + "gcc",
     OBJCOPY=prefix + "objcopy",
@@ -76,7 +111,8 @@ env.Replace(
     CCFLAGS=COMMON,
     PREFIX_MAP=[f"-ffile-prefix-map={project}=."],
     CCCOM="$CC -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",
-    ASPPCOM="$CC -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",
+    CXXCOM="$CXX -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",
+    ASPPCOM="$AS -o $TARGET -c $CCFLAGS $( $PREFIX_MAP $) $_CPPINCFLAGS $SOURCES",
     LINKCOM="$LINK -o $TARGET $LINKFLAGS $SOURCES $LINKLIBS",
     LINKFLAGS=[
         *COMMON,
@@ -93,16 +129,47 @@ if os.environ.get("NPUBENCH_BUILD_CACHE"):
     env.CacheDir(os.environ["NPUBENCH_BUILD_CACHE"])
 
 
+def engine_level(path):
+    """Optimisation of a source of the engine: of the longest start of its path."""
+    starts = [pair for pair in engine["optimise"] if path.startswith(pair[0])]
+    return max(starts, key=lambda pair: len(pair[0]))[1]
+
+
+def source_flags(source, folder, flags):
+    """Flags of one source. A user's own engine is compiled as its makers do: without our warnings,
+    in its own dialect; what meets it sees its headers."""
+    if not engine or folder not in ("engine", "model", "kernels"):
+        return {"CCFLAGS": [*COMMON, *flags]}
+    own = [f"-D{name}" for name in engine["defines"]]
+    includes = [
+        f"#/src/engine/{path}".rstrip("/") for path in engine["includes"]
+    ]
+    plain = [flag for flag in COMMON if flag not in ("-g", *LANGUAGE, *WARNINGS)]
+    if source.suffix in (".cc", ".cpp"):
+        plain += PLUS
+    if folder == "engine":
+        level = engine_level(source.relative_to("src/engine").as_posix())
+        language = [] if source.suffix in (".cc", ".cpp") else ["-std=c17"]
+        flags = [*plain, *language, "-w", level, *own]
+    elif source.suffix == ".cc":
+        flags = [*plain, *flags, *own]
+    else:
+        flags = [*COMMON, *flags, *own]
+    return {"CCFLAGS": flags, "CPPPATH": [*env["CPPPATH"], *includes]}
+
+
 def objects():
     """One object per source, in a fixed order."""
     found = []
-    for folder, flags in sorted(FOLDERS.items()):
+    folders = FOLDERS | ({"engine": []} if engine else {})
+    for folder, flags in sorted(folders.items()):
         root = Path("src") / folder
-        for source in sorted(path for path in root.rglob("*") if path.suffix in (".c", ".S")):
+        endings = (".c", ".S", ".cc", ".cpp") if engine else (".c", ".S")
+        for source in sorted(path for path in root.rglob("*") if path.suffix in endings):
             node = env.StaticObject(
                 target=f"#/{build}/{source.as_posix()}.o",
                 source=f"#/{source.as_posix()}",
-                CCFLAGS=[*COMMON, *flags],
+                **source_flags(source, folder, flags),
             )
             if folder == "model":
                 env.NoCache(node)

@@ -9,7 +9,7 @@ from npubench.bench.session import Session
 from npubench.boards import Board
 from npubench.compiler.analyze import macs
 from npubench.compiler.compiled import Compiled
-from npubench.compiler.plan import Alias, Free, KernelCall, NpuJob
+from npubench.compiler.plan import Alias, EngineOp, Free, KernelCall, NpuJob
 from npubench.connect.board import is_played
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
@@ -199,6 +199,8 @@ def kernels_of(compiled: Compiled) -> dict[int, tuple[str, str]]:
     for step in compiled.plan.steps:
         match step:
             case KernelCall():
+                found[step.op_index] = ("cpu", step.kernel)
+            case EngineOp():
                 found[step.op_index] = ("cpu", step.kernel)
             case Alias():
                 found[step.op_index] = ("none", "alias")

@@ -214,10 +214,15 @@ def _memory(findings: Findings) -> MemoryRecord | None:
     static = findings.prepared.memory
     session = findings.session
     stack = None if session is None else session.mem.stack_used_bytes
+    spare = 0
+    if session is not None and findings.prepared.compiled.plan.interpreter is not None:
+        # In whole units of the arena's alignment, as it would have to be reserved.
+        spare = max(0, static.arena_bytes - -(-session.mem.arena_bytes // 16) * 16)
     return MemoryRecord(
         flash_bytes=static.flash_bytes,
-        ram_bytes=static.ram_bytes + (stack or 0),
-        arena_bytes=static.arena_bytes,
+        ram_bytes=static.ram_bytes - spare + (stack or 0),
+        arena_bytes=static.arena_bytes - spare,
+        arena_spare_bytes=spare,
         weights_bytes=static.weights_bytes,
         kernels_bytes=static.kernels_bytes,
         harness_flash_bytes=static.harness_flash_bytes,

@@ -307,8 +307,8 @@ def _memory(run: _Subject) -> Iterator[Check]:
     )
     derived = {
         "flash_bytes": static.flash_bytes,
-        "ram_bytes": static.ram_bytes + (record.stack_bytes or 0),
-        "arena_bytes": static.arena_bytes,
+        "ram_bytes": static.ram_bytes - record.arena_spare_bytes + (record.stack_bytes or 0),
+        "arena_bytes": static.arena_bytes - record.arena_spare_bytes,
         "weights_bytes": static.weights_bytes,
         "kernels_bytes": static.kernels_bytes,
         "harness_flash_bytes": static.harness_flash_bytes,

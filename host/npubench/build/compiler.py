@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,22 @@ def find_compiler(board: Board) -> Path:
             hint=f"install it: apt-get install {board.toolchain.package}",
         )
     return compiler
+
+
+CLANGS = ("clang", *(f"clang-{number}" for number in range(30, 13, -1)))
+"""Names that Debian gives it; the first on PATH is taken, by the build too."""
+
+
+def find_clang() -> Path:
+    """Clang's path. Raises ToolMissing."""
+    found = next((path for path in map(shutil.which, CLANGS) if path is not None), None)
+    if found is None:
+        raise ToolMissing(
+            "clang is not installed",
+            argv=("clang",),
+            hint="install it: apt-get install clang; or leave toolchain=clang out",
+        )
+    return Path(found)
 
 
 def compiler_version(compiler: Path) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npubench.boards import Board
-from npubench.build.compiler import compiler_version, find_compiler
+from npubench.build.compiler import compiler_version, find_clang, find_compiler
 from npubench.build.failure import build_failure
 from npubench.build.image import check_image
 from npubench.build.platformio import run_platformio, tool_versions
@@ -26,6 +26,9 @@ from npubench.core.progress import Event, Reporter
 
 CACHE_FORMAT = 1
 JOBS = 2
+TIMEOUT_S = 600.0
+ENGINE_TIMEOUT_S = 3600.0
+"""A user's own engine is large: minutes of C++ at its first build."""
 _RECORD = "build.json"
 
 
@@ -59,6 +62,9 @@ def build_firmware(
     require_port(board)
     compiler = find_compiler(board)
     tools = {**tool_versions(), compiler.name: compiler_version(compiler)}
+    if project.toolchain == "clang":
+        tools["clang"] = compiler_version(find_clang())
+    tools |= project.sources
     key = _key(project, tools)
     cache = cache if cache is not None else cache_root()
     root = cache / "firmware"
@@ -123,6 +129,7 @@ def _build(
             project=source,
             extra_env={"NPUBENCH_BUILD_CACHE": str(cache / "objects")},
             check=False,
+            timeout_s=ENGINE_TIMEOUT_S if project.sources else TIMEOUT_S,
         )
         output = source / ".pio" / "build" / board.id
         elf = output / "firmware.elf"
@@ -134,7 +141,7 @@ def _build(
                 argv=result.argv,
                 tail=(result.stdout + result.stderr)[-2000:],
             )
-        check_image(elf, board)
+        check_image(elf, board, engine=bool(project.sources))
         done = Path(scratch) / "done"
         done.mkdir()
         for name in ("firmware.elf", "firmware.map", "firmware.bin", "firmware.hex"):

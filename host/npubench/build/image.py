@@ -70,7 +70,7 @@ _RISCV_SOFT_FLOAT = re.compile(
 )
 
 
-def check_image(elf: Path, board: Board) -> None:
+def check_image(elf: Path, board: Board, *, engine: bool = False) -> None:
     """Raise ToolError when an image is not what a board can run.
 
     Under an operating system: another architecture, or the need of a dynamic loader. Bare metal:
@@ -78,6 +78,9 @@ def check_image(elf: Path, board: Board) -> None:
     that is not the one of board.toml, a vector table (on RISC-V the entry and the trap handler)
     that is not where the core looks for it or whose entries are no code, floating point for another
     unit than the board has. A process of this computer is not checked.
+
+    ``engine``: a user's own engine is in it, whose C++ has functions of several homes (weak), and
+    whose set-up may compute in software what the unit for floats lacks.
     """
     if board.kind == "host":
         return
@@ -90,14 +93,14 @@ def check_image(elf: Path, board: Board) -> None:
                 hint="link it statically: toolchain.link in the board's file",
             )
         return
-    _check_symbols(image, board)
+    _check_symbols(image, board, engine=engine)
     _check_places(image, board)
     if image.machine == _ARM:
         _check_vectors(image, board)
-        _check_floats(image, board)
+        _check_floats(image, board, engine=engine)
     elif image.machine == _RISCV:
         _check_entry(image, board)
-        _check_riscv_floats(image, board)
+        _check_riscv_floats(image, board, engine=engine)
     _check_stack(image, board)
 
 
@@ -108,14 +111,15 @@ def _check_machine(image: Image, board: Board) -> None:
         raise ToolError(f"the image for {board.id} is for {image.machine}, not {wanted}")
 
 
-def _check_symbols(image: Image, board: Board) -> None:
+def _check_symbols(image: Image, board: Board, *, engine: bool) -> None:
     found = sorted(FORBIDDEN & image.symbols.keys())
     if found:
         raise ToolError(
             f"the firmware for {board.id} links {', '.join(found)}",
             hint="firmware may neither allocate nor print formatted text",
         )
-    for what, names in (("undefined", image.undefined), ("weak", image.weak)):
+    weak = [name for name in image.weak if not (engine and name.startswith("_Z"))]
+    for what, names in (("undefined", image.undefined), ("weak", weak)):
         if names:
             raise ToolError(
                 f"the firmware for {board.id} has {what} symbols: {', '.join(names)}",
@@ -187,7 +191,7 @@ def _check_entry(image: Image, board: Board) -> None:
         raise ToolError(f"the trap handler of {board.id} is {shown}: no place that mtvec can hold")
 
 
-def _check_riscv_floats(image: Image, board: Board) -> None:
+def _check_riscv_floats(image: Image, board: Board, *, engine: bool) -> None:
     abi = next((flag[6:] for flag in board.cpu.flags if flag.startswith("-mabi=")), "")
     wanted = _RISCV_ABIS.get(abi[-1:], 0)
     if image.flags & _RISCV_FLOAT_ABI != wanted:
@@ -196,7 +200,7 @@ def _check_riscv_floats(image: Image, board: Board) -> None:
             hint="an object was compiled with other flags than cpu.flags of the board's file",
         )
     soft = sorted(name for name in image.symbols if _RISCV_SOFT_FLOAT.fullmatch(name))
-    if wanted and soft:
+    if wanted and soft and not engine:
         raise ToolError(
             f"the firmware for {board.id} computes floats in software: {', '.join(soft[:5])}",
             hint="a float operation that the unit lacks",
@@ -222,7 +226,7 @@ def _check_stack(image: Image, board: Board) -> None:
         )
 
 
-def _check_floats(image: Image, board: Board) -> None:
+def _check_floats(image: Image, board: Board, *, engine: bool) -> None:
     """The architecture and the float ABI of the build attributes are those of the board's flags,
     and a board with a unit for floats calls no routine that stands in for one."""
     cpu = next((flag[6:] for flag in board.cpu.flags if flag.startswith("-mcpu=")), "")
@@ -239,7 +243,7 @@ def _check_floats(image: Image, board: Board) -> None:
             hint="an object was compiled with other flags than cpu.flags of the board's file",
         )
     soft = sorted(name for name in image.symbols if name.startswith(_SOFT_FLOAT))
-    if hard and soft:
+    if hard and soft and not engine:
         raise ToolError(
             f"the firmware for {board.id} computes floats in software: {', '.join(soft[:5])}",
             hint="a double, or a float operation that the unit lacks",

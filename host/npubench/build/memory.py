@@ -164,6 +164,7 @@ _BY_SECTION = (
 _BY_FOLDER = (
     ("src/kernels/", Owner.KERNELS),
     ("src/model/", Owner.KERNELS),
+    ("src/engine/", Owner.KERNELS),
     ("src/npu/", Owner.NPU_DRIVER),
 )
 

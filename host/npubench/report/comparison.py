@@ -13,6 +13,7 @@ from npubench.report.part_time import range_words
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.compare import Comparison, StageComparison
 from npubench.runs.compare_energy import EnergyComparison
+from npubench.runs.gap import Gap
 from npubench.stats.compare import Verdict
 
 _VERDICT_STYLE = {Verdict.TOO_FEW: "yellow", Verdict.UNDECIDED: "yellow"}
@@ -55,6 +56,9 @@ def compare_view(comparison: Comparison) -> RenderableType:
     parts += [heading("Stages, b against a"), _comparison_table(comparison)]
     if comparison.parts:
         parts += [heading("Modelled time and energy, b against a"), _part_comparison(comparison)]
+    if comparison.gap is not None and comparison.gap.amount:
+        parts += [heading("Where the difference of one inference comes from")]
+        parts += _gap(comparison.gap)
     if comparison.energy is not None:
         parts += [heading("Energy, b against a"), *_energy_comparison(comparison.energy)]
     if comparison.memory:
@@ -117,6 +121,41 @@ def _part_comparison(comparison: Comparison) -> RenderableType:
         *(Text(f"{', '.join(which)}: {reason}", style="dim") for reason, which in reasons.items()),
         *(Text(printable(model, 400), style="dim") for model in models),
     )
+
+
+def _gap(gap: Gap) -> list[RenderableType]:
+    """The gap's parts by weight, then what was set up and what else differs."""
+    table = new_table()
+    table.add_column("Cause", overflow="fold")
+    for title in ("b − a", "Share"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("What, and its evidence: a and b", overflow="fold")
+    for part in gap.parts:
+        table.add_row(
+            Text(part.cause),
+            number(fmt.signed(fmt.quantity(round(part.amount), gap.unit), part.amount)),
+            number(fmt.percent(part.share_ratio)),
+            cell(f"{part.what}: {part.evidence}" if part.evidence else part.what, 300),
+        )
+    explained = fmt.percent(gap.explained_ratio)
+    lines: list[RenderableType] = [
+        table,
+        Text(
+            f"{fmt.quantity(round(gap.a), gap.unit)} and {fmt.quantity(round(gap.b), gap.unit)} "
+            f"for one inference; {explained} of the difference has a cause."
+        ),
+    ]
+    if gap.setup_a != gap.setup_b and gap.setup_a is not None and gap.setup_b is not None:
+        lines.append(
+            Text(
+                f"Set-up, once: {fmt.quantity(gap.setup_a, gap.unit)} and "
+                f"{fmt.quantity(gap.setup_b, gap.unit)}."
+            )
+        )
+    lines += [
+        Text(f"In every part may be: {printable(item, 300)}.", style="dim") for item in gap.beside
+    ]
+    return lines
 
 
 def _energy_comparison(energy: EnergyComparison) -> list[RenderableType]:

@@ -8,7 +8,7 @@ from typing import Any
 from npubench.compiler.backends import configured_backend
 from npubench.compiler.backends.cpu.selection import code_bytes
 from npubench.compiler.compiled import Compiled, Network, read_network
-from npubench.compiler.plan import KernelCall, NpuJob, Step
+from npubench.compiler.plan import EngineOp, KernelCall, NpuJob, Step
 from npubench.core.evidence import Evidence
 from npubench.zoo import load_zoo, made_path, resolve_model, zoo_ids
 
@@ -129,6 +129,8 @@ def _engines(compiled: Compiled) -> list[dict[str, Any]]:
 
 def _kernel(step: Step) -> dict[str, Any]:
     """The kernel of an operator, why it was chosen and what it is expected to take."""
+    if isinstance(step, EngineOp):
+        return {"kernel": step.kernel, "choice": None, "instructions": None}
     if not isinstance(step, KernelCall):
         return {"kernel": None, "choice": None, "instructions": None}
     choice = step.choice

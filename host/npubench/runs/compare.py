@@ -13,6 +13,7 @@ from npubench.runs import findings
 from npubench.runs.compare_accuracy import AccuracyComparison, compare_accuracy
 from npubench.runs.compare_energy import RATES_PER_SECOND, EnergyComparison, compare_energy
 from npubench.runs.compare_parts import PartComparison, compare_parts
+from npubench.runs.gap import Gap, explain_gap
 from npubench.runs.reader import StoredRun
 from npubench.runs.samples import read_samples
 from npubench.runs.schema import MemoryRecord, Number, RunRecord, StageRecord
@@ -85,7 +86,8 @@ class MemoryDifference:
 class Comparison:
     """Run b against run a. ``mixed``: the runs are of different evidence, on request. ``energy`` is
     None where a run was not captured, ``accuracy`` where neither was asked and both run one
-    network alike; ``parts`` is modelled time and energy, where both have it."""
+    network alike; ``parts`` is modelled time and energy, where both have it; ``gap`` is None where
+    stages have no unit in common."""
 
     a: StoredRun
     b: StoredRun
@@ -96,6 +98,7 @@ class Comparison:
     memory: tuple[MemoryDifference, ...]
     energy: EnergyComparison | None
     accuracy: AccuracyComparison | None
+    gap: Gap | None = None
 
     def document(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -112,6 +115,7 @@ class Comparison:
                 asdict(item) | {"a": item.a.model_dump(), "b": item.b.model_dump()}
                 for item in self.parts
             ],
+            "gap": None if self.gap is None else self.gap.document(),
         }
 
 
@@ -141,6 +145,7 @@ def compare_runs(
         memory=_compare_memory(a.record.memory, b.record.memory),
         energy=compare_energy(a.record.energy, b.record.energy, rates_per_second=rates_per_second),
         accuracy=compare_accuracy(a.record, b.record),
+        gap=explain_gap(a.record, b.record),
     )
 
 

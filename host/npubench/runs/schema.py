@@ -259,7 +259,9 @@ class MemoryRecord(_Record):
     """Memory in bytes, evidence ``static`` but for the stack's high-water mark.
 
     ``flash_bytes``/``ram_bytes`` are gross, without the fixture (the uploaded input).
-    ``ram_bytes`` = arena + scratch + harness + data + stack high-water mark.
+    ``ram_bytes`` = arena + scratch + harness + data + stack high-water mark. An engine that
+    interprets the file says itself what it uses of its arena: ``arena_spare_bytes`` were reserved
+    beyond that and count nowhere.
     """
 
     flash_bytes: int
@@ -276,6 +278,7 @@ class MemoryRecord(_Record):
     npu_driver_bytes: int = 0
     data_bytes: int = 0
     scratch_bytes: int = 0
+    arena_spare_bytes: int = 0
     regions: dict[str, int] = Field(default_factory=dict)
     evidence: Evidence = Evidence.STATIC
 

@@ -7,10 +7,10 @@ import json
 
 from npubench.boards import Board
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Plan
+from npubench.compiler.plan import Plan, Toolchain
 
 
-def board_manifest(board: Board) -> bytes:
+def board_manifest(board: Board, *, toolchain: Toolchain = "gcc") -> bytes:
     """boards/<id>.json: what our platform's builder and PlatformIO read of a board."""
     hosted = board.hosted
     document: dict[str, object] = {
@@ -27,6 +27,7 @@ def board_manifest(board: Board) -> bytes:
             "toolchain_prefix": board.toolchain.prefix,
             "toolchain_debian": board.toolchain.package,
             "toolchain_platformio": board.toolchain.platformio_package or "",
+            **({} if toolchain == "gcc" else {"compiler": toolchain}),
         },
         "upload": _upload(board),
     }

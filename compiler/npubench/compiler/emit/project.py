@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from npubench.boards import Board
 from npubench.compiler.emit.config import board_header, config_header, errors_header
 from npubench.compiler.emit.context import About
 from npubench.compiler.emit.identity import Identity
+from npubench.compiler.emit.interpreted import ENGINE_FILE, engine_files, interpreted_files
 from npubench.compiler.emit.linker import linker_of
 from npubench.compiler.emit.manifest import board_manifest, project_manifest
 from npubench.compiler.emit.names import wire_name
@@ -20,7 +22,7 @@ from npubench.compiler.emit.render import render
 from npubench.compiler.emit.sources import firmware_files, firmware_root
 from npubench.compiler.emit.wiring import WEIGHTS_FILE, model_of
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Plan
+from npubench.compiler.plan import Plan, Toolchain
 from npubench.core.errors import CompileError, ConfigError, DoesNotFit, StorageError
 
 __all__ = [
@@ -44,11 +46,14 @@ class Project:
     """A self-contained project: path (with ``/``) to content.
 
     ``sha256`` covers every file but project.json, with the build number in nb_config.h at zero;
-    its first 16 digits are that build number.
+    its first 16 digits are that build number. ``sources``: name to version of what a user's own
+    tree gave; ``toolchain``: whose compiler builds it.
     """
 
     files: dict[str, bytes]
     sha256: str
+    toolchain: Toolchain = "gcc"
+    sources: dict[str, str] = field(default_factory=dict)
 
     @property
     def build(self) -> str:
@@ -62,13 +67,22 @@ def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -
     Raises DoesNotFit when constants or arena alone exceed their memory region, CompileError when
     the plan contradicts itself.
     """
-    files = emitted_base(board, about_of(board, plan.backend, identity, len(graph.ops)))
+    files = emitted_base(
+        board,
+        about_of(board, plan.backend, identity, len(graph.ops)),
+        toolchain=plan.toolchain,
+    )
     _check_fit(plan, board)
     files |= firmware_files(plan, board)
-    model, weights = model_of(graph, plan)
-    files["src/model/nb_model.c"] = render("nb_model.c.j2", model)
-    files["src/model/nb_weights.S"] = render("nb_weights.S.j2", model)
-    files[WEIGHTS_FILE] = weights
+    if plan.engine is not None:
+        files |= engine_files(plan.engine)
+    if plan.interpreter is not None:
+        files |= interpreted_files(graph, plan, plan.interpreter)
+    else:
+        model, weights = model_of(graph, plan)
+        files["src/model/nb_model.c"] = render("nb_model.c.j2", model)
+        files["src/model/nb_weights.S"] = render("nb_weights.S.j2", model)
+        files[WEIGHTS_FILE] = weights
     for path, text in plan.extra_files.items():
         if path in files or path.startswith("/") or ".." in path.split("/"):
             raise CompileError(f"backend {plan.backend} may not emit {path!r}")
@@ -88,15 +102,21 @@ def finish_project(
 ) -> Project:
     """Add project.json and sort."""
     files = files | {MANIFEST: project_manifest(graph, plan, board, files, sha256=sha256)}
-    return Project(files=dict(sorted(files.items())), sha256=sha256)
+    engine = None if plan is None else plan.engine
+    return Project(
+        files=dict(sorted(files.items())),
+        sha256=sha256,
+        toolchain="gcc" if plan is None else plan.toolchain,
+        sources={} if engine is None else {engine.name: engine.version},
+    )
 
 
-def emitted_base(board: Board, about: About) -> dict[str, bytes]:
+def emitted_base(board: Board, about: About, *, toolchain: Toolchain = "gcc") -> dict[str, bytes]:
     """The generated files that every project has, whatever it runs."""
     files = {
         "platformio.ini": render("platformio.ini.j2", about),
         "README.md": render("README.md.j2", about),
-        f"boards/{board.id}.json": board_manifest(board),
+        f"boards/{board.id}.json": board_manifest(board, toolchain=toolchain),
         "include/nb_board.h": render("header.h.j2", board_header(board)),
         "include/nb_errors.h": render(
             "header.h.j2", errors_header(firmware_root() / "protocol.toml")
@@ -173,7 +193,27 @@ def read_project(folder: Path) -> Project:
     build = str(json.loads(files[MANIFEST]).get("project_sha256", ""))[:16]
     if build and CONFIG_HEADER in content:
         content[CONFIG_HEADER] = content[CONFIG_HEADER].replace(build.encode(), _NO_BUILD.encode())
-    return Project(files=files, sha256=content_sha256(content))
+    return Project(
+        files=files,
+        sha256=content_sha256(content),
+        toolchain=_toolchain(content),
+        sources=_sources(content),
+    )
+
+
+def _toolchain(files: dict[str, bytes]) -> Toolchain:
+    """Whose compiler a written project names: its board's manifest says so."""
+    manifests = (data for name, data in files.items() if re.fullmatch(r"boards/[^/]+\.json", name))
+    named = any(json.loads(data)["build"].get("compiler") == "clang" for data in manifests)
+    return "clang" if named else "gcc"
+
+
+def _sources(files: dict[str, bytes]) -> dict[str, str]:
+    """What a user's own tree gave to a written project."""
+    if ENGINE_FILE not in files:
+        return {}
+    engine = json.loads(files[ENGINE_FILE])
+    return {str(engine["name"]): str(engine["version"])}
 
 
 def _listed(folder: Path) -> set[str]:

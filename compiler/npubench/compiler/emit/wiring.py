@@ -12,6 +12,7 @@ from npubench.compiler.plan import (
     Arg,
     Constant,
     ConstantArg,
+    EngineOp,
     Free,
     KernelCall,
     NpuJob,
@@ -119,7 +120,7 @@ class _Wiring:
                 last = step.op_index
 
     def _call(self, position: int, step: Step, params: list[Params]) -> Call | None:
-        if isinstance(step, Alias | Free):
+        if isinstance(step, Alias | Free | EngineOp):
             return None
         if isinstance(step, NpuJob):
             first, last = min(step.op_indices), max(step.op_indices)

@@ -70,6 +70,12 @@ def read_tflite(data: bytes, *, name: str, floats: bool = False) -> Graph:
     return _Parser(data, name).graph(floats=floats)
 
 
+def operator_kinds(data: bytes, *, name: str) -> tuple[tuple[str, str], ...]:
+    """Builtin name and custom code of every operator code that the file's subgraphs use, in the
+    file's order. For a file that was read before."""
+    return _Parser(data, name).used_kinds()
+
+
 def _too_large(name: str, size_bytes: int) -> ModelFormatError:
     return ModelFormatError(
         f"{name}: the file has {size_bytes} bytes, the limit is {FILE_LIMIT_BYTES}",
@@ -87,6 +93,18 @@ class _Parser:
 
     def _error(self, what: str, *, hint: str = "") -> ModelFormatError:
         return ModelFormatError(f"{self._name}: {what}", hint=hint)
+
+    def used_kinds(self) -> tuple[tuple[str, str], ...]:
+        model = self._reader.root()
+        kinds = [
+            self._operator_kind(code) for code in model.tables(1, _COUNT_LIMIT, "operator code")
+        ]
+        used = {
+            item.integer(0, "I", 0, "opcode_index")
+            for table in model.tables(2, _COUNT_LIMIT, "subgraph")
+            for item in table.tables(3, _OPERATOR_LIMIT, "operator")
+        }
+        return tuple(kind for index, kind in enumerate(kinds) if index in used)
 
     def graph(self, *, floats: bool) -> Graph:
         model = self._reader.root()

@@ -10,9 +10,10 @@ from typing import cast
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena, touched
 from npubench.compiler.backends import Option
+from npubench.compiler.backends._toolchain import TOOLCHAIN, require_toolchain
 from npubench.compiler.backends.cpu.selection import Goal, select
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Plan
+from npubench.compiler.plan import Plan, Toolchain
 from npubench.core.errors import DoesNotFit
 
 _OPTIONS = (
@@ -23,6 +24,7 @@ _OPTIONS = (
         default="speed",
         choices=("speed", "size", "ram"),
     ),
+    TOOLCHAIN,
 )
 
 
@@ -32,6 +34,7 @@ class CpuBackend:
 
     name: str = "cpu"
     goal: Goal = "speed"
+    toolchain: Toolchain = "gcc"
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -40,7 +43,11 @@ class CpuBackend:
 
     def configured(self, values: Mapping[str, str]) -> CpuBackend:
         """This backend with options from text, which are checked already."""
-        return replace(self, goal=cast(Goal, values.get("optimise", self.goal)))
+        return replace(
+            self,
+            goal=cast(Goal, values.get("optimise", self.goal)),
+            toolchain=cast(Toolchain, values.get("toolchain", self.toolchain)),
+        )
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Lower every operator, plan the arena, check the board's memory.
@@ -48,6 +55,7 @@ class CpuBackend:
         The artifact is the model itself. Raises UnsupportedOp for the first operator without a
         kernel, DoesNotFit when weights or arena exceed their region.
         """
+        require_toolchain(self.toolchain, board)
         chosen = select(graph, board.cpu.kernels, self.goal)
         plan = Plan(
             backend=self.name,
@@ -56,6 +64,7 @@ class CpuBackend:
             arena=plan_arena(graph, chosen.steps),
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
+            toolchain=self.toolchain,
         )
         check_memory(graph, plan, board)
         return plan

@@ -1,0 +1,26 @@
+"""The C compiler as a dimension of a target: gcc, or clang with gcc's libraries and linker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from npubench.boards import Board
+from npubench.compiler.backends import Option
+from npubench.compiler.plan import Toolchain
+from npubench.core.errors import UsageError
+
+TOOLCHAIN: Final = Option(
+    name="toolchain",
+    help="the C compiler; clang (Arm boards) links with gcc's libraries",
+    default="gcc",
+    choices=("gcc", "clang"),
+)
+
+
+def require_toolchain(toolchain: Toolchain, board: Board) -> None:
+    """Raise UsageError where clang cannot build for a board."""
+    if toolchain == "clang" and not board.toolchain.prefix.startswith("arm-none-eabi-"):
+        raise UsageError(
+            f"toolchain=clang builds for Arm Cortex-M alone, and {board.id} is none",
+            hint="leave the option out",
+        )

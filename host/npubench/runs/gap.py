@@ -18,32 +18,13 @@ from npubench.runs.schema import LayerRecord, Number, RunRecord
 
 _PARTS = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
 _MOVES = frozenset(
-    [
-        "RESHAPE",
-        "PAD",
-        "PADV2",
-        "MIRROR_PAD",
-        "CONCATENATION",
-        "TRANSPOSE",
-        "SLICE",
-        "STRIDED_SLICE",
-        "SPLIT",
-        "SPLIT_V",
-        "PACK",
-        "UNPACK",
-        "GATHER",
-        "SPACE_TO_DEPTH",
-        "DEPTH_TO_SPACE",
-        "SPACE_TO_BATCH_ND",
-        "BATCH_TO_SPACE_ND",
-        "SQUEEZE",
-        "EXPAND_DIMS",
-        "BROADCAST_TO",
-        "REVERSE_V2",
-        "READ_VARIABLE",
-        "ASSIGN_VARIABLE",
-    ]
-)
+    (
+        "RESHAPE", "PAD", "PADV2", "MIRROR_PAD", "CONCATENATION", "TRANSPOSE", "SLICE",
+        "STRIDED_SLICE", "SPLIT", "SPLIT_V", "PACK", "UNPACK", "GATHER", "SPACE_TO_DEPTH",
+        "DEPTH_TO_SPACE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "SQUEEZE", "EXPAND_DIMS",
+        "BROADCAST_TO", "REVERSE_V2", "READ_VARIABLE", "ASSIGN_VARIABLE",
+    )
+)  # fmt: skip
 _RESCALES = frozenset(("QUANTIZE", "DEQUANTIZE"))
 _COMPILERS = ("gcc", "clang")
 
@@ -240,21 +221,24 @@ def _stages(a: _Side, b: _Side, unit: str) -> Iterator[GapPart]:
 def _infer(a: _Side, b: _Side, unit: str) -> Iterator[GapPart]:
     """The operators, those of one cause and pair of kernels together, and what lies between."""
     left, right = a.stages[Stage.INFER], b.stages[Stage.INFER]
-    pairs = [(layer, b.layers[index]) for index, layer in a.layers.items() if index in b.layers]
-    values = [
-        (_value(first, left, a), _value(second, right, b), first, second) for first, second in pairs
-    ]
-    if not pairs or any(x is None or y is None for x, y, _, _ in values):
+    values: list[tuple[float, float, LayerRecord, LayerRecord]] = []
+    for index, first in a.layers.items():
+        second = b.layers.get(index)
+        x, y = _value(first, left, a), None if second is None else _value(second, right, b)
+        if second is None or x is None or y is None:
+            return
+        values.append((x, y, first, second))
+    if not values:
         return
     groups: dict[tuple[Cause, str, str, str], list[tuple[float, float, LayerRecord]]] = {}
     for x, y, first, second in values:
-        assert x is not None and y is not None
         cause = _cause(a.record, b.record, first, second)
         if cause is not None:
             key = (cause, first.op, _kernel(first), _kernel(second))
             groups.setdefault(key, []).append((x, y, first))
     for (cause, op, kernel_a, kernel_b), members in groups.items():
-        one, other = (sum(item[side] for item in members) for side in (0, 1))
+        one = sum(item[0] for item in members)
+        other = sum(item[1] for item in members)
         many = f" ×{len(members)}" if len(members) > 1 else ""
         yield _part(
             cause,
@@ -264,8 +248,8 @@ def _infer(a: _Side, b: _Side, unit: str) -> Iterator[GapPart]:
             tuple(item[2].index for item in members),
         )
     between = [
-        left - sum(x for x, _, _, _ in values if x is not None),
-        right - sum(y for _, y, _, _ in values if y is not None),
+        left - sum(value[0] for value in values),
+        right - sum(value[1] for value in values),
     ]
     if a.record.backend != b.record.backend:
         yield _part(

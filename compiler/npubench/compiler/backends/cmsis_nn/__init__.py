@@ -103,9 +103,9 @@ def engine_tree(root: Path, steps: Iterable[Step]) -> EngineTree:
     if not header.is_file() or not (root / "Source").is_dir():
         raise TREE.lacks(root, f"has no Include/{_HEADERS[0]}: it is none")
     text = header.read_bytes()
-    for name in _FUNCTIONS:
-        if name not in text:
-            raise TREE.lacks(root, f"has no {name.decode()}: it is too old")
+    for function in _FUNCTIONS:
+        if function not in text:
+            raise TREE.lacks(root, f"has no {function.decode()}: it is too old")
     calls = {
         step.source for step in steps if isinstance(step, KernelCall) and step.flavour == FLAVOUR
     }

@@ -167,6 +167,7 @@ void nb_quantize_f32_s8(const nb_quantize_params *p, const float *input, int8_t 
 void nb_dequantize_s8_f32(const nb_quantize_params *p, const int8_t *input, float *output);
 
 /* The further operators, in a header of their own. */
+#include "nb_kernels_math.h"
 #include "nb_kernels_more.h"
 
 #endif

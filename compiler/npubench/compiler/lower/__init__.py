@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from npubench.compiler.graph import Graph, Op
 from npubench.compiler.lower import (
+    arithmetic,
     conversion,
     convolution,
     dense,
     elementwise,
+    logic,
+    matrix,
     movement,
     pooling,
     rearrange,
     recurrent,
+    reduce,
     softmax,
     spatial,
     state,
@@ -30,14 +34,18 @@ from npubench.core.errors import UnsupportedOp
 _LOWERINGS: dict[str, LoweringFunction] = {
     kind: function
     for module in (
+        arithmetic,
         conversion,
         convolution,
         dense,
         elementwise,
+        logic,
+        matrix,
         movement,
         pooling,
         rearrange,
         recurrent,
+        reduce,
         softmax,
         spatial,
         state,

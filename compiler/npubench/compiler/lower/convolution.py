@@ -12,6 +12,7 @@ from npubench.compiler.lower import dsp, mve
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.call import Kernel, image_params, layer_call
 from npubench.compiler.lower.choice import fastest
+from npubench.compiler.lower.grouped import grouped_convolution
 from npubench.compiler.lower.layer import Layer, settle
 from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site
 from npubench.compiler.lower.weights import (
@@ -113,6 +114,9 @@ def _layer(
 
 
 def _convolution(site: Site) -> Lowering:
+    source, filters = site.activation(0), site.input(1)
+    if len(filters.shape) == len(source.shape) == 4 and filters.shape[3] != source.shape[3]:
+        return grouped_convolution(site)
     layer = convolution_layer(site)
     portable = _portable(site, layer, quant_table(layer.bias, list(layer.pairs)))
     settled = settle(layer)

@@ -147,19 +147,28 @@ Step = KernelCall | Alias | Free | NpuJob | EngineOp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineScope:
+    """How sources below ``start`` are compiled: the level, macros, and folders under
+    ``src/engine`` that headers are looked for in. The longest start of a path holds, alone."""
+
+    start: str = ""
+    level: str = "-O2"
+    defines: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineTree:
     """Sources of a user's own engine, which travel with the project under ``src/engine``.
 
-    ``files``: path there to content; ``includes``: folders there that headers are looked for in;
-    ``optimise``: the start of a path and the compiler's level for it, the longest start holding.
+    ``files``: path there to content. The wiring and our own calls are compiled with the macros and
+    folders of all ``scopes``.
     """
 
     name: str
     version: str
     files: dict[str, bytes]
-    includes: tuple[str, ...]
-    defines: tuple[str, ...] = ()
-    optimise: tuple[tuple[str, str], ...] = (("", "-O2"),)
+    scopes: tuple[EngineScope, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,10 +129,10 @@ if os.environ.get("NPUBENCH_BUILD_CACHE"):
     env.CacheDir(os.environ["NPUBENCH_BUILD_CACHE"])
 
 
-def engine_level(path):
-    """Optimisation of a source of the engine: of the longest start of its path."""
-    starts = [pair for pair in engine["optimise"] if path.startswith(pair[0])]
-    return max(starts, key=lambda pair: len(pair[0]))[1]
+def engine_scope(path):
+    """How a source of the engine is compiled: by the longest start of its path."""
+    scopes = [scope for scope in engine["scopes"] if path.startswith(scope["start"])]
+    return max(scopes, key=lambda scope: len(scope["start"]))
 
 
 def source_flags(source, folder, flags):
@@ -140,22 +140,20 @@ def source_flags(source, folder, flags):
     in its own dialect; what meets it sees its headers."""
     if not engine or folder not in ("engine", "model", "kernels"):
         return {"CCFLAGS": [*COMMON, *flags]}
-    own = [f"-D{name}" for name in engine["defines"]]
-    includes = [
-        f"#/src/engine/{path}".rstrip("/") for path in engine["includes"]
-    ]
+    plus = source.suffix in (".cc", ".cpp")
     plain = [flag for flag in COMMON if flag not in ("-g", *LANGUAGE, *WARNINGS)]
-    if source.suffix in (".cc", ".cpp"):
-        plain += PLUS
     if folder == "engine":
-        level = engine_level(source.relative_to("src/engine").as_posix())
-        language = [] if source.suffix in (".cc", ".cpp") else ["-std=c17"]
-        flags = [*plain, *language, "-w", level, *own]
-    elif source.suffix == ".cc":
-        flags = [*plain, *flags, *own]
+        scopes = [engine_scope(source.relative_to("src/engine").as_posix())]
+        language = PLUS if plus else ["-std=c17"]
+        flags = [*plain, *language, "-w", scopes[0]["level"]]
     else:
-        flags = [*COMMON, *flags, *own]
-    return {"CCFLAGS": flags, "CPPPATH": [*env["CPPPATH"], *includes]}
+        scopes = engine["scopes"]
+        flags = [*plain, *PLUS, *flags] if plus else [*COMMON, *flags]
+    defines = dict.fromkeys(f"-D{name}" for scope in scopes for name in scope["defines"])
+    includes = dict.fromkeys(
+        f"#/src/engine/{path}".rstrip("/") for scope in scopes for path in scope["includes"]
+    )
+    return {"CCFLAGS": [*flags, *defines], "CPPPATH": [*env["CPPPATH"], *includes]}
 
 
 def objects():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from npubench.compiler.emit.context import Blob, Model
 from npubench.compiler.emit.names import identifier
@@ -83,15 +83,14 @@ def interpreted_files(graph: Graph, plan: Plan, interpreter: Interpreter) -> dic
 
 def engine_files(engine: EngineTree) -> dict[str, bytes]:
     """The user's sources, and how the builder takes them."""
-    for path in (*engine.files, *engine.includes):
+    folders = [path for scope in engine.scopes for path in scope.includes]
+    for path in (*engine.files, *folders):
         if path.startswith("/") or ".." in path.split("/"):
             raise CompileError(f"{engine.name} may not bring {path!r}")
     document = {
         "name": engine.name,
         "version": engine.version,
-        "includes": list(engine.includes),
-        "defines": list(engine.defines),
-        "optimise": [list(pair) for pair in engine.optimise],
+        "scopes": [asdict(scope) for scope in engine.scopes],
     }
     files = {f"{ENGINE_FOLDER}/{path}": data for path, data in engine.files.items()}
     return files | {ENGINE_FILE: (json.dumps(document, indent=2) + "\n").encode()}

@@ -19,7 +19,15 @@ from npubench.compiler.backends.cmsis_nn.lowering import FLAVOUR, lower_to_cmsis
 from npubench.compiler.backends.cpu import check_memory
 from npubench.compiler.emit.sources import firmware_root
 from npubench.compiler.graph import Graph
-from npubench.compiler.plan import Constant, EngineTree, KernelCall, Plan, Step, Toolchain
+from npubench.compiler.plan import (
+    Constant,
+    EngineScope,
+    EngineTree,
+    KernelCall,
+    Plan,
+    Step,
+    Toolchain,
+)
 from npubench.compiler.vendor.sources import Closure, UserTree, functions_closure, tree_version
 from npubench.core.errors import ConfigError
 
@@ -122,9 +130,13 @@ def engine_tree(root: Path, steps: Iterable[Step]) -> EngineTree:
         name="CMSIS-NN",
         version=tree_version(root, files),
         files=dict(sorted(files.items())),
-        includes=("cmsis_nn/Include", "cmsis_nn"),
-        defines=("ARM_NN_ENABLE_F16=0", "ARM_NN_ENABLE_F32=0"),
-        optimise=(("", "-O2"),),
+        scopes=(
+            EngineScope(
+                level="-O2",
+                defines=("ARM_NN_ENABLE_F16=0", "ARM_NN_ENABLE_F32=0"),
+                includes=("cmsis_nn/Include", "cmsis_nn"),
+            ),
+        ),
     )
 
 

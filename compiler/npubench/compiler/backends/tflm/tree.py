@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from npubench.compiler.plan import EngineTree
+from npubench.compiler.plan import EngineScope, EngineTree
 from npubench.compiler.vendor.sources import Closure, UserTree, functions_closure, tree_version
 from npubench.core.errors import UnsupportedOp
 
@@ -111,10 +111,17 @@ class TflmTree:
             name=f"TFLM with {'CMSIS-NN' if self.kernels == 'cmsis-nn' else 'reference'} kernels",
             version=tree_version(self.root, files),
             files=dict(sorted(files.items())),
-            includes=tuple(prefix for prefix, _ in self._roots()),
-            defines=_DEFINES + (_CMSIS_DEFINES if self.kernels == "cmsis-nn" else ()),
-            optimise=(("", "-Os"), (_KERNELS, "-O2"), ("third_party", "-O2")),
+            scopes=tuple(self._scopes()),
         )
+
+    def _scopes(self) -> Iterator[EngineScope]:
+        """As its Makefile has it: the core small, kernels and third parties fast."""
+        roots = tuple(prefix for prefix, _ in self._roots())
+        core = tuple(prefix for prefix in roots if not prefix.startswith("third_party/cmsis"))
+        own = _CMSIS_DEFINES if self.kernels == "cmsis-nn" else ()
+        yield EngineScope(level="-Os", defines=_DEFINES, includes=core)
+        for start in (_KERNELS, "signal/micro/kernels", "third_party"):
+            yield EngineScope(start=start, level="-O2", defines=_DEFINES + own, includes=roots)
 
     def kernel_file(self, registration: Registration) -> str:
         """The file that an operator's kernel stands in, for the record."""

@@ -251,4 +251,196 @@ def _put(shape: Sequence[int], axis: int, size: int) -> tuple[int, ...]:
     return tuple(changed)
 
 
-_FAMILIES = (_state, _rearranged, _known, _lstm, _spatial)
+def _weights(rng: Rng, shape: Sequence[int], *, axis: int | None = None) -> TensorSpec:
+    """int8 weights with one scale, or one for each along an axis."""
+    count = 1 if axis is None else shape[axis]
+    return TensorSpec(
+        shape=shape,
+        data=rng.integers(-127, 128, tuple(shape)).astype(np.int8).tobytes(),
+        scales=[float(2.0 ** rng.uniform(-9, -5)) for _ in range(count)],
+        zero_points=(0,) * count,
+        axis=axis or 0,
+        name="w",
+    )
+
+
+def _bias(rng: Rng, count: int) -> TensorSpec:
+    return const(rng.integers(-3000, 3000, count))
+
+
+def _turned(rng: Rng) -> Iterator[Network]:
+    """Transposed and grouped convolutions, by channel and as a whole, with and without bias."""
+    shapes = ((1, 3, 4, 5, 6), (2, 2, 3, 1, 4), (1, 5, 2, 8, 1))
+    for number, (batch, high, wide, depth, channels) in enumerate(shapes):
+        for padding, stride in ((0, (2, 2)), (1, (1, 3)), (0, (3, 1))):
+            kernel = (3, 2) if number else (2, 4)
+            size = [
+                length * step if padding == 0 else (length - 1) * step + reach
+                for length, step, reach in zip((high, wide), stride, kernel, strict=True)
+            ]
+            out = act((batch, *size, channels), **quant(rng))
+            inputs = [
+                const(out.shape), _weights(rng, (channels, *kernel, depth), axis=0),
+                act((batch, high, wide, depth), **quant(rng)),
+            ]  # fmt: skip
+            if number != 1:
+                inputs.append(_bias(rng, channels))
+            options: dict[int, Field] = {
+                0: ("b", padding), 1: ("i", stride[1]), 2: ("i", stride[0]),
+            }  # fmt: skip
+            yield (
+                f"transpose_conv_{number}_{padding}_{stride[0]}",
+                one("TRANSPOSE_CONV", inputs, [out], options),
+            )
+    for groups, each, out_each in ((2, 3, 1), (3, 2, 4), (6, 1, 1)):
+        channels = groups * out_each
+        inputs = [
+            act((2, 6, 5, groups * each), **quant(rng)),
+            _weights(rng, (channels, 3, 2, each), axis=0),
+            _bias(rng, channels),
+        ]
+        options = {0: ("b", 0), 1: ("i", 2), 2: ("i", 1), 4: ("i", 1), 5: ("i", 1)}
+        out = act((2, 6, 3, channels), **quant(rng))
+        yield f"grouped_conv_{groups}", one("CONV_2D", inputs, [out], options)
+
+
+def _matrices(rng: Rng) -> Iterator[Network]:
+    cases = (
+        ((4, 5), (5, 3), (4, 3)), ((2, 4, 5), (2, 5, 3), (2, 4, 3)),
+        ((1, 3, 4, 6), (2, 1, 6, 2), (2, 3, 4, 2)), ((3, 4, 6), (1, 6, 2), (3, 4, 2)),
+    )  # fmt: skip
+    for number, (left, right, out) in enumerate(cases):
+        for turn in range(4):
+            a = left if turn < 2 else (*left[:-2], left[-1], left[-2])
+            b = right if turn % 2 == 0 else (*right[:-2], right[-1], right[-2])
+            options: dict[int, Field] = {0: ("B", turn // 2), 1: ("B", turn % 2)}
+            second = act(b, **quant(rng)) if number != 3 else _weights(rng, b)
+            yield (
+                f"batch_matmul_{number}_{turn}",
+                one("BATCH_MATMUL", [act(a, **quant(rng)), second], [act(out, **quant(rng))],
+                    options),
+            )  # fmt: skip
+
+
+def _filters(rng: Rng) -> Iterator[Network]:
+    for kind in ("int16", "int8"):
+        for rank, batches in ((1, 1), (2, 3)):
+            filters, depth, memory = 6, 5, 4
+            limit = 3000 if kind == "int16" else 128
+            time = const(rng.integers(-limit, limit, (filters, memory)), kind, scale=2.0**-11)
+            state = replace(
+                act((batches, filters * memory), kind, scale=2.0**-10,
+                    zero=0 if kind == "int16" else 3),
+                extra={5: ("B", 1)},
+            )  # fmt: skip
+            tensors = (
+                act((batches, depth), **quant(rng)), _weights(rng, (filters, depth)), time,
+                _bias(rng, filters // rank), state,
+                act((batches, filters // rank), **quant(rng)),
+            )  # fmt: skip
+            op = OpSpec(
+                kind="SVDF", inputs=range(5), outputs=(5,),
+                options={0: ("i", rank), 1: ("b", 1)},
+            )  # fmt: skip
+            yield (
+                f"svdf_{kind}_{rank}",
+                write_model(ModelSpec(tensors=tensors, ops=(op,), inputs=(0,), outputs=(5,))),
+            )
+
+
+def _reduced(rng: Rng) -> Iterator[Network]:
+    shape = (2, 3, 4, 5)
+    for number, axes in enumerate(((1, 2), (3,), (0, 2), (-1, 1), (0, 1, 2, 3))):
+        left = [size for axis, size in enumerate(shape) if axis not in {a % 4 for a in axes}]
+        kept = [1 if axis in {a % 4 for a in axes} else size for axis, size in enumerate(shape)]
+        keep = number % 2
+        out = kept if keep else left
+        codes = quant(rng)
+        options: dict[int, Field] = {0: ("B", keep)}
+        source = act(shape, **codes)
+        for kind in ("REDUCE_MAX", "REDUCE_MIN"):
+            yield (
+                f"{kind.lower()}_{number}",
+                one(kind, [source, const(axes)], [act(out, **codes)], options),
+            )
+        wider = act(out, scale=codes["scale"] * 8, zero=int(rng.integers(-128, 128)))
+        yield f"sum_{number}", one("SUM", [source, const(axes)], [wider], options)
+    for axis in (0, 2, -1):
+        cut = [size for number, size in enumerate(shape) if number != axis % 4]
+        for kind in ("ARG_MAX", "ARG_MIN"):
+            yield (
+                f"{kind.lower()}_{axis % 4}",
+                one(kind, [act(shape, **quant(rng)), const(np.int32(axis))],
+                    [act(cut, "int32")]),
+            )  # fmt: skip
+    for depth in (1, 7, 64):
+        source = act((3, depth), **quant(rng))
+        yield f"l2_{depth}", one("L2_NORMALIZATION", [source], [act((3, depth), scale=1 / 128)])
+
+
+_SHAPES = (((2, 3, 4), (2, 3, 4)), ((2, 3, 4), (4,)), ((1, 3, 1), (2, 1, 4)))
+
+
+def _logical(rng: Rng) -> Iterator[Network]:
+    compared = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
+    for number, (a, b) in enumerate(_SHAPES):
+        out = act((2, 3, 4), "bool")
+        for kind in compared:
+            same = {"scale": 0.125, "zero": 3}
+            first = act(a, **(same if number == 0 else quant(rng)))
+            second = act(b, **(same if number == 0 else quant(rng)))
+            yield f"{kind.lower()}_{number}", one(kind, [first, second], [out])
+        wholes = [act(a, "int32"), act(b, "int32")]
+        yield f"less_int32_{number}", one("LESS", wholes, [out])
+        bits = [act(a, "bool"), act(b, "bool")]
+        for kind in ("LOGICAL_AND", "LOGICAL_OR", "EQUAL"):
+            yield f"{kind.lower()}_bool_{number}", one(kind, bits, [out])
+        for dtype in ("int8", "int16"):
+            inputs = [act(b, "bool"), act(a, dtype), act((2, 3, 4), dtype)]
+            if number == 0:
+                inputs[2] = replace(inputs[2], data=bytes(24 * np.dtype(dtype).itemsize))
+            yield (
+                f"select_{dtype}_{number}",
+                one("SELECT_V2", inputs, [act((2, 3, 4), dtype)]),
+            )
+    yield "logical_not", one("LOGICAL_NOT", [act((2, 5), "bool")], [act((2, 5), "bool")])
+    for source in ("int8", "int16", "int32", "bool"):
+        for target in ("int8", "int16", "int32"):
+            if source != target:
+                yield (
+                    f"cast_{source}_{target}",
+                    one("CAST", [act((2, 5), source)], [act((2, 5), target)]),
+                )
+
+
+def _arithmetic(rng: Rng) -> Iterator[Network]:
+    for number in range(3):
+        source = act((3, 40), **quant(rng))
+        for kind in ("ABS", "ELU"):
+            yield f"{kind.lower()}_{number}", one(kind, [source], [act((3, 40), **quant(rng))])
+        # The reference refuses to run below zero.
+        low = act((3, 40), scale=float(2.0 ** rng.uniform(-7, 0)), zero=-128)
+        yield f"rsqrt_{number}", one("RSQRT", [low], [act((3, 40), **quant(rng))])
+        for shape, (a, b) in enumerate(_SHAPES):
+            first, second = act(a, **quant(rng)), act(b, **quant(rng))
+            out = act((2, 3, 4), **quant(rng))
+            yield (
+                f"squared_difference_{number}_{shape}",
+                one("SQUARED_DIFFERENCE", [first, second], [out]),
+            )
+            # Dividing by zero has no answer, and a quotient far below its output's scale makes the
+            # reference shift by more than 31 bits, which C leaves open.
+            codes = rng.integers(1, 127, b) * rng.choice([-1, 1], b)
+            step = float(2.0 ** rng.uniform(-7, 0))
+            divisor = const(codes, "int8", scale=step)
+            fine = (
+                act((2, 3, 4), scale=first.scales[0] / step / 100, zero=-7) if first.scales else out
+            )
+            yield f"div_{number}_{shape}", one("DIV", [first, divisor], [fine], {0: ("b", 0)})
+    yield "abs_same", one("ABS", [act((3, 9), zero=5)], [act((3, 9), zero=-9)])
+
+
+_FAMILIES = (
+    _state, _rearranged, _known, _lstm, _spatial, _turned, _matrices, _filters, _reduced, _logical,
+    _arithmetic,
+)  # fmt: skip

@@ -148,12 +148,14 @@ def _squared_difference(site: Site) -> Lowering:
 
 
 def _div(site: Site) -> Lowering:
+    """Equal to the reference but for quotients so far below the output's scale that it shifts by
+    more than 31 bits, which C leaves open: those are zero here."""
     site.arity(inputs=(2,))
     first, second, target = site.input(0), site.input(1), site.output()
     a, b = site.quantization(first, "the first input"), site.quantization(second, "the second")
     wanted = site.quantization(target, "the output")
-    product = np.float32(b.scale) * np.float32(wanted.scale)
-    multiplier, shift = checked_multiplier(site, float(np.float32(a.scale) / product))
+    real = single(a.scale) / (single(b.scale) * single(wanted.scale))
+    multiplier, shift = checked_multiplier(site, real)
     site.require(shift <= 22, f"its scales are {a.scale}, {b.scale} and {wanted.scale}")
     low, high = fused_range(site, wanted)
     reciprocals, shifts = [], []

@@ -257,6 +257,28 @@ def _recurrent(kind: str, dtype: DType) -> Iterator[Graph]:
     yield replace(graph, variables=kept)
 
 
+def _matrices(kind: str, dtype: DType) -> Iterator[Graph]:
+    sheet = _Sheet(kind, dtype)
+    inputs = (sheet.tensor((1, 4, 4)), sheet.tensor((1, 4, 4)))
+    yield sheet.graph(inputs, (sheet.tensor((1, 4, 4)),), {"adj_x": False, "adj_y": False})
+
+
+def _choosing(kind: str, dtype: DType) -> Iterator[Graph]:
+    sheet = _Sheet(kind, dtype)
+    inputs = (sheet.typed(_IMAGE, DType.BOOL), sheet.tensor(_IMAGE), sheet.tensor(_IMAGE))
+    yield sheet.graph(inputs, (sheet.tensor(_IMAGE),))
+
+
+def _filtering(kind: str, dtype: DType) -> Iterator[Graph]:
+    sheet = _Sheet(kind, dtype)
+    source, features, time = sheet.tensor((1, 4)), sheet.scaled((4, 4)), sheet.scaled((4, 2))
+    bias, state = sheet.bias(4), sheet.typed((1, 8), DType.INT8)
+    inputs = (source, features, time, bias, state)
+    graph = sheet.graph(inputs, (sheet.tensor((1, 4)),), {"rank": 1})
+    kept = Variable(tensor=state, name="v", initial=bytes(8))
+    yield replace(graph, variables=(kept,))
+
+
 _Steer = tuple[tuple[tuple[int, ...], ...], tuple[int, ...], dict[str, OptionValue]]
 _MASKS: dict[str, OptionValue] = {
     "begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0,
@@ -304,6 +326,9 @@ _FORMS = {
     "READ_VARIABLE": _variable,
     "ASSIGN_VARIABLE": _variable,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _recurrent,
+    "BATCH_MATMUL": _matrices,
+    "SELECT_V2": _choosing,
+    "SVDF": _filtering,
     "ARG_MAX": _largest,
     "ARG_MIN": _largest,
     **dict.fromkeys(_STEERS, _steered),

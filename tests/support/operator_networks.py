@@ -251,7 +251,7 @@ def _put(shape: Sequence[int], axis: int, size: int) -> tuple[int, ...]:
     return tuple(changed)
 
 
-def _weights(rng: Rng, shape: Sequence[int], *, axis: int | None = None) -> TensorSpec:
+def _random_weights(rng: Rng, shape: Sequence[int], *, axis: int | None = None) -> TensorSpec:
     """int8 weights with one scale, or one for each along an axis."""
     count = 1 if axis is None else shape[axis]
     return TensorSpec(
@@ -264,7 +264,7 @@ def _weights(rng: Rng, shape: Sequence[int], *, axis: int | None = None) -> Tens
     )
 
 
-def _bias(rng: Rng, count: int) -> TensorSpec:
+def _random_bias(rng: Rng, count: int) -> TensorSpec:
     return const(rng.integers(-3000, 3000, count))
 
 
@@ -280,11 +280,11 @@ def _turned(rng: Rng) -> Iterator[Network]:
             ]
             out = act((batch, *size, channels), **quant(rng))
             inputs = [
-                const(out.shape), _weights(rng, (channels, *kernel, depth), axis=0),
+                const(out.shape), _random_weights(rng, (channels, *kernel, depth), axis=0),
                 act((batch, high, wide, depth), **quant(rng)),
             ]  # fmt: skip
             if number != 1:
-                inputs.append(_bias(rng, channels))
+                inputs.append(_random_bias(rng, channels))
             options: dict[int, Field] = {
                 0: ("b", padding), 1: ("i", stride[1]), 2: ("i", stride[0]),
             }  # fmt: skip
@@ -296,8 +296,8 @@ def _turned(rng: Rng) -> Iterator[Network]:
         channels = groups * out_each
         inputs = [
             act((2, 6, 5, groups * each), **quant(rng)),
-            _weights(rng, (channels, 3, 2, each), axis=0),
-            _bias(rng, channels),
+            _random_weights(rng, (channels, 3, 2, each), axis=0),
+            _random_bias(rng, channels),
         ]
         options = {0: ("b", 0), 1: ("i", 2), 2: ("i", 1), 4: ("i", 1), 5: ("i", 1)}
         out = act((2, 6, 3, channels), **quant(rng))
@@ -314,7 +314,7 @@ def _matrices(rng: Rng) -> Iterator[Network]:
             a = left if turn < 2 else (*left[:-2], left[-1], left[-2])
             b = right if turn % 2 == 0 else (*right[:-2], right[-1], right[-2])
             options: dict[int, Field] = {0: ("B", turn // 2), 1: ("B", turn % 2)}
-            second = act(b, **quant(rng)) if number != 3 else _weights(rng, b)
+            second = act(b, **quant(rng)) if number != 3 else _random_weights(rng, b)
             yield (
                 f"batch_matmul_{number}_{turn}",
                 one("BATCH_MATMUL", [act(a, **quant(rng)), second], [act(out, **quant(rng))],
@@ -334,8 +334,8 @@ def _filters(rng: Rng) -> Iterator[Network]:
                 extra={5: ("B", 1)},
             )  # fmt: skip
             tensors = (
-                act((batches, depth), **quant(rng)), _weights(rng, (filters, depth)), time,
-                _bias(rng, filters // rank), state,
+                act((batches, depth), **quant(rng)), _random_weights(rng, (filters, depth)), time,
+                _random_bias(rng, filters // rank), state,
                 act((batches, filters // rank), **quant(rng)),
             )  # fmt: skip
             op = OpSpec(

@@ -117,6 +117,8 @@ typedef struct {
     int32_t rows, depth, multiplier, left_shift, diff_min;
 } nb_softmax_s8_params;
 void nb_softmax_s8(const nb_softmax_s8_params *p, const int8_t *input, int8_t *output);
+/* The same in 1/65536, from -32768 on. */
+void nb_softmax_s8_s16(const nb_softmax_s8_params *p, const int8_t *input, int16_t *output);
 
 /* output[i] = table[(uint8_t)input[i]]; table has 256 entries. Works in place. */
 typedef struct {

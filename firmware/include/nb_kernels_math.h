@@ -31,8 +31,8 @@ typedef struct {
     int32_t left_row, left_step, right_step, right_column, left_zero, right_zero;
     int32_t multiplier, shift, output_zero;
 } nb_batch_matmul_s8_params;
-void nb_batch_matmul_s8(const nb_batch_matmul_s8_params *p, const int8_t *left,
-                        const int8_t *right, int8_t *output);
+void nb_batch_matmul_s8(const nb_batch_matmul_s8_params *p, const int8_t *left, const int8_t *right,
+                        int8_t *output);
 
 /* One step of a singular value filter. state[batches][units * rank][memory] moves on by one; time
  * weights are int16 with an int16 state, or int8 with an int8 one. Bias [units], or NULL. */
@@ -89,6 +89,14 @@ typedef struct {
     int32_t count, from, to;
 } nb_cast_params;
 void nb_cast(const nb_cast_params *p, const uint8_t *input, uint8_t *output);
+
+/* Codes of `from_bytes` each to codes of `to_bytes`, on another scale. */
+typedef struct {
+    int32_t count, from_bytes, to_bytes, input_zero, output_zero, multiplier, shift, low, high;
+} nb_requantize_params;
+void nb_requantize(const nb_requantize_params *p, const uint8_t *input, uint8_t *output);
+void nb_quantize_f32_s16(const nb_quantize_params *p, const float *input, int16_t *output);
+void nb_dequantize_s16_f32(const nb_quantize_params *p, const int16_t *input, float *output);
 
 /* (a - b) squared, scaled as sums are. */
 typedef struct {

@@ -440,7 +440,24 @@ def _arithmetic(rng: Rng) -> Iterator[Network]:
     yield "abs_same", one("ABS", [act((3, 9), zero=5)], [act((3, 9), zero=-9)])
 
 
+def _widths(rng: Rng) -> Iterator[Network]:
+    """Codes of two widths, and a softmax that widens."""
+    for source, target in (
+        ("int8", "int16"), ("int16", "int8"), ("int16", "int16"), ("int16", "int32"),
+        ("int8", "int32"), ("int32", "int8"), ("int32", "int16"),
+    ):  # fmt: skip
+        tensors = [
+            replace(act((3, 30), dtype), scales=(float(2.0 ** rng.uniform(-6, -1)),))
+            for dtype in (source, target)
+        ]
+        yield f"quantize_{source}_{target}", one("QUANTIZE", tensors[:1], tensors[1:])
+    for number in range(3):
+        source = act((4, 9), **quant(rng))
+        out = act((4, 9), "int16", scale=1 / 65536, zero=-32768)
+        yield f"softmax_wide_{number}", one("SOFTMAX", [source], [out], {0: ("f", 1.0)})
+
+
 _FAMILIES = (
     _state, _rearranged, _known, _lstm, _spatial, _turned, _matrices, _filters, _reduced, _logical,
-    _arithmetic,
+    _arithmetic, _widths,
 )  # fmt: skip

@@ -26,8 +26,8 @@ static int8_t *product(const nb_batch_matmul_s8_params *p, const int8_t *left, c
     return output;
 }
 
-void nb_batch_matmul_s8(const nb_batch_matmul_s8_params *p, const int8_t *left,
-                        const int8_t *right, int8_t *output)
+void nb_batch_matmul_s8(const nb_batch_matmul_s8_params *p, const int8_t *left, const int8_t *right,
+                        int8_t *output)
 {
     const nb_batch_matmul_s8_params local = *p;
     for (int32_t i = 0; i < local.dims[0]; i++) {

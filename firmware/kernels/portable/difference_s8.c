@@ -9,10 +9,8 @@
 
 static inline int8_t squared(int32_t a, int32_t b, const nb_squared_difference_s8_params *p)
 {
-    const int32_t x =
-        nb_requant((a - p->zero1) * (1 << p->left_shift), p->multiplier1, p->shift1);
-    const int32_t y =
-        nb_requant((b - p->zero2) * (1 << p->left_shift), p->multiplier2, p->shift2);
+    const int32_t x = nb_requant((a - p->zero1) * (1 << p->left_shift), p->multiplier1, p->shift1);
+    const int32_t y = nb_requant((b - p->zero2) * (1 << p->left_shift), p->multiplier2, p->shift2);
     const int32_t value = nb_requant((x - y) * (x - y), p->multiplier, p->shift) + p->output_zero;
     return (int8_t)nb_clamp(value, INT8_MIN, INT8_MAX);
 }

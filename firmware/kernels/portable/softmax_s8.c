@@ -101,3 +101,38 @@ void nb_softmax_s8(const nb_softmax_s8_params *p, const int8_t *input, int8_t *o
         output += local.depth;
     }
 }
+
+void nb_softmax_s8_s16(const nb_softmax_s8_params *p, const int8_t *input, int16_t *output)
+{
+    const nb_softmax_s8_params local = *p;
+    for (int32_t row = 0; row < local.rows; row++) {
+        int32_t largest = INT8_MIN;
+        for (int32_t i = 0; i < local.depth; i++) {
+            largest = input[i] > largest ? input[i] : largest;
+        }
+        int32_t sum = 0; /* Q12.19 */
+        for (int32_t i = 0; i < local.depth; i++) {
+            const int32_t diff = input[i] - largest;
+            if (diff >= local.diff_min) {
+                const int32_t x = nb_requant(diff, local.multiplier, local.left_shift);
+                sum += nb_shift_right(exp_negative(x), 12);
+            }
+        }
+        const int32_t headroom = leading_zeros((uint32_t)sum);
+        const int32_t fraction = (int32_t)(((uint32_t)sum << headroom) - 0x80000000u);
+        const int32_t reciprocal = one_over_one_plus(fraction);
+        const int32_t exponent = 12 - headroom + 31 - 16;
+        for (int32_t i = 0; i < local.depth; i++) {
+            const int32_t diff = input[i] - largest;
+            int32_t value = INT16_MIN;
+            if (diff >= local.diff_min) {
+                const int32_t x = nb_requant(diff, local.multiplier, local.left_shift);
+                const int32_t quotient = nb_high_mul(reciprocal, exp_negative(x));
+                value += nb_shift_right(quotient, exponent);
+            }
+            output[i] = (int16_t)nb_clamp(value, INT16_MIN, INT16_MAX);
+        }
+        input += local.depth;
+        output += local.depth;
+    }
+}

@@ -2,7 +2,7 @@
  *
  * Equals TensorFlow Lite Micro's reference SVDF: the state moves on by one element over all its
  * memory, the newest of each filter is the product of input and features, the output is the sum of
- * a unit's filters over time. About six instructions per multiply-accumulate.
+ * a unit's filters over time, which wraps at 32 bits as there. About six instructions per multiply-accumulate.
  */
 #include <stddef.h>
 #include <string.h>
@@ -34,16 +34,16 @@ static int8_t finish(const nb_svdf_params *p, int32_t sum)
             const type *weight = time;                                                             \
             type *kept = state + batch * filters * p->memory;                                      \
             for (int32_t unit = 0; unit < p->units; unit++) {                                      \
-                int32_t sum = bias == NULL ? 0 : bias[unit];                                       \
+                uint32_t sum = bias == NULL ? 0 : (uint32_t)bias[unit];                            \
                 for (int32_t rank = 0; rank < p->rank; rank++) {                                   \
                     const int32_t filter = unit * p->rank + rank;                                  \
                     const int32_t fresh = feature(p, input, features + filter * p->depth);         \
                     kept[p->memory - 1] = (type)(p->state_zero + nb_clamp(fresh, low, high));      \
                     for (int32_t i = p->memory; i > 0; i--) {                                      \
-                        sum += *weight++ * (*kept++ - p->state_zero);                              \
+                        sum += (uint32_t)(*weight++ * (*kept++ - p->state_zero));                  \
                     }                                                                              \
                 }                                                                                  \
-                *output++ = finish(p, sum);                                                        \
+                *output++ = finish(p, (int32_t)sum);                                               \
             }                                                                                      \
             input += p->depth;                                                                     \
         }                                                                                          \

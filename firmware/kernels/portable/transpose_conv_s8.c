@@ -44,9 +44,9 @@ static int32_t gathered(const nb_transpose_conv_s8_params *p, const int8_t *inpu
         for (int32_t kx = 0; y >= 0 && kx < p->kernel_w; kx++) {
             const int32_t x = source(out_x + p->pad_left, kx, p->stride_w, p->in_w);
             if (x >= 0) {
-                sum += products(input + (y * p->in_w + x) * p->in_c,
-                                weights + (ky * p->kernel_w + kx) * p->in_c, p->in_c,
-                                p->input_zero);
+                sum +=
+                    products(input + (y * p->in_w + x) * p->in_c,
+                             weights + (ky * p->kernel_w + kx) * p->in_c, p->in_c, p->input_zero);
             }
         }
     }

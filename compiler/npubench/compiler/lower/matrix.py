@@ -186,12 +186,6 @@ def _svdf(site: Site) -> Lowering:
     if time.data is None:
         site.fail("its weights over time are not a constant")
     site.require(depth * 255 * 128 <= INT32_MAX, f"a sum of {depth} products may exceed 32 bits")
-    reach = 65535 * 32768 if wide else 255 * 128
-    largest = np.abs(_values(time)).reshape(filters // rank, -1).sum(axis=1).max()
-    site.require(
-        int(largest) * (65535 if wide else 255) <= INT32_MAX or reach * memory * rank <= INT32_MAX,
-        "a sum over time may exceed 32 bits",
-    )
     (features_scale,) = _scales(site, features)
     (time_scale,) = _scales(site, time)
     (state_scale,) = _scales(site, state)
@@ -241,11 +235,6 @@ def _svdf(site: Site) -> Lowering:
         choice=Choice(reason="", instructions=batches * filters * (6 * depth + 7 * memory)),
     )
     return call, tuple(constants)
-
-
-def _values(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    dtype = "<i2" if tensor.dtype is DType.INT16 else "i1"
-    return np.frombuffer(tensor.data or b"", dtype=dtype).astype(np.int64)
 
 
 def _scales(site: Site, tensor: Tensor) -> tuple[float]:

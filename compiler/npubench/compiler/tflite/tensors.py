@@ -182,7 +182,12 @@ class TensorReader:
             low = 0.0 if constant else SMALLEST_SCALE
             if not low <= scale <= LARGEST_SCALE:
                 raise self._error(f"{where} has the scale {scale}")
-        low, high = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}.get(dtype, (0, 0))
+        # int16 codes are symmetric but for what a softmax of int8 makes.
+        low, high = {
+            DType.INT8: (-128, 127),
+            DType.UINT8: (0, 255),
+            DType.INT16: (-32768, 32767),
+        }.get(dtype, (0, 0))
         for zero_point in zero_points:
             if not low <= zero_point <= high:
                 raise self._error(f"{where} of {dtype} has the zero point {zero_point}")

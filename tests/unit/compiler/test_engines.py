@@ -150,6 +150,7 @@ def test_the_network_runs_as_it_is(tflm: Path) -> None:
     assert plan.arena.size_bytes >= reserve_bytes(network.graph)
     files = compiled.project.files
     assert f"src/engine/{MICRO}/micro_allocator.cc" in files
+    assert f"src/engine/{MICRO}/micro_interpreter.cc" in files
     assert f"src/engine/{MICRO}/kernels/conv_common.cc" in files
     assert f"src/engine/{MICRO}/micro_unused.cc" not in files
     assert "src/model/nb_model.c" not in files

@@ -98,6 +98,8 @@ class TflmTree:
         closure = Closure(tuple(self._roots()), self._companions)
         for header in _GLUE_HEADERS:
             closure.add(header)
+            for source in self._companions(header):
+                closure.add(source)
         headers = Closure(tuple(self._roots()))
         headers.add(_RESOLVER)
         for registration in registrations:

@@ -38,7 +38,7 @@ def test_tflm_takes_what_it_is_known_to_take(board: str, kernels: str, tmp_path:
         options=[f"tflm.kernels={kernels}"],
         runs_dir=tmp_path,
     )
-    (run,) = outcome.runs
+    (run,) = outcome.stored
     record = run.record
     assert record.golden.status == "match"
     infer = record.stages["infer"].median
@@ -53,5 +53,5 @@ def test_tflm_takes_what_it_is_known_to_take(board: str, kernels: str, tmp_path:
 )
 def test_cmsis_nn_gives_every_tensor(tmp_path: Path) -> None:
     outcome = api.bench([MODEL], boards=["qemu-m4"], backends=["cmsis-nn"], runs_dir=tmp_path)
-    (run,) = outcome.runs
+    (run,) = outcome.stored
     assert run.record.golden.status == "match"

@@ -440,6 +440,33 @@ def _arithmetic(rng: Rng) -> Iterator[Network]:
     yield "abs_same", one("ABS", [act((3, 9), zero=5)], [act((3, 9), zero=-9)])
 
 
+def _moved(rng: Rng) -> Iterator[Network]:
+    """Movement of values wider than a byte."""
+    for dtype in ("int16", "int32"):
+        shape = (2, 3, 4, 5)
+        source = act(shape, dtype)
+        tall = act((2, 5, 4, 5), dtype)
+        yield (
+            f"concatenation_{dtype}",
+            one("CONCATENATION", [source, act((2, 2, 4, 5), dtype)], [tall], {0: ("i", 1)}),
+        )
+        edges = const(((0, 0), (1, 2), (0, 1), (2, 0)))
+        yield (
+            f"pad_{dtype}",
+            one("PAD", [source, edges], [act((2, 6, 5, 7), dtype)]),
+        )
+        begin, end, step = const((0, 2, 0, 1)), const((2, 0, 4, 5)), const((1, -1, 2, 2))
+        yield (
+            f"strided_slice_{dtype}",
+            one("STRIDED_SLICE", [source, begin, end, step], [act((2, 2, 2, 2), dtype)],
+                dict.fromkeys(range(5), ("i", 0))),
+        )  # fmt: skip
+        if dtype == "int16":
+            turned = [source, const((0, 3, 1, 2))]
+            yield f"transpose_{dtype}", one("TRANSPOSE", turned, [act((2, 5, 3, 4), dtype)])
+    del rng
+
+
 def _widths(rng: Rng) -> Iterator[Network]:
     """Codes of two widths, and a softmax that widens."""
     for source, target in (
@@ -459,5 +486,5 @@ def _widths(rng: Rng) -> Iterator[Network]:
 
 _FAMILIES = (
     _state, _rearranged, _known, _lstm, _spatial, _turned, _matrices, _filters, _reduced, _logical,
-    _arithmetic, _widths,
+    _arithmetic, _widths, _moved,
 )  # fmt: skip

@@ -28,6 +28,17 @@ def _alias(site: Site) -> Lowering:
     )
 
 
+def _alike(site: Site, first: Tensor, second: Tensor, what: str) -> int:
+    """Require that values move unchanged; bytes of one."""
+    if first.dtype is DType.INT8:
+        site.same_quantization(first, second, what)
+    site.require(
+        first.dtype is second.dtype and first.dtype.size_bytes > 0,
+        f"{what} are {first.dtype} and {second.dtype}",
+    )
+    return first.dtype.size_bytes
+
+
 def _concatenation(site: Site) -> Lowering:
     target = site.output()
     count = len(site.op.inputs)
@@ -44,7 +55,7 @@ def _concatenation(site: Site) -> Lowering:
     total = 0
     for position in range(count):
         tensor = site.input(position)
-        site.same_quantization(tensor, target, "inputs and output")
+        size_bytes = _alike(site, tensor, target, "inputs and output")
         site.require(
             len(tensor.shape) == rank
             and tensor.shape[:axis] == target.shape[:axis]
@@ -55,7 +66,7 @@ def _concatenation(site: Site) -> Lowering:
         operand = site.operand(tensor, f"input{position}")
         args.append(operand.arg)
         constants += operand.constants
-        runs.append(int(np.prod(tensor.shape[axis:], dtype=np.int64)))
+        runs.append(size_bytes * int(np.prod(tensor.shape[axis:], dtype=np.int64)))
     site.require(total == target.shape[axis], f"{total} values along axis {axis}")
     site.require(
         any(site.graph.tensor(index).data is None for index in site.op.inputs),
@@ -80,13 +91,16 @@ def _concatenation(site: Site) -> Lowering:
 def _pad(site: Site) -> Lowering:
     site.arity(inputs=(2,) if site.op.kind == "PAD" else (3,))
     source, target = site.activation(0), site.output()
-    site.same_quantization(source, target, "input and output")
-    value = site.quantization(target, "the output").zero_point
+    size_bytes = _alike(site, source, target, "input and output")
+    value = 0 if target.quantization is None else target.quantization.zero_point
     if site.op.kind == "PADV2":
         filler = site.input(2)
-        site.same_quantization(filler, target, "filler and output")
+        _alike(site, filler, target, "filler and output")
         site.require(filler.count == 1 and filler.data is not None, "its filler is no constant")
         value = int.from_bytes(filler.data or b"\0", "little", signed=True)
+    site.require(size_bytes == 1 or value in (0, -1), f"its filler is {value} of {source.dtype}")
+    if source.dtype is DType.UINT8 and value > 127:
+        value -= 256  # the kernel's parameter is a signed byte
     amounts = site.integers(1, "its padding")
     rank = len(source.shape)
     site.require(len(amounts) == 2 * rank, f"{len(amounts)} paddings of {rank} dimensions")
@@ -109,6 +123,11 @@ def _pad(site: Site) -> Lowering:
             before.append(low)
             after.append(high)
     site.require(len(dims) <= DIMS, f"padding of {len(dims)} dimensions")
+    if before[-1] == after[-1] == 0 or size_bytes > 1:
+        # The innermost run is counted in bytes.
+        dims[-1], before[-1], after[-1] = (
+            size_bytes * count for count in (dims[-1], before[-1], after[-1])
+        )
     fill = DIMS - len(dims)
     call = KernelCall(
         op_index=site.op.index,
@@ -136,7 +155,11 @@ def _dense_strides(shape: tuple[int, ...]) -> list[int]:
 def _copy(
     site: Site, source: Tensor, target: Tensor, dims: list[int], strides: list[int], first: int
 ) -> Lowering:
-    """A strided gather; neighbouring dimensions that form one run are merged."""
+    """A strided gather of bytes; neighbouring dimensions that form one run are merged."""
+    size_bytes = source.dtype.size_bytes
+    dims = [*dims, size_bytes]
+    strides = [*(stride * size_bytes for stride in strides), 1]
+    first *= size_bytes
     merged: list[tuple[int, int]] = []
     for size, stride in zip(dims, strides, strict=True):
         if size == 1:
@@ -167,7 +190,7 @@ def _copy(
 def _transpose(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     source, target = site.activation(0), site.output()
-    site.same_quantization(source, target, "input and output")
+    _alike(site, source, target, "input and output")
     order = site.integers(1, "its permutation")
     rank = len(source.shape)
     site.require(
@@ -184,7 +207,7 @@ def _transpose(site: Site) -> Lowering:
 def _strided_slice(site: Site) -> Lowering:
     site.arity(inputs=(4,))
     source, target = site.activation(0), site.output()
-    site.same_quantization(source, target, "input and output")
+    _alike(site, source, target, "input and output")
     for name in ("ellipsis_mask", "new_axis_mask"):
         site.require(site.integer(name, 0) == 0, f"{name} is {site.integer(name, 0)}")
     site.require(not site.flag("offset"), "its end is relative to its begin")

@@ -47,6 +47,8 @@ _ARCHITECTURES = {
     "cortex-m55": 21,
     "cortex-m85": 21,
 }
+# C++ functions of several homes, and what the run-time library does for a division by zero.
+_ENGINE_WEAK = ("_Z", "__aeabi_idiv0", "__aeabi_ldiv0")
 _SOFT_FLOAT = (
     "__aeabi_f",
     "__aeabi_i2f",
@@ -118,7 +120,7 @@ def _check_symbols(image: Image, board: Board, *, engine: bool) -> None:
             f"the firmware for {board.id} links {', '.join(found)}",
             hint="firmware may neither allocate nor print formatted text",
         )
-    weak = [name for name in image.weak if not (engine and name.startswith("_Z"))]
+    weak = [name for name in image.weak if not (engine and name.startswith(_ENGINE_WEAK))]
     for what, names in (("undefined", image.undefined), ("weak", weak)):
         if names:
             raise ToolError(

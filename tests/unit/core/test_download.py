@@ -125,8 +125,9 @@ def test_no_server_no_file_no_encryption_no_disk(server: Server, tmp_path: Path)
     server.status = 404
     with pytest.raises(ToolError, match="404"):
         fetch(server, tmp_path / "m.tflite")
-    with pytest.raises(UsageError, match="only https"):
-        download("http://example.invalid/m", tmp_path / "m", sha256=SHA256, size_bytes=1)
+    for url in ("http://example.invalid/m", "http://localhost.invalid/m", "file:///m", "m"):
+        with pytest.raises(UsageError, match="only https"):
+            download(url, tmp_path / "m", sha256=SHA256, size_bytes=1)
     server.status = 200
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError):

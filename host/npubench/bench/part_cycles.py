@@ -137,7 +137,7 @@ def modelled(part: PartOf, counts: Counts, *, share: float = 1.0) -> Modelled:
             ),
             f"{best.nj_per_cycle:.3f} nJ a cycle, {best.submitter} {best.configuration}, "
             f"leave-one-benchmark-out {best.error_pct:.1f} %",
-        )
+        ).model_copy(update={"ratio_pct": best.error_pct})
     by_model = tuple(round(share * value, 3) for value in cycles_by_model(weights, counts))
     return Modelled(
         cycles=_record(cycles, part.words()).model_copy(

@@ -63,7 +63,9 @@ def _quantity(
     a: RangeRecord,
     b: RangeRecord,
 ) -> PartComparison:
-    own = _own_ratio(left, right) if _same_model(a, b) else None
+    own = None
+    if _same_model(a, b):  # energy: its own error comes on top of the cycles'
+        own = _own_ratio(left, right, (a.ratio_pct or 0) if quantity == "energy_uj" else 0)
     low, mid, high = own if own is not None else _ratio(a, b)
     verdict, reason = Verdict.UNDECIDED, OVERLAP
     if own is not None:
@@ -88,9 +90,12 @@ def _quantity(
     )
 
 
-def _own_ratio(left: StageRecord, right: StageRecord) -> tuple[float, float, float] | None:
+def _own_ratio(
+    left: StageRecord, right: StageRecord, more_pct: float
+) -> tuple[float, float, float] | None:
     """The ratio of cycles by each model that the images cannot tell apart, widened by the error
-    that ratios of held-out images had; None where the runs do not keep what that takes."""
+    that ratios of held-out images had, and by ``more_pct``; None where the runs do not keep what
+    that takes."""
     a, b = left.cycles, right.cycles
     if a is None or b is None or not _same_model(a, b) or a.ratio_pct is None:
         return None
@@ -99,7 +104,7 @@ def _own_ratio(left: StageRecord, right: StageRecord) -> tuple[float, float, flo
     ratios = [theirs / ours for ours, theirs in zip(a.by_model, b.by_model, strict=True)]
     if all(ratio == 1 for ratio in ratios):
         return 1.0, 1.0, 1.0
-    margin = 1 + a.ratio_pct / 100
+    margin = (1 + a.ratio_pct / 100) * (1 + more_pct / 100)
     return min(ratios) / margin, ratios[0], max(ratios) * margin
 
 

@@ -34,7 +34,8 @@ class RangeRecord(_Record):
     """A value with its bounds, of a model: ``low`` <= ``mid`` <= ``high``. ``model`` names it.
 
     Of cycles: ``by_model``, the part's model's value, then one by each form of it that cannot be
-    told from the best; ``ratio_pct``, how far the ratio of two values of one part was off at worst.
+    told from the best; ``ratio_pct``, how far the ratio of two values of one part was off at worst
+    (of energy: per cycle).
     """
 
     low: Number

@@ -75,3 +75,24 @@ def test_a_record_without_models_falls_back_to_ranges() -> None:
         update={"cycles": old.cycles.model_copy(update={"by_model": (), "ratio_pct": None})}
     )
     assert judged(bare, bare)[0] is Verdict.UNDECIDED
+
+
+def test_energy_adds_its_own_error_to_the_ratio() -> None:
+    """A fifth more cycles, told within 5 %; a cycle's energy is known to 10 %: still a difference
+    in cycles, and none in energy once that error is 20 %."""
+    for error_pct, verdict in ((10.0, Verdict.MODELLED), (20.0, Verdict.UNDECIDED)):
+        a, b = (
+            stage(cycles).model_copy(
+                update={
+                    "energy_uj": RangeRecord(
+                        low=cycles / 2, mid=cycles, high=2 * cycles, model="nJ", ratio_pct=error_pct
+                    )
+                }
+            )
+            for cycles in (100, 120)
+        )
+        assert a.energy_uj is not None
+        assert b.energy_uj is not None
+        found = _quantity("infer", "energy_uj", a, b, a.energy_uj, b.energy_uj)
+        assert found.verdict is verdict
+        assert found.ratio_high == pytest.approx(1.2 * 1.05 * (1 + error_pct / 100))

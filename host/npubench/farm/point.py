@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -296,13 +296,20 @@ def keep_run(done: Done, runs_dir: Path) -> StoredRun:
     if done.error is not None:
         raise done.error
     point = Point.model_validate_json(done.task.payload)
-    with tempfile.TemporaryDirectory(prefix="npubench-arrived-") as scratch:
-        archive = Path(scratch) / f"run{SUFFIX}"
-        archive.write_bytes(done.body)
-        runs = import_runs(archive, runs_dir, check=lambda stored: _check(stored, point))
+    runs = keep_archive(done.body, runs_dir, check=lambda stored: _check(stored, point))
     if len(runs) != 1:
         raise ResultError(f"{done.task.title}: {len(runs)} runs came back instead of one")
     return runs[0]
+
+
+def keep_archive(
+    data: bytes, runs_dir: Path, *, check: Callable[[StoredRun], None] | None = None
+) -> tuple[StoredRun, ...]:
+    """The runs of an archive's bytes, verified and kept; ``check`` as in import_runs."""
+    with tempfile.TemporaryDirectory(prefix="npubench-arrived-") as scratch:
+        archive = Path(scratch) / f"run{SUFFIX}"
+        archive.write_bytes(data)
+        return import_runs(archive, runs_dir, check=check)
 
 
 def _check(stored: StoredRun, point: Point) -> None:

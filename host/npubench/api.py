@@ -125,6 +125,8 @@ def bench(
     runs_dir: AnyPath = "runs",
     report: AnyPath | None = None,
     progress: Reporter | None = None,
+    at: str | None = None,
+    coordinator: str | None = None,
     on: str | None = None,
     insecure: bool = False,
     resume: bool = False,
@@ -136,6 +138,8 @@ def bench(
     by field of ``compiler.importers.wishes.Wishes``. A run that fails is stored as failed; the
     outcome's ``error`` is why runs, or the report, could not be stored.
 
+    ``at``: the place of a lab that the board hangs on (labgrid), or ``any`` free one that has it;
+    ``coordinator``: HOST:PORT, else ``LG_COORDINATOR``.
     ``on``: where it is done: ``local:N`` processes here, or the workers of ``dask://HOST:PORT``
     (``insecure``: over a network without TLS). ``resume``: what is stored of the same network,
     target, settings and tools is not done again there.
@@ -173,12 +177,30 @@ def bench(
             text = "it has no virtual power: it is left out"
             progress.event(Event(job=name, step="power", state="note", detail=text))
     jobs = tuple(at_speed(job, how.baud) for job in jobs)
-    check_power([job.board for job in jobs], how)
-    if on is None:
+    if at is not None:
+        if on is not None or not boards:
+            raise UsageError(
+                "a place needs --board, and is not used with --on", hint="leave --on out"
+            )
+    else:
+        check_power([job.board for job in jobs], how)
+    if on is None and at is None:
         require_boards(jobs, how)
     for job in jobs:
         part_of(job, how)
-    if on is None:
+    if at is not None:
+        from npubench.lab.coordinator import coordinator_address
+        from npubench.lab.matrix import run_matrix_at
+
+        outcome = run_matrix_at(
+            at,
+            jobs,
+            how,
+            coordinator=coordinator_address(coordinator),
+            runs_dir=Path(runs_dir),
+            reporter=progress,
+        )
+    elif on is None:
         outcome = run_matrix(jobs, how, runs_dir=Path(runs_dir), reporter=progress)
     else:
         from npubench.farm.address import executor_of

@@ -41,6 +41,8 @@ from npubench.wire.device import Device
 from npubench.wire.replay import ReplayTransport
 from npubench.zoo import ResolvedModel
 
+PORTS = ("/dev/", "socket://", "rfc2217://", "ssh://")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
@@ -206,4 +208,4 @@ def _clock(record: RunRecord) -> ClockFit | None:
 def _port(record: RunRecord) -> str | None:
     """The port's name in the description of the transport; None for a board that was booted."""
     words = record.environment.transport.split()
-    return next((word for word in words if word.startswith(("/dev/", "socket://", "ssh://"))), None)
+    return next((word for word in words if word.startswith(PORTS)), None)

@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from npubench.bench.capturing import Shown, chosen_power, live_capture, played_capture
 from npubench.bench.counts import scale_of
 from npubench.bench.job import Job, Settings
 from npubench.boards import Board
 from npubench.core.errors import DeviceError, MonitorError, UsageError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Reporter, step
-from npubench.power.capture.recorder import Recorder
 from npubench.power.capture.rig import (
     REPLAY,
     Choice,
     Playback,
-    capture_playback,
     capture_recording,
     choose_power,
     failure_reason,
@@ -92,7 +91,7 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
                 "--power-fault needs --power", hint="name a simulated instrument: --power ppk2-sim"
             )
         return
-    choice = choose_power(settings.power, settings.power_faults)
+    choice = chosen_power(settings)
     if choice.kind is not None and not choice.kind.marks:
         raise UsageError(
             f"{choice.name} has no marker inputs: it cannot tell stages apart",
@@ -142,7 +141,7 @@ def measure_power(
     A failing instrument becomes reasons; a failing board raises DeviceError.
     """
     assert settings.power is not None
-    choice = choose_power(settings.power, settings.power_faults)
+    choice = chosen_power(settings)
     caps = device.caps()
     hz = clock.hz if clock is not None else caps.hz
     stage_us = _stage_us(job.board, bench, hz)
@@ -174,34 +173,28 @@ def measure_power(
             assert job.board.power is not None
             seconds = {name: value * 1e-6 for name, value in stage_us.items()}
             trace, _ = trace_of(marks, job.board.power, seconds)
-            playback = Playback(trace=trace, trouble_s=_trouble_s(marks), seed=settings.seed)
-            with (
-                step(reporter, job.title, "power capture"),
-                open_power(choice, playback) as opened,
-            ):
-                traits = opened.traits
-                count = math.floor(trace.seconds * opened.traits.rate_hz)
-                count = count if opened.feed is None else opened.feed.count
-                capture = capture_playback(opened, folder, samples=count)
+            with step(reporter, job.title, "power capture"):
+                traits, capture = played_capture(
+                    choice,
+                    settings,
+                    Playback(trace=trace, trouble_s=_trouble_s(marks), seed=settings.seed),
+                    folder=folder,
+                    shown=Shown(board=job.board.id, marks=marks, stage_us=stage_us),
+                )
         else:
-            with open_power(choice) as opened:
-                traits = opened.traits
-                with Recorder(
-                    opened.source, folder, identity=opened.identity, traits=traits
-                ) as recorder:
-                    device.listen(MARGIN_S)
-                    with step(reporter, job.title, "marked windows"):
-                        marks = _run_bursts(
-                            device,
-                            hz,
-                            stage_us,
-                            traits.rate_hz,
-                            traits.min_window_samples,
-                            ROUNDS_LIVE,
-                        )
-                    marked = replace(marked, marks=marks)
-                    device.listen(MARGIN_S)
-                    recorder.stop()
+            with live_capture(choice, settings.desk, folder) as traits:
+                device.listen(MARGIN_S)
+                with step(reporter, job.title, "marked windows"):
+                    marks = _run_bursts(
+                        device,
+                        hz,
+                        stage_us,
+                        traits.rate_hz,
+                        traits.min_window_samples,
+                        ROUNDS_LIVE,
+                    )
+                marked = replace(marked, marks=marks)
+                device.listen(MARGIN_S)
             capture = read_capture(folder)
     except MonitorError as error:
         reasons = (failure_reason(error),)

@@ -12,6 +12,7 @@ from npubench.boards import load_board
 from npubench.connect.board import open_board
 from npubench.core.errors import UsageError
 from npubench.core.progress import Reporter, step
+from npubench.desk.client import Desk
 from npubench.flash.check import flash_and_check
 from npubench.flash.detect import Detected, find_port, probe_of
 from npubench.target import Place
@@ -75,7 +76,11 @@ def flash_board(
 
 
 def ready_board(job: Job, prepared: Prepared, settings: Settings, reporter: Reporter) -> str:
-    """Find the board's one port and, unless told not to, flash and check it. Gives the port."""
+    """Find the board's one port, here or at a desk, and, unless told not to, flash and check it.
+    Gives the port."""
+    desk = settings.desk
+    if desk is not None:
+        return _flash_at(desk, job, prepared, settings, reporter)
     found = find_port(job.board, port=settings.port, probe_serial=settings.probe_serial)
     if not settings.flash:
         return _port_of(found)
@@ -91,7 +96,11 @@ def ask_board(job: Job, artifact_sha256: str, settings: Settings, reporter: Repo
     if job.board.kind == "physical":
         if settings.flash:
             return
-        port = _port_of(find_port(job.board, port=port, probe_serial=settings.probe_serial))
+        if settings.desk is not None:
+            port = settings.desk.console
+        else:
+            found = find_port(job.board, port=port, probe_serial=settings.probe_serial)
+            port = _port_of(found)
     if port is None:
         return
     with (
@@ -99,6 +108,30 @@ def ask_board(job: Job, artifact_sha256: str, settings: Settings, reporter: Repo
         open_board(job.board, None, port=port, reporter=reporter, job=job.title) as target,
     ):
         expect_firmware(target.device.caps(), artifact_sha256=artifact_sha256)
+
+
+def _flash_at(
+    desk: Desk, job: Job, prepared: Prepared, settings: Settings, reporter: Reporter
+) -> str:
+    """The image onto the board of a place, by the hands at its desk. An emulated one takes it as
+    it is, and the session's first question is whether it answers."""
+    if not settings.flash:
+        return desk.console
+    if job.board.kind != "physical":
+        with step(reporter, job.title, "flash", f"at {desk.place}"):
+            desk.upload(job.board, prepared.firmware)
+        return desk.console
+    flash_and_check(
+        job.board,
+        prepared.firmware,
+        artifact_sha256=prepared.compiled.plan.artifact_sha256,
+        port=desk.console,
+        probe_serial=None,
+        reporter=reporter,
+        title=job.title,
+        put=lambda: desk.upload(job.board, prepared.firmware),
+    )
+    return desk.console
 
 
 def _flash(

@@ -14,6 +14,7 @@ from npubench.compiler.backends import backend_names, load_backend, settle
 from npubench.compiler.importers.load import load_model
 from npubench.core.errors import CompileError, ToolMissing, UsageError
 from npubench.core.progress import Reporter
+from npubench.desk.client import Desk
 from npubench.emulators.board_model.description import on_model
 from npubench.runs.schema import WorkerRecord
 from npubench.target import Options, Place, Target, own_place
@@ -49,7 +50,7 @@ class Settings:
     run. ``as_board``: the board whose part lends its cycles and energy to an emulated one of the
     same core. ``command``: the words that asked for it, where a command line did. ``accuracy``:
     also ask how well the target answers. ``worker``: who does it, where that is not the process
-    that was asked.
+    that was asked. ``desk``: the place that the board hangs on, where that is not this machine.
     """
 
     warmups: int = 1
@@ -70,6 +71,7 @@ class Settings:
     accuracy: Sampling | None = None
     worker: WorkerRecord | None = None
     baud: int | None = None
+    desk: Desk | None = None
 
     def repetitions_on(self, board: Board) -> int:
         """Repetitions on a board: two suffice where the counts are deterministic."""

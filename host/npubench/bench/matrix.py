@@ -113,9 +113,8 @@ def run_matrix(
     futures: dict[Future[StoredRun], int] = {}
     try:
         for index, (job, product) in enumerate(zip(jobs, compiled, strict=True)):
-            lock = locks.setdefault(
-                job.board.id if job.board.kind == "physical" else f"{index}", threading.Lock()
-            )
+            single = job.board.kind == "physical" or settings.desk is not None
+            lock = locks.setdefault(job.board.id if single else f"{index}", threading.Lock())
             task = pool.submit(_one, job, product, settings, runs_dir, reporter, lock, cancelled)
             futures[task] = index
         pending = set(futures)

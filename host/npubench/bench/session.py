@@ -82,7 +82,7 @@ def collect(
     path = settings.input_path
     input_bytes = None if path is None else read_stimulus(path, graph)
     port = settings.port
-    if job.board.kind == "physical":
+    if job.board.kind == "physical" or settings.desk is not None:
         port = ready_board(job, prepared, settings, reporter)
     with open_board(
         job.board,

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npubench.cli.farm import InsecureOption, OnOption, ResumeOption
+from npubench.cli.farm import (
+    CoordinatorOption,
+    InsecureOption,
+    OnOption,
+    PlaceOption,
+    ResumeOption,
+)
 from npubench.cli.output import (
     INTERRUPTED,
     BaudOption,
@@ -127,6 +133,8 @@ def bench(
     shape: ShapeOption = None,
     calibration: CalibrationOption = None,
     quantization: QuantizationOption = None,
+    place: PlaceOption = None,
+    coordinator: CoordinatorOption = None,
     on: OnOption = None,
     resume: ResumeOption = False,
     insecure: InsecureOption = False,
@@ -172,6 +180,8 @@ def bench(
                 runs_dir=runs_dir,
                 report=report,
                 progress=progress,
+                at=place,
+                coordinator=coordinator,
                 on=on,
                 insecure=insecure,
                 resume=resume,

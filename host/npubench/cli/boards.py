@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
+from npubench.cli.target import OnModelOption
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The boards: list, show, detect.\n\nExample: npubench boards show nucleo-l4r5zi",
+    help="The boards: list, show, detect, serve.\n\nExample: npubench boards show nucleo-l4r5zi",
 )
 
 
@@ -60,11 +62,22 @@ def show(board: str, as_json: JsonOption = False) -> None:
     "bench.toml for them.\n\n"
     "Example: npubench boards detect",
 )
-def detect(as_json: JsonOption = False) -> None:
+def detect(
+    labgrid: Annotated[
+        bool,
+        typer.Option("--labgrid", help="Print the configuration of labgrid's exporter for them."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Serial ports whose USB ids belong to a known board or probe."""
     from npubench.flash.detect import plugged_in
 
     found = plugged_in()
+    if labgrid and found.devices:
+        from npubench.lab.exporter import exporter_text
+
+        typer.echo(exporter_text(found.devices), nl=False)
+        return
     if as_json:
         print_json(found.document())
         return
@@ -80,3 +93,40 @@ def detect(as_json: JsonOption = False) -> None:
         out.print(device.line(), markup=False, soft_wrap=True)
     out.print("\nA bench.toml for it, to be kept in this folder:\n")
     out.print(found.bench_toml, markup=False, soft_wrap=True, end="")
+
+
+@app.command(
+    "serve",
+    help="Serve an emulated board as a serial port of this machine, for a place of a lab: each "
+    "connection boots the image that was last put there.\n\n"
+    "Example: npubench boards serve qemu-m4 --port 4001",
+)
+def serve(
+    board: str,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any.")] = 0,
+    on_model: OnModelOption = False,
+) -> None:
+    """Until Ctrl-C."""
+    import threading
+
+    from npubench.boards import load_board
+    from npubench.connect.served import serve_board
+    from npubench.emulators.board_model.description import on_model as played
+
+    found = load_board(board)
+    with serve_board(played(found) if on_model else found, port) as number:
+        typer.echo(f"{board} is served at socket://127.0.0.1:{number}; Ctrl-C ends")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+@app.command(
+    "hands",
+    help="Flash and record for a client of a lab, over standard input and output. A client starts "
+    "it through ssh; nobody types this.\n\nExample: ssh desk-2 npubench boards hands",
+)
+def hands() -> None:
+    """Until its input ends."""
+    from npubench.desk.hands import main
+
+    main()

@@ -15,6 +15,23 @@ OnOption = Annotated[
         "dask://HOST:PORT (docs/farm.md).",
     ),
 ]
+PlaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--place",
+        metavar="PLACE",
+        help="The board hangs on this place of a labgrid coordinator; any: on a free one that has "
+        "it (docs/farm.md).",
+    ),
+]
+CoordinatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="labgrid's coordinator [default: LG_COORDINATOR, else 127.0.0.1:20408].",
+    ),
+]
 ResumeOption = Annotated[
     bool,
     typer.Option(

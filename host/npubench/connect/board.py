@@ -19,6 +19,8 @@ from npubench.emulators.qemu import start_qemu
 from npubench.transport.interface import Transport
 from npubench.transport.interrupt import InterruptibleTransport
 from npubench.transport.process import BoardProcess
+from npubench.transport.rfc2217 import SCHEME as RFC2217_SCHEME
+from npubench.transport.rfc2217 import Rfc2217Transport
 from npubench.transport.serial_port import SerialTransport
 from npubench.transport.session_log import SessionLog
 from npubench.transport.socket_port import SCHEME, TcpTransport
@@ -104,7 +106,8 @@ def open_board(
 ) -> Iterator[OpenBoard]:
     """Boot or open a board and hand it out when it answers; end and close it on leaving.
 
-    With a ``port`` (a device, ``socket://host:port`` or ``ssh://user@host``) that is opened,
+    With a ``port`` (a device, ``socket://host:port``, ``rfc2217://host:port``
+    or ``ssh://user@host``) that is opened,
     whatever the board's kind.
     Else an emulated board runs ``firmware_elf`` in its emulator and a host board as a process.
     ``log`` gets every received byte as it comes, ``sent_log`` what was sent (see SessionLog).
@@ -172,6 +175,8 @@ def _enter_port(stack: ExitStack, port: str, baud: int) -> Transport:
     line: Transport
     if port.startswith(SCHEME):
         line = TcpTransport(port)
+    elif port.startswith(RFC2217_SCHEME):
+        line = Rfc2217Transport(port, baud=board.console.baud)
     elif port.startswith(SSH_SCHEME):
         line = SshTransport(port)
     else:
@@ -181,7 +186,7 @@ def _enter_port(stack: ExitStack, port: str, baud: int) -> Transport:
 
 def is_played(port: str) -> bool:
     """Whether a program may stand behind ``port`` as well as a board: a pty or this machine."""
-    if port.startswith((SCHEME, SSH_SCHEME)):
+    if port.startswith((SCHEME, RFC2217_SCHEME, SSH_SCHEME)):
         host = urlsplit(port).hostname or ""
         return host in ("localhost", "::1") or host.startswith("127.")
     return str(Path(port).resolve()).startswith("/dev/pts/")

@@ -74,7 +74,17 @@ class ModelPart(_Part):
     brought: Brought | None
 
 
-HERE_ALONE = ("port", "probe_serial", "flash", "clock_seconds", "mishaps", "input_path", "worker")
+HERE_ALONE = (
+    "port",
+    "probe_serial",
+    "flash",
+    "clock_seconds",
+    "mishaps",
+    "input_path",
+    "worker",
+    "desk",
+    "baud",
+)
 """Settings that are not sent: of physical boards and this machine, or sent as files."""
 
 

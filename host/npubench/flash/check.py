@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from npubench.boards import Board
 from npubench.build.firmware import Firmware
 from npubench.connect.board import open_board
@@ -27,21 +29,27 @@ def flash_and_check(
     probe_serial: str | None,
     reporter: Reporter,
     title: str,
+    put: Callable[[], None] | None = None,
 ) -> None:
     """Upload an image, check by ``caps`` that it is the one that answers, and reset the board.
 
-    ``artifact_sha256``: of the network that the image holds; ``title`` names the work in events.
+    ``artifact_sha256``: of the network that the image holds; ``title`` names the work in events;
+    ``put``: what uploads it, where the board does not hang on this machine.
 
     Refuses a board that is another one, by the port's USB id and by what its present firmware says
     of itself. What fails is tried once more: a probe or a boot loader may have been busy.
     """
-    check_port(board, port)
+    if put is None:
+        check_port(board, port)
     with step(reporter, title, "check the board"):
         _refuse_other_board(board, port, reporter, title)
     for attempt in (1, ATTEMPTS):
         try:
             with step(reporter, title, "flash"):
-                upload(firmware, board, probe_serial=probe_serial, port=port)
+                if put is None:
+                    upload(firmware, board, probe_serial=probe_serial, port=port)
+                else:
+                    put()
             with (
                 step(reporter, title, "identify"),
                 open_board(board, None, port=port, reporter=reporter, job=title) as target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,8 @@ from npubench.transport.interface import Transport
 from npubench.transport.process import forget_running, note_running
 
 SLICE_S = 0.25
+_open: set[InterruptibleTransport] = set()
+_open_lock = threading.Lock()
 
 
 class InterruptibleTransport:
@@ -18,11 +21,13 @@ class InterruptibleTransport:
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
-        self._killed = False
+        self._killed = ""
 
     def __enter__(self) -> Self:
         self._inner.__enter__()
         note_running(self)
+        with _open_lock:
+            _open.add(self)
         return self
 
     def __exit__(
@@ -32,11 +37,13 @@ class InterruptibleTransport:
         trace: TracebackType | None,
     ) -> None:
         forget_running(self)
+        with _open_lock:
+            _open.discard(self)
         self._inner.__exit__(kind, error, trace)
 
-    def kill(self) -> None:
+    def kill(self, reason: str = "interrupted") -> None:
         """Let the present read and every later one and every write raise DeviceEnded."""
-        self._killed = True
+        self._killed = reason
 
     def read(self, timeout_s: float) -> bytes:
         end_s = self._inner.now_s() + timeout_s
@@ -62,4 +69,12 @@ class InterruptibleTransport:
 
     def _check(self) -> None:
         if self._killed:
-            raise DeviceEnded(f"{self.describe()}: interrupted")
+            raise DeviceEnded(f"{self.describe()}: {self._killed}")
+
+
+def end_port(address: str, reason: str) -> None:
+    """End every open port of that description: its readers see DeviceEnded with ``reason``."""
+    with _open_lock:
+        found = tuple(port for port in _open if port.describe() == address)
+    for port in found:
+        port.kill(reason)

@@ -20,12 +20,14 @@ from npubench.core.finding import Found
 from npubench.core.findings import of_error
 from npubench.core.stages import STAGE_CONTRACT_VERSION, Stage
 from npubench.core.version import VERSION, git_state
+from npubench.desk.client import Desk
 from npubench.power import findings as power_findings
 from npubench.power.energy.refusal import reason_of
 from npubench.runs.energy_record import EnergyRecord
 from npubench.runs.schema import (
     AccuracyRecord,
     ClockRecord,
+    DeskRecord,
     EnvironmentRecord,
     ErrorRecord,
     GoldenRecord,
@@ -190,7 +192,9 @@ def _import_steps(resolved: ResolvedModel) -> list[dict[str, object]]:
     ]
 
 
-def _environment(findings: Findings, worker: WorkerRecord | None) -> EnvironmentRecord:
+def _environment(
+    findings: Findings, worker: WorkerRecord | None, desk: Desk | None = None
+) -> EnvironmentRecord:
     firmware = None if findings.prepared is None else findings.prepared.firmware
     session = findings.session
     return EnvironmentRecord(
@@ -205,6 +209,9 @@ def _environment(findings: Findings, worker: WorkerRecord | None) -> Environment
         firmware=None if session is None else session.caps.firmware,
         transport="" if session is None else session.transport,
         worker=worker,
+        desk=None
+        if desk is None
+        else DeskRecord(place=desk.place, host=desk.host, round_trip_us=desk.round_trip_us),
     )
 
 
@@ -278,7 +285,7 @@ def make_record(
                 "verify_layers": settings.verify_layers,
                 "as_board": settings.as_board,
             },
-            "environment": _environment(findings, settings.worker),
+            "environment": _environment(findings, settings.worker, settings.desk),
             "command": settings.command,
             "timings_s": timings_s,
             "notes": findings.notes,

@@ -176,7 +176,7 @@ def _enter_port(stack: ExitStack, port: str, baud: int) -> Transport:
     if port.startswith(SCHEME):
         line = TcpTransport(port)
     elif port.startswith(RFC2217_SCHEME):
-        line = Rfc2217Transport(port, baud=board.console.baud)
+        line = Rfc2217Transport(port, baud=baud)
     elif port.startswith(SSH_SCHEME):
         line = SshTransport(port)
     else:

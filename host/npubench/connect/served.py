@@ -89,6 +89,7 @@ def put_image(port: int, board: str, image: bytes) -> None:
         )
     part = folder / f".{IMAGE_FILE}.{os.getpid()}"
     part.write_bytes(image)
+    part.chmod(0o755)  # a host board's image is a program
     part.replace(folder / IMAGE_FILE)
 
 

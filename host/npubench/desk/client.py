@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ from npubench.transport.process import BoardProcess, ProcessTransport
 from npubench.transport.socket_port import SocketTransport
 
 HELLO_TIMEOUT_S = 30.0
+ROUND_TRIPS = 5
 UPLOAD_TIMEOUT_S = 300.0
 CAPTURE_TIMEOUT_S = 600.0
 SSH_OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
@@ -75,6 +77,7 @@ class Desk:
         self.console = console
         self.host = address.host or socket.gethostname()
         self.lost = ""
+        self.round_trip_us = 0.0
         self._address = address
         self._probe = probe
         self._stack = ExitStack()
@@ -108,6 +111,7 @@ class Desk:
                 f"the desk {self.host} runs npubench {said.get('version')}, this is {VERSION}",
                 hint="install the same version on both",
             )
+        self.round_trip_us = round(median(self._round_trip_us() for _ in range(ROUND_TRIPS)), 1)
         return self
 
     def __exit__(
@@ -118,6 +122,11 @@ class Desk:
     ) -> None:
         self._line = self._reader = None
         self._stack.close()
+
+    def _round_trip_us(self) -> float:
+        begin = time.perf_counter()
+        self.ask(Frame(verb="hello"), timeout_s=HELLO_TIMEOUT_S)
+        return (time.perf_counter() - begin) * 1e6
 
     def ask(self, frame: Frame, *, timeout_s: float) -> Frame:
         """One question and its answer. Raises the error that the desk answers with, DeviceError
@@ -186,6 +195,11 @@ class Desk:
         with _as_monitor():
             answer = self.ask(Frame(verb="close"), timeout_s=CAPTURE_TIMEOUT_S)
             _write(folder, answer.blobs)
+
+    def samples(self) -> int:
+        """How many samples the capture under way has so far."""
+        answer = self.ask(Frame(verb="samples"), timeout_s=HELLO_TIMEOUT_S)
+        return int(answer.values["count"])
 
     def play(
         self,

@@ -76,6 +76,7 @@ class Hands:
             "upload": self._upload,
             "instrument": self._instrument,
             "record": self._record,
+            "samples": self._samples,
             "close": self._close,
             "play": self._play,
         }
@@ -132,6 +133,12 @@ class Hands:
         traits = {name: getattr(opened.traits, name) for name in type(opened.traits).__slots__}
         traits["accuracy"] = opened.traits.accuracy.model_dump(mode="json")
         return Frame(verb="ok", values={"traits": traits, "identity": asdict(opened.identity)})
+
+    def _samples(self, asked: Frame) -> Frame:
+        """How many samples have come."""
+        del asked
+        count = 0 if self._recorder is None else self._recorder.samples
+        return Frame(verb="ok", values={"count": count})
 
     def _close(self, asked: Frame) -> Frame:
         """End the capture and send it."""

@@ -1,4 +1,4 @@
-"""A labgrid exporter's configuration for what is plugged in, and the words that make places of it."""
+"""A labgrid exporter's configuration for what is plugged in, and words that make places of it."""
 
 from __future__ import annotations
 

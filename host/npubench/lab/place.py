@@ -14,7 +14,7 @@ from npubench.core.progress import Event, Reporter, step
 from npubench.core.tool import run_tool
 from npubench.desk.client import Address, Desk
 from npubench.lab.coordinator import Coordinator, PlaceState, Resource, Ticket, require_host_port
-from npubench.transport.interrupt import end_port
+from npubench.transport.interrupt import allow_port, end_port
 
 ANY = "any"
 LOOK_EVERY_S = 1.0
@@ -238,7 +238,9 @@ class _Watch:
 
     def end(self) -> None:
         with self._lock:
-            self._held = None
+            held, self._held = self._held, None
+        if held is not None:
+            allow_port(held[2].console)
 
     def look(self) -> None:
         """In the session's thread: end the port of a place that is not ours any more."""

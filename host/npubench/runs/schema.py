@@ -311,6 +311,15 @@ class WorkerRecord(_Record):
     tools: dict[str, str] = Field(default_factory=dict)
 
 
+class DeskRecord(_Record):
+    """The place of a lab that the board hung on, and the machine there. ``round_trip_us``: median
+    of a question to that machine and its answer; no figure of the run depends on it."""
+
+    place: str
+    host: str
+    round_trip_us: float
+
+
 class EnvironmentRecord(_Record):
     """What else could change the numbers: every tool's version, flags, git state, host."""
 
@@ -326,6 +335,7 @@ class EnvironmentRecord(_Record):
     board_serial: str | None = None
     transport: str = ""
     worker: WorkerRecord | None = None
+    desk: DeskRecord | None = None
 
 
 class NpuRecord(_Record):

@@ -12,6 +12,7 @@ from npubench.transport.process import forget_running, note_running
 
 SLICE_S = 0.25
 _open: set[InterruptibleTransport] = set()
+_ended: dict[str, str] = {}
 _open_lock = threading.Lock()
 
 
@@ -28,6 +29,7 @@ class InterruptibleTransport:
         note_running(self)
         with _open_lock:
             _open.add(self)
+            self._killed = _ended.get(self.describe(), "")
         return self
 
     def __exit__(
@@ -73,8 +75,16 @@ class InterruptibleTransport:
 
 
 def end_port(address: str, reason: str) -> None:
-    """End every open port of that description: its readers see DeviceEnded with ``reason``."""
+    """End every port of that description, open or still to be opened: its readers see DeviceEnded
+    with ``reason``, until ``allow_port``."""
     with _open_lock:
+        _ended[address] = reason
         found = tuple(port for port in _open if port.describe() == address)
     for port in found:
         port.kill(reason)
+
+
+def allow_port(address: str) -> None:
+    """The port may be used again."""
+    with _open_lock:
+        _ended.pop(address, None)

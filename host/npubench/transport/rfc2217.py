@@ -56,7 +56,11 @@ class Rfc2217Transport:
         trace: TracebackType | None,
     ) -> None:
         if self._serial is not None:
+            # pyserial leaves its socket open when the other side has gone first.
+            line = getattr(self._serial, "_socket", None)
             self._serial.close()
+            if line is not None:
+                line.close()
             self._serial = None
 
     def read(self, timeout_s: float) -> bytes:

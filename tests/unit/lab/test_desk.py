@@ -208,7 +208,7 @@ def test_a_port_that_is_ended_says_why_now_and_when_it_is_opened_later() -> None
             line.write(b"x")
 
 
-@pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # of pyserial
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # of pyserial
 def test_a_port_by_rfc_2217_carries_bytes_and_speed() -> None:
     """pyserial's own server, with a line that loops back behind it."""
     import serial

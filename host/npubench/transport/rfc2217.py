@@ -40,7 +40,6 @@ class Rfc2217Transport:
                 f"{self._address}?timeout={TIMEOUT_S}",
                 baudrate=self._baud,
                 timeout=0,
-                write_timeout=TIMEOUT_S,
             )
         except (serial.SerialException, OSError) as error:
             raise PortMissing(

@@ -256,12 +256,15 @@ def sweep(
     runs_dir: AnyPath = "runs",
     workers: int | None = None,
     progress: Reporter | None = None,
+    on: str | None = None,
+    insecure: bool = False,
 ) -> SweepOutcome:
     """Vary a network's size or a target's settings: points, laws and steps (docs/sweeps.md).
 
     ``model``: a family, ``file.py:build``, or any model when ``vary`` names options of targets
     alone. ``vary``: as `input=32:96:16`. What the runs folder has already is not run again. On
-    Ctrl-C the outcome holds what was finished, and says so. Raises UsageError before anything is
+    Ctrl-C the outcome holds what was finished, and says so. ``on`` and ``insecure``: as for bench.
+    Raises UsageError before anything is
     run.
     """
     from npubench.sweep.run import request_of, run_sweep
@@ -277,7 +280,18 @@ def sweep(
         settings=settings,
         reporter=reporter,
     )
-    return run_sweep(request, runs_dir=Path(runs_dir), reporter=reporter, workers=workers)
+    executor = None
+    if on is not None:
+        from npubench.farm.address import executor_of
+
+        executor = executor_of(on, insecure=insecure)
+    return run_sweep(
+        request,
+        runs_dir=Path(runs_dir),
+        reporter=reporter,
+        workers=workers,
+        executor=executor,
+    )
 
 
 def where_it_breaks(

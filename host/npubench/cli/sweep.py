@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npubench.cli.farm import InsecureOption, OnOption
 from npubench.cli.output import INTERRUPTED, JsonOption, command_line, console, print_json, reporter
 from npubench.cli.target import OnModelOption, SetOption, place_of
 
@@ -71,10 +72,13 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Points at once (default: one per processor).")
     ] = None,
+    on: OnOption = None,
+    insecure: InsecureOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run a sweep and tell what it found."""
     from npubench import api
+    from npubench.core.errors import UsageError
 
     settings = api.Settings(repetitions=repetitions, port=port, power=power, command=command_line())
     place = place_of(on_model=on_model, port=port)
@@ -90,6 +94,11 @@ def sweep(
     }
     with reporter(live=True) as progress:
         if where_it_breaks:
+            if on is not None:
+                raise UsageError(
+                    "--where-it-breaks asks one point after the other: it runs here",
+                    hint="leave --on out",
+                )
             limits = api.where_it_breaks(
                 model,
                 vary=vary,
@@ -104,8 +113,6 @@ def sweep(
             )
         else:
             if budgets:
-                from npubench.core.errors import UsageError
-
                 raise UsageError(
                     f"--{next(iter(budgets))} is a budget of --where-it-breaks",
                     hint="add --where-it-breaks, or leave the budget out",
@@ -121,6 +128,8 @@ def sweep(
                 runs_dir=runs_dir,
                 workers=workers,
                 progress=progress,
+                on=on,
+                insecure=insecure,
             )
     if where_it_breaks:
         if as_json:

@@ -6,6 +6,7 @@ comes back as an archive of `runs export`, which is verified before it is kept.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from npubench.bench.job import Job, Sampling, Settings
 from npubench.bench.matrix import run_alone
 from npubench.boards import Board, load_board
+from npubench.build.replay import replaying
 from npubench.core.errors import ConfigError, ResultError, UsageError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.description import on_model
@@ -96,6 +98,7 @@ class Point(_Part):
     target: str
     settings: SettingsPart
     input_name: str | None
+    sweep: tuple[tuple[str, str | int | float | bool | None], ...]
     executor: str
     key: str
 
@@ -146,6 +149,7 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
         str(job.target).encode(),
         wanted.model_dump_json(exclude={"brought": {"float_path"}}).encode(),
         part.model_dump_json(exclude={"command"}).encode(),
+        json.dumps(job.sweep).encode(),
         *(f"{name}={sha256[name]}".encode() for name in sorted(files)),
         *(f"{name}={version}".encode() for name, version in sorted(tools.items())),
     )
@@ -154,6 +158,7 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
         target=str(job.target),
         settings=part,
         input_name=None if settings.input_path is None else settings.input_path.name,
+        sweep=job.sweep,
         executor=executor,
         key=key,
     )
@@ -234,9 +239,10 @@ def run_point(payload: bytes, files: Mapping[str, bytes], cancelled: threading.E
                 tools=dict(who.tools),
             ),
         )
-        stored = run_alone(
-            job, settings, runs_dir=scratch / "runs", reporter=Silent(), cancelled=cancelled
-        )
+        with replaying():
+            stored = run_alone(
+                job, settings, runs_dir=scratch / "runs", reporter=Silent(), cancelled=cancelled
+            )
         return export_runs([stored], scratch / f"run{SUFFIX}").read_bytes()
 
 
@@ -260,6 +266,7 @@ def _job(point: Point, files: Mapping[str, bytes], scratch: Path) -> Job:
         backend=target.backend,
         options=target.options,
         simulated=target.place is Place.SIMULATOR,
+        sweep=point.sweep,
     )
 
 

@@ -20,8 +20,10 @@ from npubench.build.replay import replaying
 from npubench.core.errors import NpubenchError, StorageError, ToolError
 from npubench.core.progress import Event, Reporter, step
 from npubench.core.tool import own_python, tool_environment
+from npubench.farm.executor import Executor
 from npubench.runs.reader import StoredRun, list_runs, read_run
 from npubench.runs.store import check_runs_dir
+from npubench.sweep.elsewhere import run_elsewhere
 from npubench.sweep.points import Point
 from npubench.sweep.worker import run_point
 
@@ -74,11 +76,13 @@ def run_points(
     reporter: Reporter,
     workers: int | None = None,
     known: Mapping[str, StoredRun] | None = None,
+    executor: Executor | None = None,
 ) -> Done:
     """Run every point that has no run yet. Each run is stored when it is made, so that an
     interruption loses nothing but what is under way.
 
-    Physical boards run one after the other. Raises SweepInterrupted on Ctrl-C; a disk that refuses
+    Physical boards run one after the other. ``executor``: what runs the points, instead of
+    processes of this sweep. Raises SweepInterrupted on Ctrl-C; a disk that refuses
     a run ends the others, and is in the result.
     """
     begin = time.monotonic()
@@ -96,6 +100,8 @@ def run_points(
                 detail=f"{skipped} of {len(wanted)} points are there already",
             )
         )
+    if executor is not None and waiting:
+        return _elsewhere(executor, waiting, settings, runs, begin, runs_dir, reporter)
     count = workers or os.cpu_count() or 1
     if any(point.job.board.kind == "physical" for point in waiting):
         count = 1
@@ -125,6 +131,39 @@ def run_points(
         duration_s=time.monotonic() - begin,
         error=error,
     )
+
+
+def _elsewhere(
+    executor: Executor,
+    waiting: Sequence[Point],
+    settings: Settings,
+    runs: dict[str, StoredRun],
+    begin: float,
+    runs_dir: Path,
+    reporter: Reporter,
+) -> Done:
+    before = len(runs)
+    error: NpubenchError | None = None
+
+    def done() -> Done:
+        return Done(
+            runs=runs,
+            fresh=len(runs) - before,
+            duration_s=time.monotonic() - begin,
+            error=error,
+        )
+
+    try:
+        error = run_elsewhere(
+            executor, waiting, settings, runs, runs_dir=runs_dir, reporter=reporter
+        )
+    except KeyboardInterrupt as stop:
+        raise SweepInterrupted(done()) from stop
+    except NpubenchError as stop:
+        if len(runs) == before:
+            raise
+        error = stop
+    return done()
 
 
 class _Pool:

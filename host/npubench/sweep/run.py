@@ -12,6 +12,7 @@ from npubench.bench.flashing import require_boards
 from npubench.bench.job import DEFAULT_BOARDS, NO_SETTINGS, Settings
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, Silent
+from npubench.farm.executor import Executor
 from npubench.runs.sweeps import SweepRecord, write_sweep
 from npubench.sweep.axis import parse_axes
 from npubench.sweep.engine import Done, SweepInterrupted, run_points
@@ -71,9 +72,14 @@ def request_of(
 
 
 def run_sweep(
-    request: Request, *, runs_dir: Path, reporter: Reporter, workers: int | None = None
+    request: Request,
+    *,
+    runs_dir: Path,
+    reporter: Reporter,
+    workers: int | None = None,
+    executor: Executor | None = None,
 ) -> SweepOutcome:
-    """Run what is missing of a sweep and keep its record.
+    """Run what is missing of a sweep and keep its record. ``executor``: where its points are run.
 
     Raises UsageError before anything is run. On Ctrl-C the outcome says so: what was finished is
     kept, and the same call goes on where it was.
@@ -89,7 +95,12 @@ def run_sweep(
     interrupted = False
     try:
         done: Done = run_points(
-            points, request.settings, runs_dir=runs_dir, reporter=reporter, workers=workers
+            points,
+            request.settings,
+            runs_dir=runs_dir,
+            reporter=reporter,
+            workers=workers,
+            executor=executor,
         )
     except SweepInterrupted as stop:
         done, interrupted = stop.done, True

@@ -59,7 +59,7 @@ def test_ten_thousand_points(where: str, tmp_path: Path, make_record: Any) -> No
     if where == "dask":
         distributed = pytest.importorskip("distributed", reason="[cluster] is not installed")
         cluster = distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
             silence_logs=50,
         )  # fmt: skip
         address = "dask://" + cluster.scheduler_address.removeprefix("tcp://")

@@ -13,6 +13,7 @@ import pytest
 
 from npubench import api
 from npubench.core.progress import Event
+from npubench.runs.samples import read_samples
 from npubench.runs.store import StoredRun, list_runs
 
 pytestmark = [
@@ -53,14 +54,15 @@ def by_point(runs_dir: Path) -> dict[object, StoredRun]:
 
 
 def measured(run: StoredRun) -> dict[str, Any]:
-    """All of a record that is measured, counted or read from the image, and the raw session."""
+    """All of a record that is measured, counted or read from the image, the image itself, and every
+    repetition. Not the session's raw bytes: between windows serial traffic moves ticks by one."""
     record = run.record.model_dump(mode="json")
     names = ("status", "evidence", "target", "model", "golden", "stages", "layers", "memory",
              "clock", "answer", "settings", "findings", "sweep")  # fmt: skip
     return {
         **{name: record[name] for name in names},
         "elf": record["environment"]["elf_sha256"],
-        "serial": (run.path / "serial.bin").read_bytes(),
+        "samples": [(item.stage, item.value, item.unit) for item in read_samples(run.path)],
         "image": (run.path / "firmware.elf").read_bytes(),
     }
 

@@ -116,7 +116,7 @@ def test_a_worker_that_dies_loses_nothing(make: Make, tmp_path: Path) -> None:
     assert len({done.task.key for done in found}) == 13
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_job_that_kills_every_worker_is_given_up_alone() -> None:
     with LocalExecutor(WORKERS) as executor:
         found = {

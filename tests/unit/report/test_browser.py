@@ -228,10 +228,10 @@ def test_every_kind_of_page_at_every_width(
     browser: Browser, site: Path, checkout: Path, width: int, scheme: str
 ) -> None:
     """Nothing is wider than the window; pictures are kept to be looked at."""
+    page = browser.page()
+    page.size(width)
+    page.media(scheme=scheme, motion="reduce")
     for path in pages_of(site):
-        page = browser.page()
-        page.size(width)
-        page.media(scheme=scheme, motion="reduce")
         page.open(path.as_uri())
         page.until(DRAWN)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
@@ -281,6 +281,7 @@ def test_a_network_is_one_printed_page(browser: Browser, site: Path, checkout: P
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_axe_finds_nothing_serious(browser: Browser, site: Path, tmp_path: Path) -> None:
     """Accessibility by axe-core, from npm."""
     npm = shutil.which("npm")
@@ -293,11 +294,11 @@ def test_axe_finds_nothing_serious(browser: Browser, site: Path, tmp_path: Path)
     if done.returncode:
         pytest.skip(f"{AXE} cannot be had here: {done.stderr.decode()[-200:]}")
     script = (tmp_path / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    page = browser.page()
+    page.size(1280)
     for scheme in ("light", "dark"):
+        page.media(scheme=scheme)
         for path in pages_of(site):
-            page = browser.page()
-            page.size(1280)
-            page.media(scheme=scheme)
             page.open(path.as_uri())
             page.until(DRAWN)
             page.evaluate(f"{script}; 0")

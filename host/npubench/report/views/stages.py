@@ -9,7 +9,7 @@ from npubench.core import format as fmt
 from npubench.core.stages import BOUNDARY, Stage
 from npubench.report.charts import stack
 from npubench.report.figure import Figure, Row
-from npubench.report.grid import Cell, Column, Grid, number
+from npubench.report.grid import Cell, Column, Grid, columns, number
 from npubench.report.library import Library, run_page
 from npubench.report.selection import END_TO_END, NetworkRuns, Ranking, rankings
 from npubench.report.view import View
@@ -55,13 +55,17 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
         if run.valid
         for name, stage in run.stages.items()
     ]
+    parts = _part_times(network.runs)
     return View(
         lead="Every board runs the same stages with the same boundaries. Each inference is "
         "preceded by its load; end to end is load + infer + unload + post of one repetition.",
         figures=tuple(
             figure("stages", group.runs, group.unit, str(group.evidence)) for group in groups
         ),
-        grids=tuple(grid for group in groups for grid in _grids(group, library)),
+        grids=(
+            *(grid for group in groups for grid in _grids(group, library)),
+            *((parts,) if parts is not None else ()),
+        ),
         folded={"All statistics": (_statistics(statistics, with_target=True),)},
         notes=tuple(note for group in groups for note in notes(group.runs)),
     )
@@ -234,6 +238,40 @@ def _made_of(run: RunRecord) -> list[tuple[Cell, ...]]:
                 (Cell(text=run.target), Cell(text=what), *(number(value) for value in values))
             )
     return rows
+
+
+def _part_times(runs: Sequence[RunRecord]) -> Grid | None:
+    """Modelled time and energy of the part, with their ranges, where the records have them."""
+    rows = []
+    models: list[str] = []
+    for run in runs:
+        stage = run.stages.get(Stage.INFER)
+        if not run.valid or stage is None or stage.time_us is None:
+            continue
+        time, energy = stage.time_us, stage.energy_uj
+        rows.append(
+            (
+                Cell(text=run.target),
+                Cell(text=fmt.micro(time.mid, "s"), value=time.mid),
+                Cell(text=fmt.between(time.low, time.high, "s")),
+                Cell(text=fmt.NONE)
+                if energy is None
+                else Cell(text=fmt.micro(energy.mid, "J"), value=energy.mid),
+                Cell(
+                    text=fmt.NONE if energy is None else fmt.between(energy.low, energy.high, "J")
+                ),
+            )
+        )
+        models += [item.model for item in (time, energy) if item is not None]
+    if not rows:
+        return None
+    return Grid(
+        name="part-times",
+        caption="infer on the part itself: modelled from what was counted",
+        columns=columns("Target", "#Time", "#from, to", "#Energy", "#from, to"),
+        rows=tuple(rows),
+        note="; ".join(fmt.printable(model, 300) for model in dict.fromkeys(models) if model),
+    ).without_empty()
 
 
 def _statistics(

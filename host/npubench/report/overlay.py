@@ -56,8 +56,11 @@ def overlay(run: RunRecord) -> dict[str, Any]:
     if not units:
         return {}
     unit = max(dict.fromkeys(units), key=units.count)
+    names = [layer.name for layer in run.layers]
     results = {
-        str(layer.index): {"value": costs[layer.index][1]}
+        (layer.name if layer.name and names.count(layer.name) == 1 else str(layer.index)): {
+            "value": costs[layer.index][1]
+        }
         for layer in run.layers
         if costs[layer.index][0] == unit and costs[layer.index][1] is not None
     }

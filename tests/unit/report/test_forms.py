@@ -112,7 +112,7 @@ def test_csv_and_json_carry_numbers(engines: list[StoredRun]) -> None:
 def test_an_overlay_has_one_kind_of_cost_by_operator(make_stored: MakeStored) -> None:
     stored = make_stored()
     found = overlay(stored.record)["main"]["results"]
-    values = {str(layer.index): layer.value for layer in stored.record.layers}
+    values = {layer.name: layer.value for layer in stored.record.layers}
     assert {name: item["value"] for name, item in found.items()} == values
     layers = [
         layer.model_copy(update={"engine": "npu", "npu_cycles": 100 + layer.index, "value": None})

@@ -91,6 +91,7 @@ def test_points_are_runs_and_none_is_made_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.long  # a dozen builds
+@pytest.mark.timeout(900)
 def test_a_builder_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(BUILDER)
@@ -109,6 +110,7 @@ def test_a_builder_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.long  # thirty points
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("family", "vary"),
     [
@@ -129,6 +131,7 @@ def test_smooth_families_raise_no_alarm(family: str, vary: str, tmp_path: Path) 
 
 
 @pytest.mark.long  # Vela and the NPU's model for each point
+@pytest.mark.timeout(900)
 def test_a_step_by_the_arena_cache_is_found_with_its_layer(tmp_path: Path) -> None:
     pytest.importorskip("ethosu.vela", reason="Vela is not installed")
     outcome = api.sweep(
@@ -147,6 +150,7 @@ def test_a_step_by_the_arena_cache_is_found_with_its_layer(tmp_path: Path) -> No
 
 
 @pytest.mark.long  # a sweep, interrupted and gone on with
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupted_sweep_goes_on_where_it_was(checkout: Path, tmp_path: Path) -> None:
     words = [

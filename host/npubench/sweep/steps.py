@@ -238,13 +238,13 @@ def layer_cause(
         for port, (a, b) in enumerate(zip(was.port_bytes, now.port_bytes, strict=False)):
             if rising and b > 1.15 * a * max(grown, 1.0) and b - a > 256:
                 causes.append(
-                    f"{_grouped(b)} bytes over port {port}, before {_grouped(a)}: a buffer no "
-                    "longer fits in the memory that is counted on"
+                    f"{_grouped(b)} bytes over port {port}, before {_grouped(a)}: what it reads no "
+                    "longer fits at once and is read again"
                 )
             elif not rising and b < 0.85 * a * min(grown, 1.0) and a - b > 256:
                 causes.append(
-                    f"{_grouped(b)} bytes over port {port}, before {_grouped(a)}: a buffer fits "
-                    "now in the memory that is counted on"
+                    f"{_grouped(b)} bytes over port {port}, before {_grouped(a)}: what it reads "
+                    "fits better now and is read less often"
                 )
         if now.operations != was.operations:
             causes.append(

@@ -40,7 +40,8 @@ def micro(
         typer.Option(
             "--network",
             metavar="MODEL",
-            help="Networks that run for the error (default: the zoo); repeatable.",
+            help="Networks that run for the error (default: those of the zoo that are there); "
+            "repeatable.",
         ),
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),

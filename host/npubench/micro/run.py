@@ -35,7 +35,7 @@ from npubench.runs.schema import RunRecord, Scalar
 from npubench.sweep.engine import run_points
 from npubench.sweep.points import Point, key_of
 from npubench.target import Options, Place
-from npubench.zoo import ResolvedModel, zoo_ids
+from npubench.zoo import ResolvedModel, load_zoo, made_path, zoo_ids
 
 REGRESSION_RATIO: Final = 0.01
 """A shape whose cost changed by more is told: counts are exact, a hundredth is no accident."""
@@ -134,14 +134,14 @@ def run_micro(
     reporter: Reporter,
 ) -> tuple[MicroResult, ...]:
     """Run the suite on each target. With ``models``, predict them; for that the ``networks`` (by
-    default the whole zoo) run, too, whose error stands beside. What the runs folder has is not run
+    default those of the zoo that are there) run, too, whose error stands beside. What the runs folder has is not run
     again.
 
     Raises UsageError before anything is run, ResultError where the suite does not run.
     """
     data = suite().data
     wanted = [load_model(model, reporter=reporter) for model in dict.fromkeys(models)]
-    names = (networks if networks is not None else zoo_ids()) if wanted else ()
+    names = (networks if networks is not None else ready_networks()) if wanted else ()
     bases = resolve_jobs(
         [str(_suite_file(data))], boards, backends, place=place, settings=options, reporter=reporter
     )
@@ -165,6 +165,12 @@ def run_micro(
         }
         results.append(_result(base, own, earlier[target], wanted, [m.id for m in others.values()]))
     return tuple(results)
+
+
+def ready_networks() -> tuple[str, ...]:
+    """The zoo's networks whose file is there; the others would be made first, with TensorFlow."""
+    entries = (load_zoo(name) for name in zoo_ids())
+    return tuple(entry.id for entry in entries if entry.committed or made_path(entry).is_file())
 
 
 def _suite_file(data: bytes) -> Path:

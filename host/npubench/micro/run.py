@@ -134,8 +134,8 @@ def run_micro(
     reporter: Reporter,
 ) -> tuple[MicroResult, ...]:
     """Run the suite on each target. With ``models``, predict them; for that the ``networks`` (by
-    default those of the zoo that are there) run, too, whose error stands beside. What the runs folder has is not run
-    again.
+    default those of the zoo that are there) run, too, whose error stands beside. What the runs
+    folder has is not run again.
 
     Raises UsageError before anything is run, ResultError where the suite does not run.
     """

@@ -138,7 +138,7 @@ def test_provenance_comes_first_and_names_what_differs(make_stored: MakeStored) 
     assert stage(comparison, "init_cold").verdict is Verdict.EQUAL
     document = json.loads(json.dumps(comparison.document()))
     named = ["a", "b", "mixed_evidence", "provenance", "stages", "memory", "energy"]
-    assert list(document) == [*named, "accuracy", "parts"]
+    assert list(document) == [*named, "accuracy", "parts", "gap"]
     assert document["energy"] is None
     assert document["stages"][3]["verdict"] == "deterministic difference"
 

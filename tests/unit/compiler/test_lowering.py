@@ -55,7 +55,7 @@ def quantized(scale: float, zero: int) -> Quantization:
 
 def test_an_unknown_operator_is_named() -> None:
     graph = load("dense")
-    graph = replace(graph, ops=(replace(graph.ops[0], kind="SVDF", index=7),))
+    graph = replace(graph, ops=(replace(graph.ops[0], kind="CUMSUM", index=7),))
     assert refused(graph) == "there is no kernel for it"
 
 

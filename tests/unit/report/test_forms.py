@@ -154,3 +154,12 @@ def test_the_command_writes_what_is_asked_for(
     assert run(["report", "--format", "pdf"]) != 0
     assert "--figures DIR" in capsys.readouterr().err
     assert run(["report", "--figures", "f", "--format", "md"]) != 0
+
+
+def test_a_ranking_is_explained_part_by_part(engines: list[StoredRun]) -> None:
+    page = next(page for page in all_pages(library(engines)) if page.kind == "model")
+    (section,) = [section for section in page.sections if section.name == "gap"]
+    assert "qemu-m4:cpu against qemu-m4:cmsis-nn" in section.view.claim
+    ((grid,),) = section.view.folded.values()
+    parts = [float(str(row[1].value)) for row in grid.rows]
+    assert sum(parts) == pytest.approx(100_000_000)

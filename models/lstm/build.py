@@ -13,12 +13,12 @@ from npubench.compiler.quantize.weights import (
 )
 
 SEED = 119
-STEPS, AXES, UNITS = 16, 6, 24
+STEPS, AXES, UNITS = 8, 6, 24
 CLASSES = 8
 
 
 def network() -> keras.Model:
-    """16 steps of acceleration and rotation, scaled to -1..1, to eight scores."""
+    """8 steps of acceleration and rotation, scaled to -1..1, to eight scores."""
     inputs = keras.Input((STEPS, AXES), batch_size=1, name="input")
     x = layers.LSTM(UNITS, unroll=True, name="lstm")(inputs)
     outputs = layers.Dense(CLASSES, activation="softmax", name="dense")(x)

@@ -1,8 +1,9 @@
 """Published results as data: what others measured, quoted with its source, never mixed with ours.
 
 ``published/<source>/source.toml`` says who published and how the figures came about,
-``results.csv`` holds a row per result, ``networks.toml`` the networks that they name. Every number
-is evidence ``published``; ``origin`` says what its publisher did to get it.
+``results.csv`` holds a row per result, ``networks.toml`` the networks that they name,
+``engines.toml`` whose source can be read. Every number is evidence ``published``; ``origin`` says
+what its publisher did to get it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,22 @@ class PublishedNetwork(_Part):
 class _Networks(_Part):
     schema_: Literal[1] = Field(alias="schema")
     networks: dict[str, PublishedNetwork]
+
+
+class Engine(_Part):
+    """What runs networks, found by ``words`` of a published name or as a backend of ours.
+    ``source``: whether anybody can read its source."""
+
+    name: str
+    words: tuple[str, ...]
+    backends: tuple[str, ...] = ()
+    source: Literal["open", "closed"]
+    licence: str
+
+
+class _Engines(_Part):
+    schema_: Literal[1] = Field(alias="schema")
+    engines: tuple[Engine, ...]
 
 
 class Result(_Part):
@@ -134,6 +151,24 @@ def networks() -> Mapping[str, PublishedNetwork]:
     return dict(_networks(published_folder()))
 
 
+def engines() -> tuple[Engine, ...]:
+    """Every engine whose source is known to be open or closed. Raises ConfigError."""
+    return _engines(published_folder())
+
+
+def engine_named(text: str) -> Engine | None:
+    """The engine that a published name means; None where it is not known or not said."""
+    plain = text.lower()
+    return next(
+        (engine for engine in engines() if any(word in plain for word in engine.words)), None
+    )
+
+
+def engine_of_backend(backend: str) -> Engine | None:
+    """The engine of a backend of ours; None where its source is not known to be open or closed."""
+    return next((engine for engine in engines() if backend in engine.backends), None)
+
+
 def published(choice: Choice | None = None) -> tuple[Published, ...]:
     """The results of ``choice`` by source, network and latency.
 
@@ -210,6 +245,11 @@ def _sources(folder: Path) -> dict[str, Source]:
 @cache
 def _networks(folder: Path) -> dict[str, PublishedNetwork]:
     return _read(folder / "networks.toml", _Networks).networks
+
+
+@cache
+def _engines(folder: Path) -> tuple[Engine, ...]:
+    return _read(folder / "engines.toml", _Engines).engines
 
 
 @cache

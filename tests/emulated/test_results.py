@@ -12,6 +12,7 @@ import pytest
 from npubench.bench.job import Settings, resolve_jobs
 from npubench.bench.run import run_job
 from npubench.compiler.compiled import compile_network, read_network
+from npubench.core import format as fmt
 from npubench.core.errors import ConfigError, ResultError, UsageError
 from npubench.core.progress import Silent
 from npubench.results.check import check_repository
@@ -19,7 +20,7 @@ from npubench.results.leaderboard import write_leaderboard
 from npubench.results.privacy import private_parts
 from npubench.results.repository import FILE, add_run, init_repository, read_about
 from npubench.runs.archive import export_runs
-from npubench.runs.manifest import MANIFEST_FILE, make_manifest
+from npubench.runs.manifest import MANIFEST_FILE, make_manifest, manifest_sha256
 from npubench.runs.store import StoredRun, read_run
 
 pytestmark = [
@@ -74,12 +75,24 @@ def test_a_result_is_added_checked_and_shown(run: StoredRun, tmp_path: Path) -> 
     outcome = check_repository(repository)
     assert outcome.ok, outcome.mistakes
     assert outcome.count == 1
-    page = write_leaderboard(repository).read_text()
-    assert "**counted**" in page
-    assert "qemu-m4:cpu" in page
-    assert added.archive.relative_to(repository).as_posix() in page
-    assert "the vendor" in page
-    assert write_leaderboard(repository).read_text() == page
+    files = write_leaderboard(repository)
+    page, site, bibliography = (path.read_text() for path in files)
+    place = added.archive.relative_to(repository).as_posix()
+    infer = fmt.quantity(run.record.stages["infer"].median, "instructions")
+    assert "### Counted, open engines" in page
+    assert f"[{infer}]({place})" in page
+    assert f'<a href="{place}">{infer}</a>' in site
+    assert "Modelled" not in page
+    for text in (page, site):
+        assert "qemu-m4:cpu" in text
+        assert "the vendor" in text
+    assert "| stm32n6570-dk:st-edge-ai | closed |" in page
+    assert (manifest_sha256(run.path) or "")[:12] in bibliography
+    assert [path.read_text() for path in write_leaderboard(repository)] == [
+        page,
+        site,
+        bibliography,
+    ]
 
 
 def test_a_bent_result_fails_the_check(run: StoredRun, tmp_path: Path) -> None:

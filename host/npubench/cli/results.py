@@ -90,11 +90,12 @@ def check(repository: RepositoryOption = Path(), as_json: JsonOption = False) ->
 
 @app.command("site", help="Write the table of results.\n\nExample: npubench results site -R repo")
 def site(repository: RepositoryOption = Path(), as_json: JsonOption = False) -> None:
-    """README.md of the repository."""
+    """README.md, index.html and results.bib of the repository."""
     from npubench.results.leaderboard import write_leaderboard
 
-    path = write_leaderboard(repository)
+    paths = write_leaderboard(repository)
     if as_json:
-        print_json({"file": str(path)})
+        print_json({"files": [str(path) for path in paths]})
         return
-    console().print(str(path), markup=False, soft_wrap=True)
+    for path in paths:
+        console().print(str(path), markup=False, soft_wrap=True)

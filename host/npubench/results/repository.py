@@ -30,6 +30,8 @@ schema = 1
 title = {title}
 licence = "CC-BY-4.0"        # of the results themselves
 contact = ""                 # where a mistake is reported
+introduction = ""            # how the results were made; an empty line begins a paragraph
+made_by = []                 # the commands that make them again, one a line
 
 # The networks that may stand here, by the SHA-256 of the file as brought, with the licence under
 # which it may be passed on: every run holds its network.
@@ -47,7 +49,8 @@ class ModelLicence(BaseModel):
 
 
 class About(BaseModel):
-    """``results.toml``. ``not_run``: targets that are missing, each with the reason."""
+    """``results.toml``. ``introduction``: how the results were made, ``made_by``: by which
+    commands; ``not_run``: targets that are missing, each with the reason."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,6 +58,8 @@ class About(BaseModel):
     title: Annotated[str, Field(min_length=1)]
     licence: Annotated[str, Field(min_length=1)]
     contact: str = ""
+    introduction: str = ""
+    made_by: tuple[str, ...] = ()
     models: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ModelLicence] = Field(
         default_factory=dict
     )

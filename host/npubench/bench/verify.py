@@ -35,6 +35,7 @@ from npubench.runs.samples import FILE_NAME as SAMPLES_FILE
 from npubench.runs.samples import make_samples, read_samples
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun, find_run, list_runs, read_run
+from npubench.wire.failure import WrongFirmware
 
 Status = Literal["ok", "differs", "unknown"]
 Verdict = Literal["ok", "broken", "partial"]
@@ -220,7 +221,11 @@ def _session(run: _Subject) -> Iterator[Check]:
     if record.settings is None or record.status == "partial" or not run.has_session:
         yield _check("session", "unknown", "a whole session", f"the run is {record.status}")
         return
-    again = run.derived
+    try:
+        again = run.derived
+    except WrongFirmware as error:
+        yield _check("device", "differs", "the firmware and network of the record", error.message)
+        return
     yield _equal("device: network", record.model.artifact_sha256, again.session.caps.artifact)
     project = record.environment.project_sha256 or ""
     yield _equal("device: build", project[:16], again.session.caps.build)

@@ -272,10 +272,15 @@ def _of_other_model(
     found: dict[str, None] = {}
     for field, spoiled in (("cycles", MODELLED), ("energy_uj", ("energy_uj",))):
         theirs, todays = getattr(kept, field, None), getattr(derived, field, None)
-        if theirs is not None and (todays is None or theirs.model != todays.model):
+        if theirs is not None and (todays is None or _model_of(theirs) != _model_of(todays)):
             others[theirs.model, "none" if todays is None else todays.model] = None
             found |= dict.fromkeys(spoiled)
     return tuple(found)
+
+
+def _model_of(value: Any) -> tuple[str, bool]:
+    """A model by its name, and whether it said how far the ratio of two runs may be off."""
+    return value.model, value.ratio_pct is not None
 
 
 def _samples(run: _Subject) -> Iterator[Check]:

@@ -114,6 +114,7 @@ def _layer(
 
 
 def _convolution(site: Site) -> Lowering:
+    site.arity(inputs=(2, 3))
     source, filters = site.activation(0), site.input(1)
     if len(filters.shape) == len(source.shape) == 4 and filters.shape[3] != source.shape[3]:
         return grouped_convolution(site)

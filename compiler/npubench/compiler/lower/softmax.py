@@ -20,9 +20,12 @@ def _softmax(site: Site) -> Lowering:
     scale, zero = (1 / 65536, -32768) if wide else (1 / 256, -128)
     # Of the wide form the reference takes what is near.
     slack = scale / 1000 if wide else 0.0
+    if wanted is None:
+        site.fail("its output is not quantized")
     site.require(
-        wanted is not None and abs(wanted.scale - scale) <= slack and wanted.zero_point == zero,
-        f"its output's quantization is {wanted}, not scale {scale} and zero point {zero}",
+        abs(wanted.scale - scale) <= slack and wanted.zero_point == zero,
+        f"its output has scale {wanted.scale} and zero point {wanted.zero_point}, "
+        f"not {scale} and {zero}",
     )
     site.require(
         source.shape == target.shape and len(source.shape) >= 1,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from npubench.core.download import download
 from npubench.core.errors import ConfigError, NpubenchError, UsageError
+from npubench.core.finding import Found
 from npubench.core.paths import cache_root, data_root
 
 MAX_ID_CHARS = 40
@@ -135,13 +136,14 @@ class ImportStep:
 class Brought:
     """Where a converted network came from: the file as brought, its hash, the float .tflite on the
     way, and every step, oldest first. ``preprocess``: how its samples are made of files, as JSON;
-    empty where nothing was said."""
+    empty where nothing was said. ``findings``: what the way took from it."""
 
     source: str
     network_sha256: str
     float_path: Path
     steps: tuple[ImportStep, ...]
     preprocess: str = ""
+    findings: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,9 @@ class Network:
     def findings(self) -> tuple[Found, ...]:
         """What its user should know before it is run; mostly nothing."""
         named = self.resolved.entry is not None
-        return benchmark.remarks(self.resolved.mlperf, self.graph, named=named)
+        brought = self.resolved.brought
+        way = () if brought is None else brought.findings
+        return (*way, *benchmark.remarks(self.resolved.mlperf, self.graph, named=named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

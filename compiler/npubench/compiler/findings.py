@@ -67,3 +67,22 @@ OTHER_SCALE: Final = Finding(
     "input has {found:g}: the accuracy will be wrong",
     values={"network": str, "benchmark": str, "wanted": float, "found": float},
 )
+SYNTHETIC_CALIBRATION: Final = Finding(
+    id="compiler.synthetic-calibration",
+    severity=Severity.WARNING,
+    meaning="the network was quantized on synthetic inputs",
+    remedy="bring real ones: --calibration",
+    spoils=Spoils.ANSWER,
+    text="quantized on synthetic inputs: time, memory and energy hold, accuracy does not "
+    "(--calibration brings real ones)",
+)
+DEAD_IN_CALIBRATION: Final = Finding(
+    id="compiler.dead-in-calibration",
+    severity=Severity.REMARK,
+    meaning="channels gave one value throughout the calibration",
+    remedy="none; real calibration inputs may wake them",
+    spoils=Spoils.NOTHING,
+    text="{channels} channels gave one value throughout the calibration; a compiler may leave "
+    "them out",
+    values={"channels": int},
+)

@@ -35,7 +35,9 @@ class Prepared:
 def read_remarked(model: ResolvedModel, reporter: Reporter) -> Network:
     """Parse a model file and tell what its user should know before it is run."""
     network = read_network(model)
-    for found in network.findings:
+    brought = model.brought
+    told = () if brought is None else brought.findings  # when it was imported
+    for found in (one for one in network.findings if one not in told):
         reporter.event(Event(job=model.id, step="remark", state="note", detail=found.text))
     return network
 

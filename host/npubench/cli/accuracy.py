@@ -87,14 +87,12 @@ def accuracy(
         )
     from dataclasses import asdict
 
-    from npubench.compiler.importers.answers import score
-    from npubench.compiler.importers.load import load_model
+    from npubench.compiler.importers.answers import score_model
     from npubench.core.errors import UsageError
 
     if backend or options or port or on_model or on_simulator or on:
         raise UsageError("a backend and a place need a board", hint="name one with --board")
-    resolved = load_model(model, wishes)
-    found = score(resolved, data, metric=metric, samples=samples)
+    resolved, found = score_model(model, wishes, data, metric=metric, samples=samples)
     if as_json:
         print_json({"model": resolved.id, **asdict(found)})
         return 0

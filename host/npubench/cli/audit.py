@@ -65,15 +65,21 @@ def audit(
     except NpubenchError as error:
         if not as_json:
             raise
-        console(stderr=True).print(f"npubench: {error.message}", markup=False, soft_wrap=True)
-        said = {"kind": error.kind, "message": error.message, "hint": error.hint}
-        print_json(document(None, said))
+        _print_refusal(error)
         return error.exit_code
     if as_json:
         print_json(document(found))
     else:
         _print_lines(found, show_all=show_all)
     return 0 if found.passes else 1
+
+
+def _print_refusal(error: NpubenchError) -> None:
+    from npubench.audit.document import document
+
+    console(stderr=True).print(f"npubench: {error.message}", markup=False, soft_wrap=True)
+    said = {"kind": error.kind, "message": error.message, "hint": error.hint}
+    print_json(document(None, said))
 
 
 def _run(folders: list[Path], labels: list[Path]) -> Audit:

@@ -143,46 +143,27 @@ def boot(
     ] = None,
 ) -> None:
     """Boot an emulated board, or a board's model, and connect the terminal or a pty with it."""
-    from npubench.bench.prepare import build_image, compile_job, require_engine
-    from npubench.connect.board import open_board
-    from npubench.connect.console import run_console
-    from npubench.connect.pty_bridge import run_bridge
     from npubench.core.errors import UsageError
-    from npubench.emulators.board_model.description import has_model, played
 
     if (model is None) == (image is None):
         raise UsageError(
             "boot needs a network or --image, one of them",
             hint="npubench boot kws --board qemu-m4, or npubench boot --image firmware.bin",
         )
-    reporter = PlainReporter()
     if image is not None:
-        from npubench.boards import load_board
-        from npubench.referee.identify import identify
+        _boot_image(image, board, pty)
+        return
+    from npubench.bench.booting import boot_network
 
-        playing, elf, title = load_board(board or identify(image)), image, image.name
-    else:
-        assert model is not None
-        board = board or "qemu-m4"
-        job = one_job(model, board, backend, settings, mlperf=mlperf, baud=baud)
-        if job.board.kind == "physical" and not (
-            has_model(job.board) or job.board.stand_in or job.board.hosted
-        ):
-            raise UsageError(
-                f"{board} is a physical board without a model: it cannot be booted here",
-                hint=f"flash it: npubench flash {model} --board {board}",
-            )
-        compiled = compile_job(job, reporter=reporter)
-        require_engine(compiled, on_model=job.board.kind == "physical" and not job.board.hosted)
-        prepared = build_image(compiled, job, reporter)
-        playing, elf, title = played(job.board), prepared.firmware.elf, job.title
-    with open_board(
-        playing, elf, port=None, reporter=reporter, job=title, foreign=image is not None
-    ) as target:
-        if pty is not None:
-            run_bridge(target, pty)
-        else:
-            run_console(target)
+    assert model is not None
+    job = one_job(model, board or "qemu-m4", backend, settings, mlperf=mlperf, baud=baud)
+    boot_network(job, pty=pty, reporter=PlainReporter())
+
+
+def _boot_image(image: Path, board: str | None, pty: Path | None) -> None:
+    from npubench.referee.booting import boot_image
+
+    boot_image(image, board_id=board, pty=pty, reporter=PlainReporter())
 
 
 def flash(

@@ -46,31 +46,15 @@ def import_network(
     as_json: JsonOption = False,
 ) -> None:
     """Import, analyse, and say what was lost on the way."""
-    from npubench.compiler.compiled import read_network
-    from npubench.compiler.importers.load import import_source, remarks, source_of
-    from npubench.compiler.quantize.saved import write_replacing
-    from npubench.core.errors import UsageError
+    from npubench.compiler.imported import import_file
     from npubench.report.imports import import_document, import_view
 
-    found = source_of(file)
-    if found is None:
-        raise UsageError(
-            f"{file} is nothing that can be imported"
-            if Path(file).exists()
-            else f"there is no file {file}",
-            hint="an int8 .tflite and a zoo id need no import; see npubench import --help",
-        )
-    if output is not None and output.suffix != ".tflite":
-        raise UsageError(f"the output {output} must end in .tflite")
     wishes = said(
         shape, calibration, quantization, weights=weights, min_snr_db=min_snr_db, trust=trust
     )
-    imported = import_source(*found, wishes, reporter=PlainReporter())
-    network = read_network(imported.model)
-    if output is not None:
-        write_replacing(output, network.data)
-    document = import_document(imported.kept.meta, network, output)
-    document["remarks"] = list(remarks(imported.kept))
+    found = import_file(file, output, wishes, reporter=PlainReporter())
+    document = import_document(found.meta, found.network, output)
+    document["remarks"] = [finding.text for finding in found.findings]
     if as_json:
         print_json({"import": document})
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from npubench.cli.output import JsonOption, LiveReporter, PlainReporter, console, print_json
+from npubench.cli.output import JsonOption, console, print_json, reporter
 
 if TYPE_CHECKING:
     from npubench.referee.result import Verdict
@@ -61,31 +61,15 @@ def referee(
     as_json: JsonOption = False,
 ) -> int:
     """One row an image."""
-    from npubench.referee.run import judge_images
+    from npubench.referee.run import referee_images
 
-    references = tuple(reference or ())
-    if fetch is not None:
-        from npubench.referee.fetch import choose_images, fetch_images
-
-        chosen = choose_images(board)
-        images = [*(images or ()), *fetch_images(fetch, chosen, reporter=PlainReporter())]
-    if not images:
-        from npubench.core.errors import UsageError
-
-        raise UsageError(
-            "no image is named", hint="name files or folders, or --fetch FOLDER for published ones"
-        )
-    if console(stderr=True).is_terminal:
-        with LiveReporter() as live:
-            found = judge_images(
-                images, board_id=board, references=references, reporter=live, limit_s=limit_s
-            )
-    else:
-        found = judge_images(
-            images,
+    with reporter(live=True) as progress:
+        found = referee_images(
+            images or (),
             board_id=board,
-            references=references,
-            reporter=PlainReporter(),
+            references=tuple(reference or ()),
+            fetch_into=fetch,
+            reporter=progress,
             limit_s=limit_s,
         )
     if as_json:

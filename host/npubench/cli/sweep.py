@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -92,54 +92,46 @@ def sweep(
         )
         if text is not None
     }
-    with reporter(live=True) as progress:
-        if where_it_breaks:
-            if on is not None:
-                raise UsageError(
-                    "--where-it-breaks asks one point after the other: it runs here",
-                    hint="leave --on out",
-                )
-            limits = api.where_it_breaks(
-                model,
-                vary=vary,
-                budgets=budgets,
-                boards=board or (),
-                backends=backend or (),
-                options=options or (),
-                place=place,
-                settings=settings,
-                runs_dir=runs_dir,
-                progress=progress,
-            )
-        else:
-            if budgets:
-                raise UsageError(
-                    f"--{next(iter(budgets))} is a budget of --where-it-breaks",
-                    hint="add --where-it-breaks, or leave the budget out",
-                )
-            outcome = api.sweep(
-                model,
-                vary=vary,
-                boards=board or (),
-                backends=backend or (),
-                options=options or (),
-                place=place,
-                settings=settings,
-                runs_dir=runs_dir,
-                workers=workers,
-                progress=progress,
-                on=on,
-                insecure=insecure,
-            )
+    chosen: dict[str, Any] = {
+        "vary": vary,
+        "boards": board or (),
+        "backends": backend or (),
+        "options": options or (),
+        "place": place,
+        "settings": settings,
+        "runs_dir": runs_dir,
+    }
     if where_it_breaks:
-        if as_json:
-            print_json({"limits": [limit.document() for limit in limits]})
-        else:
-            from npubench.report.limit_view import limits_view
-
-            console().print(limits_view([limit.document() for limit in limits]))
-        return 0
+        if on is not None:
+            raise UsageError(
+                "--where-it-breaks asks one point after the other: it runs here",
+                hint="leave --on out",
+            )
+        return _limits(model, budgets, chosen, as_json=as_json)
+    if budgets:
+        raise UsageError(
+            f"--{next(iter(budgets))} is a budget of --where-it-breaks",
+            hint="add --where-it-breaks, or leave the budget out",
+        )
+    with reporter(live=True) as progress:
+        outcome = api.sweep(
+            model, **chosen, workers=workers, progress=progress, on=on, insecure=insecure
+        )
     return _tell(outcome, runs_dir, as_json=as_json)
+
+
+def _limits(model: str, budgets: dict[str, str], chosen: dict[str, Any], *, as_json: bool) -> int:
+    from npubench import api
+
+    with reporter(live=True) as progress:
+        limits = api.where_it_breaks(model, budgets=budgets, **chosen, progress=progress)
+    if as_json:
+        print_json({"limits": [limit.document() for limit in limits]})
+    else:
+        from npubench.report.limit_view import limits_view
+
+        console().print(limits_view([limit.document() for limit in limits]))
+    return 0
 
 
 def _tell(outcome: SweepOutcome, runs_dir: Path, *, as_json: bool) -> int:

@@ -17,6 +17,7 @@ from npubench.core.tool import run_tool
 from npubench.cycles.images import image_of
 from npubench.cycles.weights import cycles_range, sentence, weights_of
 from npubench.emulators.board_model.powered import import_unicorn
+from npubench.referee.fetch import choose_images, fetch_images
 from npubench.referee.golden_check import compare
 from npubench.referee.identify import identify
 from npubench.referee.result import Verdict
@@ -121,6 +122,31 @@ def judge_images(
         )
         found.append(verdict)
     return found
+
+
+def referee_images(
+    paths: Sequence[Path],
+    *,
+    board_id: str | None,
+    references: Sequence[Path],
+    fetch_into: Path | None,
+    reporter: Reporter,
+    limit_s: float = LIMIT_S,
+) -> tuple[Verdict, ...]:
+    """Judge images, with those that others published for the board where ``fetch_into`` names a
+    folder for them. Raises UsageError without any image, and what fetching and judging raise."""
+    images = list(paths)
+    if fetch_into is not None:
+        images += fetch_images(fetch_into, choose_images(board_id), reporter=reporter)
+    if not images:
+        raise UsageError(
+            "no image is named", hint="name files or folders, or --fetch FOLDER for published ones"
+        )
+    return tuple(
+        judge_images(
+            images, board_id=board_id, references=references, reporter=reporter, limit_s=limit_s
+        )
+    )
 
 
 def _play(path: Path, board_id: str, *, limit_s: float, boot_limit_s: float) -> dict[str, Any]:

@@ -24,15 +24,6 @@ FUNCTIONS = (
     "sweep",
     "where_it_breaks",
 )
-# Verbs whose rooms have more than one function for them as yet.
-SEVERAL = {
-    "accuracy.accuracy",
-    "audit.audit",
-    "build.boot",
-    "importing.import_network",
-    "referee.referee",
-    "sweep.sweep",
-}
 
 
 def test_all_that_is_promised_is_there_and_typed() -> None:
@@ -87,8 +78,7 @@ def test_each_verb_calls_one_function_of_a_room() -> None:
                 orders = _orders(node)
                 if is_verb and len(orders) > 1:
                     many[f"{path.stem}.{node.name}"] = orders
-    assert {name: calls for name, calls in many.items() if name not in SEVERAL} == {}
-    assert SEVERAL - many.keys() == set(), "these call one function now: take them off the list"
+    assert many == {}
 
 
 def test_analysis_is_of_the_network_or_of_its_plan() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from npubench.compiler.graph import Graph, Tensor
 from npubench.compiler.importers.labelled import Labelled, codes_of, labelled_of, real_of
+from npubench.compiler.importers.load import load_model
 from npubench.compiler.quantize.litert import HostNetwork
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import ConfigError, UsageError
@@ -88,6 +89,15 @@ def score(
         data=tests.name,
         data_sha256=tests.sha256,
     )
+
+
+def score_model(
+    model: str, wishes: Mapping[str, Any], data: Path, *, metric: str | None, samples: int | None
+) -> tuple[ResolvedModel, Answers]:
+    """The network that MODEL means, and its scores on the host. Raises what ``load_model`` and
+    ``score`` raise."""
+    resolved = load_model(model, wishes)
+    return resolved, score(resolved, data, metric=metric, samples=samples)
 
 
 def metric_of(wish: str | None, graph: Graph, tests: Labelled) -> Metric:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from npubench.compiler.findings import DEAD_IN_CALIBRATION, SYNTHETIC_CALIBRATION
 from npubench.compiler.importers import kept
 from npubench.compiler.importers.interface import FLOAT, REFERENCE, Converted, Importer, Source
 from npubench.compiler.importers.kept import MODEL, Kept
@@ -26,6 +27,7 @@ from npubench.compiler.quantize.made import make
 from npubench.compiler.quantize.worker import run_isolated
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import CompileError, UsageError
+from npubench.core.finding import Found
 from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.core.version import VERSION
 from npubench.zoo import Brought, ImportStep, ResolvedModel, load_zoo, model_id_of, resolve_model
@@ -294,32 +296,28 @@ def _resolved(source: Source, found: Kept, wishes: Wishes) -> ResolvedModel:
             float_path=found.float_model,
             steps=steps,
             preprocess=wishes.preprocess.model_dump_json(),
+            findings=remarks(found),
         ),
     )
 
 
-def remarks(found: Kept) -> tuple[str, ...]:
+def remarks(one: Kept) -> tuple[Found, ...]:
     """What the user of an import should know."""
-    lines = []
-    if found.meta["calibration"].startswith("synthetic"):
-        lines.append(
-            "quantized on synthetic inputs: time, memory and energy hold, accuracy does not "
-            "(--calibration brings real ones)"
-        )
-    dead = sum(item["channels"] for item in found.meta["dead"])
+    found = []
+    if one.meta["calibration"].startswith("synthetic"):
+        found.append(SYNTHETIC_CALIBRATION.found())
+    dead = sum(item["channels"] for item in one.meta["dead"])
     if dead:
-        lines.append(
-            f"{dead} channels gave one value throughout the calibration; a compiler may leave "
-            "them out"
-        )
-    return tuple(lines)
+        found.append(DEAD_IN_CALIBRATION.found(channels=dead))
+    return tuple(found)
 
 
 def tell(reporter: Reporter, imported: Import) -> None:
     """Report the remarks of an import that was just made."""
     if imported.fresh:
-        for line in remarks(imported.kept):
-            reporter.event(Event(job=imported.model.id, step="remark", state="note", detail=line))
+        for found in remarks(imported.kept):
+            said = Event(job=imported.model.id, step="remark", state="note", detail=found.text)
+            reporter.event(said)
 
 
 def _is_zoo(argument: str) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
 from npubench.cli.target import OnModelOption
+
+if TYPE_CHECKING:
+    from npubench.flash.detect import PluggedIn
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -74,9 +77,7 @@ def detect(
 
     found = plugged_in()
     if labgrid and found.devices:
-        from npubench.lab.exporter import exporter_text
-
-        typer.echo(exporter_text(found.devices), nl=False)
+        _print_exporter(found)
         return
     if as_json:
         print_json(found.document())
@@ -95,6 +96,12 @@ def detect(
     out.print(found.bench_toml, markup=False, soft_wrap=True, end="")
 
 
+def _print_exporter(found: PluggedIn) -> None:
+    from npubench.lab.exporter import exporter_text
+
+    typer.echo(exporter_text(found.devices), nl=False)
+
+
 @app.command(
     "serve",
     help="Serve an emulated board as a serial port of this machine, for a place of a lab: each "
@@ -109,12 +116,9 @@ def serve(
     """Until Ctrl-C."""
     import threading
 
-    from npubench.boards import load_board
-    from npubench.connect.served import serve_board
-    from npubench.emulators.board_model.description import on_model as played
+    from npubench.connect.served import serve_named
 
-    found = load_board(board)
-    with serve_board(played(found) if on_model else found, port) as number:
+    with serve_named(board, port, on_model=on_model) as number:
         typer.echo(f"{board} is served at socket://127.0.0.1:{number}; Ctrl-C ends")
         sys.stdout.flush()
         threading.Event().wait()

@@ -14,12 +14,13 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from npubench.boards import Board
+from npubench.boards import Board, load_board
 from npubench.core.errors import DeviceError, NpubenchError, UsageError
 from npubench.core.paths import cache_root
+from npubench.emulators.board_model.description import on_model as played
 from npubench.emulators.board_model.process import start_model
 from npubench.emulators.host_process import start_process
 from npubench.emulators.qemu import start_qemu
@@ -30,6 +31,14 @@ log = logging.getLogger(__name__)
 POLL_S = 0.1
 CHUNK_BYTES = 65536
 BOARD_FILE, IMAGE_FILE = "board.json", "firmware.elf"
+
+
+def serve_named(
+    board_id: str, port: int = 0, *, on_model: bool = False
+) -> AbstractContextManager[int]:
+    """Serve the board of that id, or its model, see serve_board."""
+    board = load_board(board_id)
+    return serve_board(played(board) if on_model else board, port)
 
 
 @contextmanager

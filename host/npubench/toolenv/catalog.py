@@ -1,6 +1,6 @@
 """What the environments of foreign tools are, by their files: `tools/<id>.toml` and `<id>.lock`.
 
-A tool is added by these two files alone; `scripts/lock.sh ID` makes the second from the first.
+A tool is added by these two files alone; `scripts/tool_lock.py ID` makes the second from the first.
 """
 
 from __future__ import annotations
@@ -106,6 +106,6 @@ def _read(path: Path) -> Tool:
     lock = path.with_suffix(".lock")
     if not lock.is_file():
         raise ConfigError(
-            f"{path}: its lock {lock.name} is missing", hint=f"scripts/lock.sh {path.stem}"
+            f"{path}: its lock {lock.name} is missing", hint=f"scripts/tool_lock.py {path.stem}"
         )
     return Tool(id=path.stem, file=file, lock=lock)

@@ -27,16 +27,12 @@ from npubench.compiler.emit.project import read_project
 from npubench.core.errors import ResultError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Reporter
+from npubench.runs.compare import NATURE
 from npubench.runs.samples import read_samples
 from npubench.runs.schema import StageRecord
 from npubench.runs.store import StoredRun
-from npubench.stats.compare import Nature, Verdict, compare_samples
+from npubench.stats.compare import Verdict, compare_samples
 
-NATURE = {
-    Evidence.COUNTED: Nature.COUNTED,
-    Evidence.MEASURED: Nature.MEASURED,
-    Evidence.MODELLED: Nature.MODELLED,
-}
 NOT_DIFFERENT = (Verdict.EQUAL, Verdict.NEGLIGIBLE, Verdict.NOT_SHOWN)
 
 

@@ -19,11 +19,12 @@ from npubench.runs.samples import read_samples
 from npubench.runs.schema import MemoryRecord, Number, RunRecord, StageRecord
 from npubench.stats.compare import Nature, SampleComparison, Verdict, compare_samples
 
-_NATURE = {
+NATURE = {
     Evidence.COUNTED: Nature.COUNTED,
     Evidence.MEASURED: Nature.MEASURED,
     Evidence.MODELLED: Nature.MODELLED,
 }
+"""How samples are compared, by what they are."""
 _MEMORY = (
     "flash_bytes",
     "ram_bytes",
@@ -210,7 +211,7 @@ def _compare_stage(
     result = compare_samples(
         samples[0].get(name) or _stand_in(left),
         samples[1].get(name) or _stand_in(right),
-        nature=_NATURE.get(left.evidence, Nature.MODELLED),
+        nature=NATURE.get(left.evidence, Nature.MODELLED),
         sessions_a=_boots(a),
         sessions_b=_boots(b),
     )

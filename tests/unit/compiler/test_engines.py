@@ -115,8 +115,27 @@ def test_a_tree_is_named_or_missed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_a_tree_without_its_third_parties_is_told(tflm: Path) -> None:
     (tflm / "third_party").rename(tflm / "third")
-    with pytest.raises(ToolError, match="has no third_party/flatbuffers"):
+    with pytest.raises(ToolError, match=r"has no flatbuffers/.*: its Makefile has fetched nothing"):
         TflmTree(str(tflm), None, arm=True)
+
+
+def test_a_checkout_has_its_third_parties_where_its_makefile_puts_them(tflm: Path) -> None:
+    """Its own third_party holds build rules alone; with the downloads CMSIS-NN is at hand."""
+    downloads = tflm / MICRO / "tools" / "make" / "downloads"
+    downloads.parent.mkdir(parents=True)
+    (tflm / "third_party").rename(downloads)
+    for rules in ("flatbuffers", "ruy"):
+        (tflm / "third_party" / rules).mkdir(parents=True)
+        (tflm / "third_party" / rules / "BUILD").write_text("", encoding="utf-8")
+    for folder in ("cmsis_nn/Source", "cmsis/CMSIS/Core/Include"):
+        (downloads / folder).mkdir(parents=True)
+    (tflm / MICRO / "kernels" / "cmsis_nn").mkdir()
+    tree = TflmTree(str(tflm), None, arm=True)
+    assert tree.kernels == "cmsis-nn"
+    assert TflmTree(str(tflm), "reference", arm=True).kernels == "reference"
+    taken = TflmTree(str(tflm), "reference", arm=True)
+    files = taken.sources([taken.registration("CONV_2D", "", 0)]).files
+    assert "third_party/flatbuffers/include/flatbuffers/flatbuffers.h" in files
 
 
 def test_kernels_are_those_that_the_tree_has(tflm: Path) -> None:

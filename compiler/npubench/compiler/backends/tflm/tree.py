@@ -36,6 +36,7 @@ _GLUE_HEADERS = (
     "tensorflow/lite/schema/schema_generated.h",
 )
 _THIRD_PARTIES = ("third_party", f"{_MICRO}/tools/make/downloads")
+_FLATBUFFERS = "flatbuffers/include/flatbuffers/flatbuffers.h"
 _METHOD = re.compile(r"TfLiteStatus\s+(Add\w+)\s*\(")
 _DEFINES = (
     "TF_LITE_STATIC_MEMORY",
@@ -64,11 +65,10 @@ class TflmTree:
             if not (self.root / name).is_file():
                 raise TREE.lacks(self.root, f"has no {name}: it is none, or too old")
         found = (self.root / base for base in _THIRD_PARTIES)
-        third = next((base for base in found if (base / "flatbuffers").is_dir()), None)
+        # A checkout has a third_party of its own, with build rules and no sources.
+        third = next((base for base in found if (base / _FLATBUFFERS).is_file()), None)
         if third is None:
-            raise TREE.lacks(
-                self.root, "has no third_party/flatbuffers: its Makefile has fetched nothing"
-            )
+            raise TREE.lacks(self.root, f"has no {_FLATBUFFERS}: its Makefile has fetched nothing")
         self._third = third
         optimised = (self.root / _KERNELS / "cmsis_nn").is_dir() and self._cmsis_root() is not None
         if kernels == "cmsis-nn" and not (optimised and arm):

@@ -273,6 +273,7 @@ class Plan:
     tensors by number); ``kept`` then tells of each operator what its output still holds.
     ``findings``: what was decided for the user, and what that costs.
     ``engine``: sources of the user's own that serve it; ``interpreter``: they read the artifact.
+    ``level``: at which the compiler optimises the kernels.
     ``npu_load``: the driver brings the input into the NPU's own memory, within the stage ``load``.
     """
 
@@ -296,6 +297,7 @@ class Plan:
     engine: EngineTree | None = None
     interpreter: Interpreter | None = None
     toolchain: Toolchain = "gcc"
+    level: str = "O2"
 
     @property
     def turns(self) -> dict[int, int]:

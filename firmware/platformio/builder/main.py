@@ -50,12 +50,14 @@ COMMON = [
     *([] if hosted else ["-fno-exceptions", "-fno-asynchronous-unwind-tables"]),
     *WARNINGS,
 ]
+# At which level kernels are compiled.
+LEVEL = board.get("build.kernels_level", "-O2")
 FREESTANDING = [] if hosted else ["-ffreestanding"]
 # Folder under src/ to its optimisation. Kernels and model may use the compiler's own memcpy.
 FOLDERS = {
     # The portable kernels are written for scalar cores; what gcc 12 makes of them with Helium costs
     # up to 1.5 times the instructions.
-    "kernels": ["-O2"] if clang else ["-O2", "-fno-tree-vectorize"],
+    "kernels": [LEVEL] if clang else [LEVEL, "-fno-tree-vectorize"],
     "model": ["-O2"],
     "npu": ["-O2", *FREESTANDING],
     # Of gcc 12's passes these two make the harness larger, under -Os, too.

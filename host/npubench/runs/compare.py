@@ -14,6 +14,7 @@ from npubench.runs.compare_accuracy import AccuracyComparison, compare_accuracy
 from npubench.runs.compare_energy import RATES_PER_SECOND, EnergyComparison, compare_energy
 from npubench.runs.compare_parts import PartComparison, compare_parts
 from npubench.runs.gap import Gap, explain_gap
+from npubench.runs.gap_sources import changed_sources
 from npubench.runs.reader import StoredRun
 from npubench.runs.samples import read_samples
 from npubench.runs.schema import MemoryRecord, Number, RunRecord, StageRecord
@@ -146,7 +147,7 @@ def compare_runs(
         memory=_compare_memory(a.record.memory, b.record.memory),
         energy=compare_energy(a.record.energy, b.record.energy, rates_per_second=rates_per_second),
         accuracy=compare_accuracy(a.record, b.record),
-        gap=explain_gap(a.record, b.record),
+        gap=explain_gap(a.record, b.record, changed=changed_sources(a, b)),
     )
 
 

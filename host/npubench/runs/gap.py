@@ -7,42 +7,25 @@ operator. Each part has a cause and its evidence; what has none is called unexpl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from npubench.core.format import quantity
 from npubench.core.stages import Stage
+from npubench.runs.gap_cause import (
+    Cause,
+    Changed,
+    kernel_of,
+    what_differs,
+    why_between,
+    why_operator,
+)
 from npubench.runs.schema import LayerRecord, Number, RunRecord
 
+__all__ = ["Cause", "Gap", "GapPart", "explain_gap"]
+
 _PARTS = (Stage.LOAD, Stage.INFER, Stage.UNLOAD, Stage.POST)
-_MOVES = frozenset(
-    (
-        "RESHAPE", "PAD", "PADV2", "MIRROR_PAD", "CONCATENATION", "TRANSPOSE", "SLICE",
-        "STRIDED_SLICE", "SPLIT", "SPLIT_V", "PACK", "UNPACK", "GATHER", "SPACE_TO_DEPTH",
-        "DEPTH_TO_SPACE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "SQUEEZE", "EXPAND_DIMS",
-        "BROADCAST_TO", "REVERSE_V2", "READ_VARIABLE", "ASSIGN_VARIABLE",
-    )
-)  # fmt: skip
-_RESCALES = frozenset(("QUANTIZE", "DEQUANTIZE"))
-_COMPILERS = ("gcc", "clang")
-
-
-class Cause(StrEnum):
-    """What a part of a gap comes from."""
-
-    CLOCK = "clock"
-    FALLBACK = "NPU or CPU"
-    WORK = "work left out"
-    KERNEL = "choice of kernel"
-    COMPILER = "compiler and flags"
-    CORE = "core and its memories"
-    MOVEMENT = "copies and padding"
-    REQUANTIZATION = "requantization"
-    DISPATCH = "calls between operators"
-    STAGES = "load, unload and post"
-    UNEXPLAINED = "unexplained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +78,11 @@ class _Side:
     layers: dict[int, LayerRecord]
 
 
-def explain_gap(a: RunRecord, b: RunRecord) -> Gap | None:
-    """The gap between two runs that were compared; None where either has no stages in one unit."""
+def explain_gap(a: RunRecord, b: RunRecord, *, changed: Changed | None = None) -> Gap | None:
+    """The gap between two runs that were compared; None where either has no stages in one unit.
+
+    ``changed`` tells of a kernel what differs in its sources; without it versions alone tell.
+    """
     units = {
         run.stages[stage].unit
         for run in (a, b)
@@ -121,7 +107,7 @@ def explain_gap(a: RunRecord, b: RunRecord) -> Gap | None:
             layers=right.layers,
         )
     found += _stages(left, right, unit)
-    found += _infer(left, right, unit)
+    found += _infer(left, right, unit, changed)
     gap = total_b - total_a
     parts = _ordered(found, gap)
     rest = gap - sum(part.amount for part in parts)
@@ -142,7 +128,7 @@ def explain_gap(a: RunRecord, b: RunRecord) -> Gap | None:
         explained_ratio=None if gap == 0 else max(0.0, 1.0 - abs(rest / gap)),
         setup_a=_median(a, Stage.INIT_COLD),
         setup_b=_median(b, Stage.INIT_COLD),
-        beside=tuple(_beside(a, b)),
+        beside=tuple(what_differs(a, b)),
     )
 
 
@@ -218,94 +204,101 @@ def _stages(a: _Side, b: _Side, unit: str) -> Iterator[GapPart]:
         yield _part(Cause.STAGES, str(stage), right - left, _counts(left, right, unit))
 
 
-def _infer(a: _Side, b: _Side, unit: str) -> Iterator[GapPart]:
+@dataclass(slots=True, kw_only=True)
+class _Segment:
+    """Operators whose cost is known together: one, or those of an NPU's job. Costs of a and b."""
+
+    a: float = 0.0
+    b: float = 0.0
+    first: list[LayerRecord] = field(default_factory=list)
+    second: list[LayerRecord] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> str:
+        ops = [layer.op for layer in self.first]
+        return ops[0] if len(ops) == 1 else f"{len(ops)} operators, {ops[0]} to {ops[-1]}"
+
+    @property
+    def kernels(self) -> tuple[str, str]:
+        """By what a and b run it: a kernel, a job; of several kernels their engine."""
+        left, right = ({kernel_of(layer) for layer in side} for side in (self.first, self.second))
+        return (
+            left.pop() if len(left) == 1 else self.first[-1].engine,
+            right.pop() if len(right) == 1 else self.second[-1].engine,
+        )
+
+
+def _segments(a: _Side, b: _Side) -> list[_Segment] | None:
+    """The operators in order; None where a cost is not known, or an operator is in one run alone.
+    What is inside a job of the NPU has no cost of its own: it goes with the job's."""
+    if set(a.layers) != set(b.layers):
+        return None
+    segments: list[_Segment] = []
+    open_ = _Segment()
+    for index in sorted(a.layers):
+        first, second = a.layers[index], b.layers[index]
+        open_.first.append(first)
+        open_.second.append(second)
+        left, right = _value(first, a), _value(second, b)
+        if (left is None and first.engine != "npu") or (right is None and second.engine != "npu"):
+            return None
+        open_.a += left or 0.0
+        open_.b += right or 0.0
+        if left is not None and right is not None:
+            segments.append(open_)
+            open_ = _Segment()
+    return None if open_.first else segments
+
+
+def _infer(a: _Side, b: _Side, unit: str, changed: Changed | None) -> Iterator[GapPart]:
     """The operators, those of one cause and pair of kernels together, and what lies between."""
-    left, right = a.stages[Stage.INFER], b.stages[Stage.INFER]
-    values: list[tuple[float, float, LayerRecord, LayerRecord]] = []
-    for index, first in a.layers.items():
-        second = b.layers.get(index)
-        x, y = _value(first, left, a), None if second is None else _value(second, right, b)
-        if second is None or x is None or y is None:
-            return
-        values.append((x, y, first, second))
-    if not values:
+    segments = _segments(a, b)
+    if not segments:
         return
-    groups: dict[tuple[Cause, str, str, str], list[tuple[float, float, LayerRecord]]] = {}
-    for x, y, first, second in values:
-        cause = _cause(a.record, b.record, first, second)
-        if cause is not None:
-            key = (cause, first.op, _kernel(first), _kernel(second))
-            groups.setdefault(key, []).append((x, y, first))
-    for (cause, op, kernel_a, kernel_b), members in groups.items():
-        one = sum(item[0] for item in members)
-        other = sum(item[1] for item in members)
+    groups: dict[tuple[Cause, str, str, str], list[_Segment]] = {}
+    seen: dict[tuple[Cause, str, str, str], str] = {}
+    for segment in segments:
+        first, second = segment.first[-1], segment.second[-1]
+        why = why_operator(a.record, b.record, first, second, changed)
+        if why is not None:
+            key = (why.cause, segment.kinds, *segment.kernels)
+            groups.setdefault(key, []).append(segment)
+            seen[key] = why.seen
+    for key, members in groups.items():
+        cause, kinds, kernel_a, kernel_b = key
+        one, other = sum(item.a for item in members), sum(item.b for item in members)
         many = f" ×{len(members)}" if len(members) > 1 else ""
+        layers = [layer for item in members for layer in item.first]
+        counts = _counts(one, other, unit, macs=sum(layer.macs for layer in layers))
         yield _part(
             cause,
-            f"{op}{many}: {kernel_a} → {kernel_b}" if kernel_a != kernel_b else f"{op}{many}",
+            f"{kinds}{many}: {kernel_a} → {kernel_b}" if kernel_a != kernel_b else f"{kinds}{many}",
             other - one,
-            _counts(one, other, unit, macs=sum(item[2].macs for item in members)),
-            tuple(item[2].index for item in members),
+            f"{seen[key]}; {counts}" if seen[key] else counts,
+            tuple(layer.index for layer in layers),
         )
-    between = [
-        left - sum(value[0] for value in values),
-        right - sum(value[1] for value in values),
-    ]
-    if a.record.backend != b.record.backend:
+    if why_between(a.record, b.record):
+        left, right = a.stages[Stage.INFER], b.stages[Stage.INFER]
+        between = [
+            left - sum(item.a for item in segments),
+            right - sum(item.b for item in segments),
+        ]
         yield _part(
             Cause.DISPATCH,
-            "what infer takes beside its operators",
+            "infer less its operators counted one by one",
             between[1] - between[0],
             _counts(between[0], between[1], unit),
         )
 
 
-def _value(layer: LayerRecord, infer: float, side: _Side) -> float | None:
+def _value(layer: LayerRecord, side: _Side) -> float | None:
     """An operator's cost in the unit of the stages; what runs nothing costs nothing."""
     if layer.value is None:
         return 0.0 if layer.engine == "none" else None
-    if layer.unit == "cycles":
-        stage = side.record.stages[Stage.INFER]
-        if stage.unit == "us" and stage.cycles_median:
-            return float(layer.value) * infer / float(stage.cycles_median)
-    return float(layer.value) if layer.unit == side.record.stages[Stage.INFER].unit else None
-
-
-def _kernel(layer: LayerRecord) -> str:
-    return layer.kernel or layer.engine
-
-
-def _cause(a: RunRecord, b: RunRecord, first: LayerRecord, second: LayerRecord) -> Cause | None:
-    """Why one operator differs; None where nothing known does."""
-    if first.engine != second.engine and "npu" in (first.engine, second.engine):
-        return Cause.FALLBACK
-    if first.op in _MOVES:
-        return Cause.MOVEMENT
-    if first.op in _RESCALES:
-        return Cause.REQUANTIZATION
-    if (first.executed_macs or first.macs) != (second.executed_macs or second.macs):
-        return Cause.WORK
-    if _kernel(first) != _kernel(second):
-        return Cause.KERNEL
-    if _core(a) != _core(b):
-        return Cause.CORE
-    if _compiler(a) != _compiler(b):
-        return Cause.COMPILER
-    return None if a.backend == b.backend and a.options == b.options else Cause.KERNEL
-
-
-def _core(record: RunRecord) -> tuple[str, ...]:
-    return (record.board, *record.environment.flags)
-
-
-def _compiler(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        sorted(
-            (name, version)
-            for name, version in record.environment.tools.items()
-            if any(word in name for word in _COMPILERS)
-        )
-    )
+    stage = side.record.stages[Stage.INFER]
+    if layer.unit == "cycles" and stage.unit == "us" and stage.cycles_median:
+        return float(layer.value) * side.stages[Stage.INFER] / float(stage.cycles_median)
+    return float(layer.value) if layer.unit == stage.unit else None
 
 
 def _counts(a: float, b: float, unit: str, *, macs: int = 0) -> str:
@@ -317,25 +310,3 @@ def _counts(a: float, b: float, unit: str, *, macs: int = 0) -> str:
 
 def _whole(value: float) -> Number:
     return int(value) if value == int(value) else value
-
-
-def _beside(a: RunRecord, b: RunRecord) -> Iterator[str]:
-    """What differs and may be in every part above."""
-    pairs: Sequence[tuple[str, object, object]] = (
-        ("board", a.board, b.board),
-        ("flags", " ".join(a.environment.flags), " ".join(b.environment.flags)),
-        ("compiler", _words(_compiler(a)), _words(_compiler(b))),
-        ("npubench", a.environment.npubench, b.environment.npubench),
-        ("placement", _placement(a), _placement(b)),
-    )
-    for what, left, right in pairs:
-        if left != right:
-            yield f"{what}: {left or 'none'} and {right or 'none'}"
-
-
-def _words(pairs: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(version for _, version in pairs)
-
-
-def _placement(record: RunRecord) -> str:
-    return "" if record.memory is None else ", ".join(record.memory.regions)

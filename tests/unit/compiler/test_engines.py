@@ -5,12 +5,14 @@ The trees here are made by hand, as small as they can be; the real ones are the 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from npubench.boards import load_board
+from npubench.boards import board_ids, load_board
 from npubench.compiler.backends import configured_backend, settle
+from npubench.compiler.backends._toolchain import require_toolchain
 from npubench.compiler.backends.cmsis_nn import engine_tree
 from npubench.compiler.backends.tflm.reserve import reserve_bytes
 from npubench.compiler.backends.tflm.tree import TflmTree
@@ -232,3 +234,33 @@ def test_clang_is_for_arm_alone() -> None:
     assert b'"compiler": "clang"' in compiled.project.files["boards/qemu-m55.json"]
     with pytest.raises((UsageError, CompileError), match="Arm Cortex-M alone"):
         compile_network(network, load_board("native"), "cpu", options)
+
+
+def test_the_level_reaches_kernels_and_engine(cmsis: Path, tflm: Path) -> None:
+    """`level` changes the kernels' optimisation alone; the usual one leaves no trace."""
+    resolved = resolve_model(MODEL)
+    network = read_bytes(resolved, resolved.path.read_bytes())
+    board = load_board("qemu-m4")
+    for backend, options, scope in (
+        ("cpu", (), None),
+        ("cmsis-nn", (("path", str(cmsis)),), ""),
+        ("tflm", (("path", str(tflm)),), f"{MICRO}/kernels"),
+    ):
+        usual = compile_network(network, board, backend, settle(backend, options)).project.files
+        files = compile_network(
+            network, board, backend, settle(backend, (*options, ("level", "O3")))
+        ).project.files
+        assert b"kernels_level" not in usual["boards/qemu-m4.json"]
+        assert b'"kernels_level": "-O3"' in files["boards/qemu-m4.json"]
+        if scope is not None:
+            scopes = {
+                one["start"]: one["level"] for one in json.loads(files["engine.json"])["scopes"]
+            }
+            assert scopes[scope] == "-O3"
+            assert backend != "tflm" or scopes[""] == "-Os"
+
+
+def test_a_framework_builds_at_its_own_level() -> None:
+    board = next(load_board(name) for name in board_ids() if load_board(name).sdk is not None)
+    with pytest.raises(UsageError, match="level=O3 is for boards that this project builds itself"):
+        require_toolchain("gcc", board, "O3")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from npubench.core.evidence import Evidence
 from npubench.runs.gap import Cause, explain_gap
+from npubench.runs.gap_sources import changed_sources
+from npubench.runs.reader import StoredRun
 from npubench.runs.schema import RunRecord
 
 DIGEST = "0" * 64
@@ -110,13 +115,104 @@ def test_a_run_without_layers_explains_its_stages_alone() -> None:
             {"tools": {"arm-none-eabi-gcc": "12.2", "clang": "16"}}, Cause.COMPILER,
         ),
         (("ADD", "cpu", "k", 10), ("ADD", "cpu", "k", 500), {"board": "qemu-m7"}, Cause.CORE),
+        (("PAD", "cpu", "k", 10), ("PAD", "cpu", "k", 500), {"board": "qemu-m7"}, Cause.CORE),
+        (
+            ("ADD", "cpu", "k", 10), ("ADD", "cpu", "k", 500),
+            {"options": {"level": "O3"}}, Cause.LEVEL,
+        ),
+        (
+            ("ADD", "cpu", "k", 10), ("ADD", "cpu", "k", 500),
+            {"options": {"colour": "red"}}, Cause.SETTINGS,
+        ),
+        (
+            ("ADD", "cpu", "k", 10), ("ADD", "cpu", "k", 500),
+            {"tools": {"arm-none-eabi-gcc": "12.2", "CMSIS-NN": "commit 1"}}, Cause.VERSION,
+        ),
     ],
-    ids=["fallback", "requantization", "compiler", "core"],
+    ids=[
+        "fallback", "requantization", "compiler", "core", "core-moves", "level", "settings",
+        "engine",
+    ],
 )  # fmt: skip
 def test_a_layer_has_its_cause(
     first: Layer, second: Layer, changes: dict[str, Any], cause: Cause
 ) -> None:
     assert _parts(_run([first], 10), _run([second], 500, **changes))[cause] == 490
+
+
+def test_a_job_of_the_npu_stands_against_all_its_operators() -> None:
+    """What is inside a job has no cost of its own."""
+    a = _run(
+        [("CONV_2D", "cpu", "x", 600), ("ADD", "cpu", "y", 300), ("SOFTMAX", "cpu", "z", 90)], 995,
+    )  # fmt: skip
+    b = _run(
+        [
+            ("CONV_2D", "npu", "job 0", None), ("ADD", "npu", "job 0", 50),
+            ("SOFTMAX", "cpu", "z", 90),
+        ],
+        142, backend="ethos-u",
+    )  # fmt: skip
+    gap = explain_gap(a, b)
+    assert gap is not None
+    part = gap.parts[0]
+    assert (part.cause, part.amount, part.operators) == (Cause.FALLBACK, -850, (0, 1))
+    assert part.what == "2 operators, CONV_2D to ADD: cpu → job 0"
+    assert gap.explained_ratio == 1.0
+
+
+def test_an_operator_of_unknown_cost_leaves_infer_unexplained() -> None:
+    a = _run([("CONV_2D", "cpu", "x", None), ("ADD", "cpu", "y", 300)], 995)
+    b = _run([("CONV_2D", "cpu", "z", 10), ("ADD", "cpu", "y", 300)], 500)
+    assert _parts(a, b) == {Cause.UNEXPLAINED: -495}
+
+
+def test_versions_of_our_own_differ_by_what_their_sources_say() -> None:
+    """The kernel that changed is named; where nothing changed, nothing is claimed."""
+    layers: list[Layer] = [("CONV_2D", "cpu", "conv", 1000), ("ADD", "cpu", "add", 100)]
+    later: list[Layer] = [("CONV_2D", "cpu", "conv", 700), ("ADD", "cpu", "add", 110)]
+    a, b = _run(layers, 1100), _run(later, 810)
+    gap = explain_gap(a, b, changed=lambda kernel: "conv.c differs" if kernel == "conv" else None)
+    assert gap is not None
+    assert (gap.parts[0].cause, gap.parts[0].amount) == (Cause.VERSION, -300)
+    assert gap.parts[0].evidence.startswith("conv.c differs")
+    assert gap.parts[-1].amount == 10
+    assert gap.explained_ratio == pytest.approx(1 - 10 / 290)
+
+
+def test_sources_are_read_from_the_runs_folders(tmp_path: Path) -> None:
+    """By the file that defines a kernel, then by headers, then by what it is called with."""
+    kernel = "void nb_conv(const int *x)\n{\n}\n"
+    base = {
+        "src/kernels/portable/conv.c": kernel,
+        "src/kernels/portable/add.c": "int nb_add(void);",
+    }
+    stored = []
+    for name, files in (
+        ("a", base),
+        ("kernel", base | {"src/kernels/portable/conv.c": kernel + "// new\n"}),
+        ("header", base | {"include/nb_kernels.h": "// new\n"}),
+        ("call", base | {"src/model/nb_model.c": "// other params\n"}),
+    ):
+        files = {"include/nb_kernels.h": "", "src/model/nb_model.c": "", **files}
+        for path, text in files.items():
+            (tmp_path / name / "project" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / "project" / path).write_text(text, encoding="utf-8")
+        listed = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
+        (tmp_path / name / "project" / "project.json").write_text(
+            json.dumps({"files": listed}), encoding="utf-8"
+        )
+        stored.append(StoredRun(path=tmp_path / name, record=_run([], 1)))
+    said = [changed_sources(stored[0], other) for other in stored]
+    assert [None if one is None else one("nb_conv") for one in said] == [
+        None,
+        "src/kernels/portable/conv.c differs",
+        "include/nb_kernels.h differs",
+        "what it is called with differs (src/model)",
+    ]
+    assert said[1] is not None
+    assert said[1]("nb_add") is None
+    nowhere = StoredRun(path=tmp_path, record=_run([], 1))
+    assert changed_sources(stored[0], nowhere) is None
 
 
 def test_what_is_left_out_costs_nothing() -> None:

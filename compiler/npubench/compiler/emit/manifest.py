@@ -10,7 +10,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan, Toolchain
 
 
-def board_manifest(board: Board, *, toolchain: Toolchain = "gcc") -> bytes:
+def board_manifest(board: Board, *, toolchain: Toolchain = "gcc", level: str = "O2") -> bytes:
     """boards/<id>.json: what our platform's builder and PlatformIO read of a board."""
     hosted = board.hosted
     document: dict[str, object] = {
@@ -28,6 +28,7 @@ def board_manifest(board: Board, *, toolchain: Toolchain = "gcc") -> bytes:
             "toolchain_debian": board.toolchain.package,
             "toolchain_platformio": board.toolchain.platformio_package or "",
             **({} if toolchain == "gcc" else {"compiler": toolchain}),
+            **({} if level == "O2" else {"kernels_level": f"-{level}"}),
         },
         "upload": _upload(board),
     }

@@ -71,6 +71,7 @@ def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -
         board,
         about_of(board, plan.backend, identity, len(graph.ops)),
         toolchain=plan.toolchain,
+        level=plan.level,
     )
     _check_fit(plan, board)
     files |= firmware_files(plan, board)
@@ -111,12 +112,14 @@ def finish_project(
     )
 
 
-def emitted_base(board: Board, about: About, *, toolchain: Toolchain = "gcc") -> dict[str, bytes]:
+def emitted_base(
+    board: Board, about: About, *, toolchain: Toolchain = "gcc", level: str = "O2"
+) -> dict[str, bytes]:
     """The generated files that every project has, whatever it runs."""
     files = {
         "platformio.ini": render("platformio.ini.j2", about),
         "README.md": render("README.md.j2", about),
-        f"boards/{board.id}.json": board_manifest(board, toolchain=toolchain),
+        f"boards/{board.id}.json": board_manifest(board, toolchain=toolchain, level=level),
         "include/nb_board.h": render("header.h.j2", board_header(board)),
         "include/nb_errors.h": render(
             "header.h.j2", errors_header(firmware_root() / "protocol.toml")

@@ -14,7 +14,7 @@ from typing import Final, cast
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena
 from npubench.compiler.backends import Option
-from npubench.compiler.backends._toolchain import TOOLCHAIN, require_toolchain
+from npubench.compiler.backends._toolchain import LEVEL, TOOLCHAIN, require_toolchain
 from npubench.compiler.backends.cmsis_nn.lowering import FLAVOUR, lower_to_cmsis_nn
 from npubench.compiler.backends.cpu import check_memory
 from npubench.compiler.emit.sources import firmware_root
@@ -48,6 +48,7 @@ _OPTIONS = (
         default="",
     ),
     TOOLCHAIN,
+    LEVEL,
 )
 
 
@@ -58,6 +59,7 @@ class CmsisNnBackend:
     name: str = "cmsis-nn"
     path: str = ""
     toolchain: Toolchain = "gcc"
+    level: str = "O2"
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -70,6 +72,7 @@ class CmsisNnBackend:
             self,
             path=values.get("path", ""),
             toolchain=cast(Toolchain, values.get("toolchain", self.toolchain)),
+            level=values.get("level", self.level),
         )
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
@@ -77,7 +80,7 @@ class CmsisNnBackend:
 
         Raises ToolMissing and ToolError for the tree, UnsupportedOp, DoesNotFit.
         """
-        require_toolchain(self.toolchain, board)
+        require_toolchain(self.toolchain, board, self.level)
         if not board.toolchain.prefix.startswith("arm-"):
             raise ConfigError(
                 f"CMSIS-NN is for Arm Cortex-M, and {board.id} is none",
@@ -97,16 +100,17 @@ class CmsisNnBackend:
             arena=plan_arena(graph, steps),
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
-            engine=engine_tree(TREE.find(self.path), steps),
+            engine=engine_tree(TREE.find(self.path), steps, self.level),
             toolchain=self.toolchain,
+            level=self.level,
         )
         check_memory(graph, plan, board)
         return plan
 
 
-def engine_tree(root: Path, steps: Iterable[Step]) -> EngineTree:
-    """The sources of CMSIS-NN that a plan's calls need. Raises ToolError for a tree that is none,
-    or too old."""
+def engine_tree(root: Path, steps: Iterable[Step], level: str = "O2") -> EngineTree:
+    """The sources of CMSIS-NN that a plan's calls need, compiled at ``level``. Raises ToolError for
+    a tree that is none, or too old."""
     header = root / "Include" / _HEADERS[0]
     if not header.is_file() or not (root / "Source").is_dir():
         raise TREE.lacks(root, f"has no Include/{_HEADERS[0]}: it is none")
@@ -132,7 +136,7 @@ def engine_tree(root: Path, steps: Iterable[Step]) -> EngineTree:
         files=dict(sorted(files.items())),
         scopes=(
             EngineScope(
-                level="-O2",
+                level=f"-{level}",
                 defines=("ARM_NN_ENABLE_F16=0", "ARM_NN_ENABLE_F32=0"),
                 includes=("cmsis_nn/Include", "cmsis_nn"),
             ),

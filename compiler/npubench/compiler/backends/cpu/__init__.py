@@ -10,7 +10,7 @@ from typing import cast
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena, touched
 from npubench.compiler.backends import Option
-from npubench.compiler.backends._toolchain import TOOLCHAIN, require_toolchain
+from npubench.compiler.backends._toolchain import LEVEL, TOOLCHAIN, require_toolchain
 from npubench.compiler.backends.cpu.selection import Goal, select
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan, Toolchain
@@ -25,6 +25,7 @@ _OPTIONS = (
         choices=("speed", "size", "ram"),
     ),
     TOOLCHAIN,
+    LEVEL,
 )
 
 
@@ -35,6 +36,7 @@ class CpuBackend:
     name: str = "cpu"
     goal: Goal = "speed"
     toolchain: Toolchain = "gcc"
+    level: str = "O2"
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -47,6 +49,7 @@ class CpuBackend:
             self,
             goal=cast(Goal, values.get("optimise", self.goal)),
             toolchain=cast(Toolchain, values.get("toolchain", self.toolchain)),
+            level=values.get("level", self.level),
         )
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
@@ -55,7 +58,7 @@ class CpuBackend:
         The artifact is the model itself. Raises UnsupportedOp for the first operator without a
         kernel, DoesNotFit when weights or arena exceed their region.
         """
-        require_toolchain(self.toolchain, board)
+        require_toolchain(self.toolchain, board, self.level)
         chosen = select(graph, board.cpu.kernels, self.goal)
         plan = Plan(
             backend=self.name,
@@ -65,6 +68,7 @@ class CpuBackend:
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
             toolchain=self.toolchain,
+            level=self.level,
         )
         check_memory(graph, plan, board)
         return plan

@@ -13,7 +13,7 @@ from typing import cast
 
 from npubench.boards import Board
 from npubench.compiler.backends import Option
-from npubench.compiler.backends._toolchain import TOOLCHAIN, require_toolchain
+from npubench.compiler.backends._toolchain import LEVEL, TOOLCHAIN, require_toolchain
 from npubench.compiler.backends.cpu import check_memory
 from npubench.compiler.backends.tflm.reserve import reserve_bytes
 from npubench.compiler.backends.tflm.tree import Kernels, TflmTree
@@ -44,6 +44,7 @@ _OPTIONS = (
         default="",
     ),
     TOOLCHAIN,
+    LEVEL,
 )
 
 
@@ -56,6 +57,7 @@ class TflmBackend:
     kernels: Kernels | None = None
     arena_bytes: int | None = None
     toolchain: Toolchain = "gcc"
+    level: str = "O2"
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -74,6 +76,7 @@ class TflmBackend:
             kernels=None if kernels == "best" else cast(Kernels, kernels),
             arena_bytes=int(arena) if arena else None,
             toolchain=cast(Toolchain, values.get("toolchain", self.toolchain)),
+            level=values.get("level", self.level),
         )
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
@@ -82,7 +85,7 @@ class TflmBackend:
         Raises ToolMissing and ToolError for the tree, UnsupportedOp for an operator that it lacks,
         DoesNotFit when the model or the reserved arena exceed their region.
         """
-        require_toolchain(self.toolchain, board)
+        require_toolchain(self.toolchain, board, self.level)
         tree = TflmTree(self.path, self.kernels, arm=board.toolchain.prefix.startswith("arm-"))
         every = dict.fromkeys(operator_kinds(model, name=graph.name))
         known = {kind: tree.registration(*kind, index=_first(graph, kind[0])) for kind in every}
@@ -102,13 +105,14 @@ class TflmBackend:
             artifact=model,
             artifact_sha256=hashlib.sha256(model).hexdigest(),
             defines={"NB_INTERPRETER": "1"},
-            engine=tree.sources(known.values()),
+            engine=tree.sources(known.values(), self.level),
             interpreter=Interpreter(
                 model=MODEL,
                 methods=tuple(registration.method for registration in known.values()),
                 variables=sum(bool(variable.handles) for variable in graph.variables),
             ),
             toolchain=self.toolchain,
+            level=self.level,
         )
         check_memory(graph, plan, board)
         return plan

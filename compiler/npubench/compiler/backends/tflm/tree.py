@@ -93,8 +93,11 @@ class TflmTree:
             )
         return found
 
-    def sources(self, registrations: Iterable[Registration]) -> EngineTree:
-        """What a build of these operators takes. Raises ToolError where the tree lacks a part."""
+    def sources(self, registrations: Iterable[Registration], level: str = "O2") -> EngineTree:
+        """What a build of these operators takes, kernels compiled at ``level``.
+
+        Raises ToolError where the tree lacks a part.
+        """
         closure = Closure(tuple(self._roots()), self._companions)
         for header in _GLUE_HEADERS:
             closure.add(header)
@@ -113,17 +116,19 @@ class TflmTree:
             name=f"TFLM with {'CMSIS-NN' if self.kernels == 'cmsis-nn' else 'reference'} kernels",
             version=tree_version(self.root, files),
             files=dict(sorted(files.items())),
-            scopes=tuple(self._scopes()),
+            scopes=tuple(self._scopes(level)),
         )
 
-    def _scopes(self) -> Iterator[EngineScope]:
+    def _scopes(self, level: str) -> Iterator[EngineScope]:
         """As its Makefile has it: the core small, kernels and third parties fast."""
         roots = tuple(prefix for prefix, _ in self._roots())
         core = tuple(prefix for prefix in roots if not prefix.startswith("third_party/cmsis"))
         own = _CMSIS_DEFINES if self.kernels == "cmsis-nn" else ()
         yield EngineScope(level="-Os", defines=_DEFINES, includes=core)
         for start in (_KERNELS, "signal/micro/kernels", "third_party"):
-            yield EngineScope(start=start, level="-O2", defines=_DEFINES + own, includes=roots)
+            yield EngineScope(
+                start=start, level=f"-{level}", defines=_DEFINES + own, includes=roots
+            )
 
     def kernel_file(self, registration: Registration) -> str:
         """The file that an operator's kernel stands in, for the record."""

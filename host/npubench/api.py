@@ -35,6 +35,8 @@ from npubench.target import Place, Target, parse_settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from npubench.farm.executor import Executor
+
 __all__ = [
     "BuiltImage",
     "Comparison",
@@ -264,8 +266,7 @@ def sweep(
     ``model``: a family, ``file.py:build``, or any model when ``vary`` names options of targets
     alone. ``vary``: as `input=32:96:16`. What the runs folder has already is not run again. On
     Ctrl-C the outcome holds what was finished, and says so. ``on`` and ``insecure``: as for bench.
-    Raises UsageError before anything is
-    run.
+    Raises UsageError before anything is run.
     """
     from npubench.sweep.run import request_of, run_sweep
 
@@ -280,17 +281,12 @@ def sweep(
         settings=settings,
         reporter=reporter,
     )
-    executor = None
-    if on is not None:
-        from npubench.farm.address import executor_of
-
-        executor = executor_of(on, insecure=insecure)
     return run_sweep(
         request,
         runs_dir=Path(runs_dir),
         reporter=reporter,
         workers=workers,
-        executor=executor,
+        executor=_executor(on, insecure=insecure),
     )
 
 
@@ -340,11 +336,14 @@ def micro(
     settings: Settings | None = None,
     runs_dir: AnyPath = "runs",
     progress: Reporter | None = None,
+    on: str | None = None,
+    insecure: bool = False,
 ) -> tuple[MicroResult, ...]:
     """The fixed suite of operator shapes on each target; networks predicted from it, with the
     error that leaving each network out gives (docs/sweeps.md).
 
-    ``networks``: those that run for the error, by default the zoo. Raises UsageError before
+    ``networks``: those that run for the error, by default the zoo. ``on`` and ``insecure``: as for
+    bench. Raises UsageError before
     anything is run, ResultError where the suite does not run on a target.
     """
     from npubench.micro.run import run_micro
@@ -359,7 +358,16 @@ def micro(
         settings=settings or Settings(),
         runs_dir=Path(runs_dir),
         reporter=progress or Silent(),
+        executor=_executor(on, insecure=insecure),
     )
+
+
+def _executor(on: str | None, *, insecure: bool) -> Executor | None:
+    if on is None:
+        return None
+    from npubench.farm.address import executor_of
+
+    return executor_of(on, insecure=insecure)
 
 
 def _one(

@@ -20,6 +20,7 @@ from npubench.core.errors import DeviceError, UsageError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.__main__ import BOOT_LIMIT_S
 from npubench.emulators.board_model.foreign_board import ForeignBoard
+from npubench.farm.local import LocalExecutor
 from npubench.referee.identify import identify
 from npubench.referee.run import judge_image, judge_images
 from npubench.referee.session import judge
@@ -120,6 +121,22 @@ def test_hex_elf_and_bin_are_one_image(tmp_path: Path) -> None:
     assert len({item.instructions for item in found}) == 1
     assert {item.status for item in found} == {"ok"}
     json.dumps([item.document() for item in found])
+
+
+def test_an_image_that_is_played_elsewhere_is_judged_alike(tmp_path: Path) -> None:
+    """In the order of the images, two of one content played once; a worker sees no reference."""
+    image = build(tmp_path)
+    twin = tmp_path / "twin.bin"
+    twin.write_bytes(image.read_bytes())
+    noise = tmp_path / "noise.bin"
+    noise.write_bytes(bytes(range(256)) * 16)
+    paths = [noise, image, twin]
+    here = [judge_image(path, board_id=None, references=()) for path in paths]
+    there = judge_images(
+        paths, board_id=None, references=(), reporter=Silent(), executor=LocalExecutor(1)
+    )
+    assert [item.document() for item in there] == [item.document() for item in here]
+    assert [item.status for item in there] == ["refused", "ok", "ok"]
 
 
 def test_what_is_polled_in_vain_is_named(tmp_path: Path) -> None:

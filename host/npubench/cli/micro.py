@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from npubench.cli.farm import InsecureOption, OnOption
 from npubench.cli.output import JsonOption, command_line, console, print_json, reporter
 from npubench.cli.target import OnModelOption, SetOption, place_of
 
@@ -50,6 +51,8 @@ def micro(
     fail_on_regression: Annotated[
         bool, typer.Option("--fail-on-regression", help="Exit 1 when a shape costs more.")
     ] = False,
+    on: OnOption = None,
+    insecure: InsecureOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the suite and tell what it found."""
@@ -66,6 +69,8 @@ def micro(
             settings=api.Settings(port=port, command=command_line()),
             runs_dir=runs_dir,
             progress=progress,
+            on=on,
+            insecure=insecure,
         )
     if as_json:
         print_json({"targets": [result.document() for result in results]})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npubench.cli.farm import InsecureOption, OnOption
 from npubench.cli.output import JsonOption, console, print_json, reporter
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def referee(
     limit_s: Annotated[
         float, typer.Option("--limit-s", min=1, help="Seconds for each image after its boot.")
     ] = 600.0,
+    on: OnOption = None,
+    insecure: InsecureOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """One row an image."""
@@ -71,6 +74,8 @@ def referee(
             fetch_into=fetch,
             reporter=progress,
             limit_s=limit_s,
+            on=on,
+            insecure=insecure,
         )
     if as_json:
         print_json({"images": [verdict.document() for verdict in found]})

@@ -13,7 +13,7 @@ import secrets
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +33,10 @@ WORKERS_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 1.0
 INLINE_BYTES = 1 << 20
 """Larger files travel once, not with each job."""
+LOG_LENGTH = 20
+"""Messages that each connection of the scheduler remembers. Dask's default is 1000, for debugging;
+a message to a worker holds a whole job with its network, so that they fill gigabytes."""
+LOG_SETTING = "distributed.admin.low-level-log-length"
 BIG_GRAPH = "Sending large graph"
 
 
@@ -64,6 +68,7 @@ class ClusterExecutor:
 
     def __enter__(self) -> Self:
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise ToolMissing(
@@ -75,12 +80,13 @@ class ClusterExecutor:
         # What goes wrong is said by us, once, instead of by every part of the client.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            self._client = distributed.Client(
-                address,
-                security=security,
-                timeout=f"{CONNECT_TIMEOUT_S}s",
-                set_as_default=False,
-            )
+            with dask.config.set({LOG_SETTING: LOG_LENGTH}):
+                self._client = distributed.Client(
+                    address,
+                    security=security,
+                    timeout=f"{CONNECT_TIMEOUT_S}s",
+                    set_as_default=False,
+                )
         except (OSError, TimeoutError) as error:
             raise WorkerFailure(
                 f"no Dask scheduler answers at {address}: {error}",
@@ -95,6 +101,8 @@ class ClusterExecutor:
                 hint=f"start some: dask worker {address} --nworkers 2 --nthreads 1 (docs/farm.md)",
             ) from error
         self._seen_s = time.monotonic()
+        with contextlib.suppress(Exception):  # a scheduler that remembers more works as well
+            self._client.run_on_scheduler(_forgetful(LOG_SETTING, LOG_LENGTH))
         return self
 
     def __exit__(
@@ -313,6 +321,24 @@ def _distinct(tasks: Iterable[Task]) -> Iterator[_Sent]:
         if task.key not in seen:
             seen.add(task.key)
             yield _Sent(task)
+
+
+def _forgetful(setting: str, length: int) -> Callable[[Any], None]:
+    """What makes a scheduler remember less: travels by value, since npubench may be missing there.
+
+    It names nothing of this module."""
+
+    def forget(dask_scheduler: Any) -> None:
+        from collections import deque
+
+        import dask
+
+        dask.config.set({setting: length})  # of workers that come later
+        for comms in (dask_scheduler.stream_comms, dask_scheduler.client_comms):
+            for comm in comms.values():
+                comm.recent_message_log = deque(comm.recent_message_log, maxlen=length)
+
+    return forget
 
 
 def _keep(data: bytes) -> bytes:

@@ -6,12 +6,12 @@ What was finished is kept whatever happens; ``resume`` finds it again by the key
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from npubench.bench.job import Job, Settings
 from npubench.bench.matrix import Interrupted, Outcome
-from npubench.core.errors import NpubenchError
+from npubench.core.errors import NpubenchError, StorageError
 from npubench.core.progress import Event, Reporter
 from npubench.farm.executor import Executor
 from npubench.farm.point import keep_run, run_point, task_of
@@ -49,12 +49,7 @@ def run_matrix_on(
     interrupted: KeyboardInterrupt | None = None
     wanted = [task for task in tasks if task.key not in stored]
     try:
-        with executor:
-            for done in watched(executor.map(run_point, wanted), len(wanted), reporter):
-                try:
-                    stored[done.task.key] = keep_run(done, runs_dir)
-                except NpubenchError as error:
-                    failure = failure or error
+        failure = run_tasks(executor, wanted, stored, runs_dir=runs_dir, reporter=reporter)
     except KeyboardInterrupt as error:
         interrupted = error
     except NpubenchError as error:
@@ -72,6 +67,36 @@ def run_matrix_on(
     if interrupted is not None:
         raise Interrupted(outcome) from interrupted
     return outcome
+
+
+def run_tasks(
+    executor: Executor,
+    tasks: Sequence[Task],
+    stored: dict[str, StoredRun],
+    *,
+    runs_dir: Path,
+    reporter: Reporter,
+    kept: Callable[[str, StoredRun], None] = lambda *_: None,
+) -> NpubenchError | None:
+    """Do tasks of ``task_of`` on ``executor``, which is not entered yet; each run is kept as it
+    comes, put into ``stored`` by its key, and told to ``kept``.
+
+    The first error of a job that gave no run is returned. Raises StorageError when the disk refuses
+    a run, which ends the others, and WorkerFailure as ``Executor.map`` does.
+    """
+    failure: NpubenchError | None = None
+    with executor:
+        for done in watched(executor.map(run_point, tasks), len(tasks), reporter):
+            try:
+                run = keep_run(done, runs_dir)
+            except StorageError:
+                raise
+            except NpubenchError as error:
+                failure = failure or error
+                continue
+            stored[done.task.key] = run
+            kept(done.task.key, run)
+    return failure
 
 
 def finished_runs(runs_dir: Path, tasks: Iterable[Task]) -> dict[str, StoredRun]:

@@ -6,7 +6,6 @@ comes back as an archive of `runs export`, which is verified before it is kept.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -22,10 +21,13 @@ from npubench.boards import Board, load_board
 from npubench.build.replay import replaying
 from npubench.core.errors import ConfigError, ResultError, UsageError
 from npubench.core.progress import Silent
+from npubench.core.version import VERSION
 from npubench.emulators.board_model.description import on_model
 from npubench.farm.task import Done, Task, file_sha256, key_of
-from npubench.farm.toolchain import OWN, versions
+from npubench.farm.toolchain import OWN, deciding_sha256, versions
 from npubench.farm.worker import identity
+from npubench.golden.served import served
+from npubench.golden.tflm import WORKER as GOLDEN
 from npubench.runs.archive import SUFFIX, export_runs, import_runs
 from npubench.runs.schema import WorkerRecord
 from npubench.runs.store import StoredRun
@@ -103,23 +105,73 @@ class Point(_Part):
     key: str
 
 
+def key_of_job(job: Job, settings: Settings) -> str:
+    """What a run depends on: network, target, settings, the code that decides, the tools. Whoever
+    asks for it, and for which sweep, does not count. Raises ConfigError for files that cannot be
+    read."""
+    files = _files(job, settings)
+    sha256 = _hashes(files)
+    return _key(job, _model_part(job, sha256), _settings_part(job, settings), sha256)
+
+
 def task_of(job: Job, settings: Settings, executor: str) -> Task:
     """A job of ``bench`` as a task. Raises UsageError for what only this machine can do."""
-    _require_portable(job, settings)
-    model = job.model
-    tools = versions(tools_for(job))
-    files = {MODEL_FILE: model.path}
+    require_portable(job, settings)
+    files = _files(job, settings)
+    sha256 = _hashes(files)
+    model = _model_part(job, sha256)
+    part = _settings_part(job, settings)
+    key = _key(job, model, part, sha256)
+    point = Point(
+        model=model,
+        target=str(job.target),
+        settings=part,
+        input_name=None if settings.input_path is None else settings.input_path.name,
+        sweep=job.sweep,
+        executor=executor,
+        key=key,
+    )
+    return Task(
+        key=key,
+        title=job.title,
+        payload=point.model_dump_json().encode(),
+        files=files,
+        tools=versions(tools_for(job)),
+    )
+
+
+def _files(job: Job, settings: Settings) -> dict[str, Path]:
+    files = {MODEL_FILE: job.model.path}
     if settings.input_path is not None:
         files[INPUT_FILE] = settings.input_path
     if settings.accuracy is not None:
         files[DATA_FILE] = settings.accuracy.data
-    if model.brought is not None:
-        files[FLOAT_FILE] = model.brought.float_path
+    if job.model.brought is not None:
+        files[FLOAT_FILE] = job.model.brought.float_path
+    return files
+
+
+def _hashes(files: Mapping[str, Path]) -> dict[str, str]:
     try:
-        sha256 = {name: file_sha256(path) for name, path in files.items()}
+        return {name: file_sha256(path) for name, path in files.items()}
     except OSError as error:
         raise ConfigError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    part = SettingsPart(
+
+
+def _model_part(job: Job, sha256: Mapping[str, str]) -> ModelPart:
+    model = job.model
+    return ModelPart(
+        id=model.id,
+        file=model.path.name,
+        sha256=sha256[MODEL_FILE],
+        zoo=model.entry is not None,
+        benchmark=model.benchmark,
+        brought=model.brought,
+    )
+
+
+def _settings_part(job: Job, settings: Settings) -> SettingsPart:
+    return SettingsPart(
         warmups=settings.warmups,
         repetitions=settings.repetitions_on(job.board),
         seed=settings.seed,
@@ -137,37 +189,17 @@ def task_of(job: Job, settings: Settings, executor: str) -> Task:
             metric=settings.accuracy.metric,
         ),
     )
-    wanted = ModelPart(
-        id=model.id,
-        file=model.path.name,
-        sha256=sha256[MODEL_FILE],
-        zoo=model.entry is not None,
-        benchmark=model.benchmark,
-        brought=model.brought,
-    )
-    key = key_of(
+
+
+def _key(job: Job, model: ModelPart, part: SettingsPart, sha256: Mapping[str, str]) -> str:
+    tools = versions(name for name in tools_for(job) if name != OWN)
+    tools[OWN] = f"{VERSION} {deciding_sha256(job.board.id)}"
+    return key_of(
         str(job.target).encode(),
-        wanted.model_dump_json(exclude={"brought": {"float_path"}}).encode(),
+        model.model_dump_json(exclude={"brought": {"float_path"}}).encode(),
         part.model_dump_json(exclude={"command"}).encode(),
-        json.dumps(job.sweep).encode(),
-        *(f"{name}={sha256[name]}".encode() for name in sorted(files)),
+        *(f"{name}={sha256[name]}".encode() for name in sorted(sha256)),
         *(f"{name}={version}".encode() for name, version in sorted(tools.items())),
-    )
-    point = Point(
-        model=wanted,
-        target=str(job.target),
-        settings=part,
-        input_name=None if settings.input_path is None else settings.input_path.name,
-        sweep=job.sweep,
-        executor=executor,
-        key=key,
-    )
-    return Task(
-        key=key,
-        title=job.title,
-        payload=point.model_dump_json().encode(),
-        files=files,
-        tools=tools,
     )
 
 
@@ -190,7 +222,8 @@ def _players(board: Board) -> set[str]:
     return set()
 
 
-def _require_portable(job: Job, settings: Settings) -> None:
+def require_portable(job: Job, settings: Settings) -> None:
+    """Raises UsageError for a job that only this machine can do."""
     if job.target.place is Place.PHYSICAL:
         raise UsageError(
             f"{job.target} is a physical board: --on runs emulated boards, models and simulators",
@@ -239,7 +272,7 @@ def run_point(payload: bytes, files: Mapping[str, bytes], cancelled: threading.E
                 tools=dict(who.tools),
             ),
         )
-        with replaying():
+        with replaying(), served(GOLDEN):
             stored = run_alone(
                 job, settings, runs_dir=scratch / "runs", reporter=Silent(), cancelled=cancelled
             )

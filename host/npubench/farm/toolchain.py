@@ -14,13 +14,15 @@ from functools import cache
 from pathlib import Path
 
 from npubench.core.errors import NpubenchError
-from npubench.core.paths import data_root
+from npubench.core.paths import data_root, package_root
 from npubench.core.tool import run_tool
 from npubench.core.version import VERSION
 
 OWN = "npubench"
 ABSENT = "absent"
 _DATA = ("firmware", "boards")
+ROOMS = ("bench", "build", "cycles", "emulators", "golden", "npu", "wire")
+"""Rooms of the host whose code decides what a number is, beside compiler, firmware and boards."""
 _HASHED = (".py", ".toml", ".c", ".h", ".S", ".ld", ".jinja", ".j2", ".json", ".ini")
 
 
@@ -70,4 +72,26 @@ def sources_sha256() -> str:
                 continue
             digest.update(f"{root.name}/{inside.as_posix()}".encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@cache
+def deciding_sha256(board_id: str) -> str:
+    """Hash over all code and data that decide what a number of a board is: a changed kernel makes
+    new jobs, a changed report does not."""
+    from npubench.compiler import analyze
+
+    data = data_root()
+    roots = [
+        Path(analyze.__file__).parent,
+        *(package_root() / room for room in ROOMS),
+        data / "firmware",
+        data / "boards" / board_id,
+    ]
+    digest = hashlib.sha256()
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(root)}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

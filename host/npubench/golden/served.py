@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import select
@@ -87,3 +88,20 @@ def serving(module: str) -> Iterator[None]:
     finally:
         _server.reset(token)
         server.end()
+
+
+_lasting: dict[str, Server] = {}
+
+
+@contextlib.contextmanager
+def served(module: str) -> Iterator[None]:
+    """As ``serving``, but the server stays for the next time, until this process ends."""
+    server = _lasting.get(module)
+    if server is None:
+        server = _lasting[module] = Server(module)
+        atexit.register(server.end)
+    token = _server.set(server)
+    try:
+        yield
+    finally:
+        _server.reset(token)

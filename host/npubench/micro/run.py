@@ -18,6 +18,8 @@ from npubench.core.errors import NpubenchError, ResultError
 from npubench.core.evidence import Evidence
 from npubench.core.paths import cache_root
 from npubench.core.progress import Reporter
+from npubench.farm.executor import Executor
+from npubench.farm.point import key_of_job
 from npubench.micro.model import (
     LeftOut,
     Sample,
@@ -33,7 +35,7 @@ from npubench.runs.reader import StoredRun, list_runs
 from npubench.runs.roofline import layer_point
 from npubench.runs.schema import RunRecord, Scalar
 from npubench.sweep.engine import run_points
-from npubench.sweep.points import Point, key_of
+from npubench.sweep.points import Point
 from npubench.target import Options, Place
 from npubench.zoo import ResolvedModel, load_zoo, made_path, zoo_ids
 
@@ -132,10 +134,11 @@ def run_micro(
     settings: Settings,
     runs_dir: Path,
     reporter: Reporter,
+    executor: Executor | None = None,
 ) -> tuple[MicroResult, ...]:
     """Run the suite on each target. With ``models``, predict them; for that the ``networks`` (by
     default those of the zoo that are there) run, too, whose error stands beside. What the runs
-    folder has is not run again.
+    folder has is not run again. ``executor``: where it is run, as for a sweep.
 
     Raises UsageError before anything is run, ResultError where the suite does not run.
     """
@@ -152,7 +155,7 @@ def run_micro(
         jobs = [suite_job, *(replace(base, model=model) for model in others.values())]
         points += [_point(job, settings) for job in jobs]
     earlier = {str(base.target): _earlier(runs_dir, str(base.target)) for base in bases}
-    done = run_points(points, settings, runs_dir=runs_dir, reporter=reporter)
+    done = run_points(points, settings, runs_dir=runs_dir, reporter=reporter, executor=executor)
     if done.error is not None:
         raise done.error
     results = []
@@ -185,7 +188,7 @@ def _suite_file(data: bytes) -> Path:
 
 
 def _point(job: Job, settings: Settings) -> Point:
-    key = key_of(job, settings)
+    key = key_of_job(job, settings)
     sweep: dict[str, Scalar] = {"id": NAME, "key": key, "model": job.model.id, "suite": VERSION}
     target = str(job.target)
     return Point(values={}, series=target, job=replace(job, sweep=tuple(sweep.items())), key=key)

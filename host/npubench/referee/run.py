@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from npubench.boards import load_board
-from npubench.core.errors import NpubenchError, ToolError, UsageError
+from npubench.boards import Board, load_board
+from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter
-from npubench.core.tool import run_tool
 from npubench.cycles.images import image_of
 from npubench.cycles.weights import cycles_range, sentence, weights_of
 from npubench.emulators.board_model.powered import import_unicorn
+from npubench.farm.address import executor_of
+from npubench.farm.executor import Executor
+from npubench.farm.matrix import watched
 from npubench.referee.fetch import choose_images, fetch_images
 from npubench.referee.golden_check import compare
 from npubench.referee.identify import identify
+from npubench.referee.play import SEED, Limits, Seen, play, play_there, seen_of, task_of
 from npubench.referee.result import Verdict
 
 SUFFIXES = (".bin", ".hex", ".elf")
 LIMIT_S = 600.0
 BOOT_LIMIT_S = 18.0
-GRACE_S = 5.0
-SEED = 1
 
 
 def find_images(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -50,6 +48,16 @@ def find_images(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image and the board that plays it, or why there is none."""
+
+    path: Path
+    sha256: str
+    board: Board | None
+    refusal: str = ""
+
+
 def judge_image(
     path: Path,
     *,
@@ -59,31 +67,105 @@ def judge_image(
     boot_limit_s: float = BOOT_LIMIT_S,
 ) -> Verdict:
     """Boot one image on its board's model and say what it does. Never raises for the image."""
-    data = path.read_bytes()
-    sha256 = hashlib.sha256(data).hexdigest()
-    known = image_of(sha256)
-    published = None if known is None else known.published_cycles
+    image = _image(path, board_id)
+    limits = Limits(limit_s=limit_s, boot_limit_s=boot_limit_s)
+    seen: Seen | NpubenchError | None = None
+    if image.board is not None:
+        try:
+            seen = play(path, image.board.id, limits)
+        except NpubenchError as error:
+            seen = error
+    return _verdict(image, seen, references)
+
+
+def judge_images(
+    paths: Sequence[Path],
+    *,
+    board_id: str | None,
+    references: Sequence[Path],
+    reporter: Reporter,
+    limit_s: float = LIMIT_S,
+    executor: Executor | None = None,
+) -> list[Verdict]:
+    """Judge images, in the order in which they are found: one after the other here, or on
+    ``executor``, whose workers see the images alone. Raises ToolMissing without Unicorn, and what
+    the executor raises."""
+    if board_id is not None:
+        load_board(board_id)
+    images = [_image(path, board_id) for path in find_images(paths)]
+    limits = Limits(limit_s=limit_s, boot_limit_s=BOOT_LIMIT_S)
+    if executor is not None:
+        return _judged_on(executor, images, limits, references, reporter)
+    import_unicorn()
+    found = []
+    for image in images:
+        reporter.event(Event(job=image.path.name, step="referee", state="start"))
+        verdict = judge_image(image.path, board_id=board_id, references=references, limit_s=limit_s)
+        _tell(reporter, verdict)
+        found.append(verdict)
+    return found
+
+
+def _judged_on(
+    executor: Executor,
+    images: Sequence[Image],
+    limits: Limits,
+    references: Sequence[Path],
+    reporter: Reporter,
+) -> list[Verdict]:
+    """Images of one content are played once."""
+    tasks = {
+        image.path: task_of(image.path, image.board.id, limits)
+        for image in images
+        if image.board is not None
+    }
+    seen: dict[str, Seen | NpubenchError] = {}
+    with executor:
+        distinct = list({task.key: task for task in tasks.values()}.values())
+        for done in watched(executor.map(play_there, distinct), len(distinct), reporter):
+            seen[done.task.key] = seen_of(done)
+    found = []
+    for image in images:
+        task = tasks.get(image.path)
+        verdict = _verdict(image, None if task is None else seen[task.key], references)
+        _tell(reporter, verdict)
+        found.append(verdict)
+    return found
+
+
+def _image(path: Path, board_id: str | None) -> Image:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     try:
         board = load_board(board_id if board_id is not None else identify(path))
     except UsageError as error:
         if board_id is not None:
             raise
+        return Image(path=path, sha256=sha256, board=None, refusal=error.message)
+    return Image(path=path, sha256=sha256, board=board)
+
+
+def _verdict(
+    image: Image, seen: Seen | NpubenchError | None, references: Sequence[Path]
+) -> Verdict:
+    """What was seen of an image, held against the references, with the part's cycles."""
+    known = image_of(image.sha256)
+    published = None if known is None else known.published_cycles
+    board = image.board
+    if board is None or seen is None:
         return Verdict(
-            path=path, sha256=sha256, board=None, model=None, status="refused",
-            reason=error.message, published_cycles=published,
+            path=image.path, sha256=image.sha256, board=None, model=None, status="refused",
+            reason=image.refusal, published_cycles=published,
         )  # fmt: skip
-    try:
-        seen = _play(path, board.id, limit_s=limit_s, boot_limit_s=boot_limit_s)
-    except NpubenchError as error:
+    if isinstance(seen, NpubenchError):
         return Verdict(
-            path=path, sha256=sha256, board=board.id, model=None, status="failed",
-            reason=error.message, published_cycles=published,
+            path=image.path, sha256=image.sha256, board=board.id, model=None, status="failed",
+            reason=seen.message, published_cycles=published,
         )  # fmt: skip
     weights = weights_of(board.part) if seen["status"] == "ok" else None
     model = seen.get("model")
     return Verdict(
-        path=path,
-        sha256=sha256,
+        path=image.path,
+        sha256=image.sha256,
         board=board.id,
         model=model,
         status=seen["status"],
@@ -100,28 +182,10 @@ def judge_image(
     )
 
 
-def judge_images(
-    paths: Sequence[Path],
-    *,
-    board_id: str | None,
-    references: Sequence[Path],
-    reporter: Reporter,
-    limit_s: float = LIMIT_S,
-) -> list[Verdict]:
-    """Judge images one after the other. Raises ToolMissing without Unicorn."""
-    import_unicorn()
-    if board_id is not None:
-        load_board(board_id)
-    found = []
-    for path in find_images(paths):
-        reporter.event(Event(job=path.name, step="referee", state="start"))
-        verdict = judge_image(path, board_id=board_id, references=references, limit_s=limit_s)
-        state = "done" if verdict.status == "ok" else "fail"
-        reporter.event(
-            Event(job=path.name, step="referee", state=state, detail=verdict.reason or "")
-        )
-        found.append(verdict)
-    return found
+def _tell(reporter: Reporter, verdict: Verdict) -> None:
+    state = "done" if verdict.status == "ok" else "fail"
+    name = verdict.path.name
+    reporter.event(Event(job=name, step="referee", state=state, detail=verdict.reason or ""))
 
 
 def referee_images(
@@ -132,9 +196,12 @@ def referee_images(
     fetch_into: Path | None,
     reporter: Reporter,
     limit_s: float = LIMIT_S,
+    on: str | None = None,
+    insecure: bool = False,
 ) -> tuple[Verdict, ...]:
     """Judge images, with those that others published for the board where ``fetch_into`` names a
-    folder for them. Raises UsageError without any image, and what fetching and judging raise."""
+    folder for them. ``on``: where they are played, as in farm.address. Raises UsageError without
+    any image, and what fetching and judging raise."""
     images = list(paths)
     if fetch_into is not None:
         images += fetch_images(fetch_into, choose_images(board_id), reporter=reporter)
@@ -144,25 +211,11 @@ def referee_images(
         )
     return tuple(
         judge_images(
-            images, board_id=board_id, references=references, reporter=reporter, limit_s=limit_s
+            images,
+            board_id=board_id,
+            references=references,
+            reporter=reporter,
+            limit_s=limit_s,
+            executor=None if on is None else executor_of(on, insecure=insecure),
         )
     )
-
-
-def _play(path: Path, board_id: str, *, limit_s: float, boot_limit_s: float) -> dict[str, Any]:
-    words = (board_id, path.absolute(), str(SEED), str(limit_s), str(boot_limit_s))
-    result = run_tool(
-        (sys.executable, "-P", "-m", "npubench.referee", *words),
-        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        timeout_s=limit_s + boot_limit_s + GRACE_S,
-        check=False,
-    )
-    try:
-        document = json.loads(result.stdout)
-    except ValueError:
-        tail = result.stderr.strip().splitlines()[-1:] or ["nothing was said"]
-        raise ToolError(
-            f"the board model ended with {result.code}: {tail[0]}", code=result.code
-        ) from None
-    assert isinstance(document, dict)
-    return document

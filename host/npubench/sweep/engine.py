@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
-import queue
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from npubench.bench.job import Settings
+from npubench.bench.matrix import run_alone
 from npubench.build.replay import replaying
-from npubench.core.errors import NpubenchError, StorageError, ToolError
+from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, step
-from npubench.core.tool import own_python, tool_environment
 from npubench.farm.executor import Executor
-from npubench.runs.reader import StoredRun, list_runs, read_run
+from npubench.farm.local import LocalExecutor
+from npubench.farm.matrix import run_tasks
+from npubench.farm.point import require_portable, task_of
+from npubench.golden.served import serving
+from npubench.golden.tflm import WORKER
+from npubench.runs.reader import StoredRun, list_runs
 from npubench.runs.store import check_runs_dir
-from npubench.sweep.elsewhere import run_elsewhere
 from npubench.sweep.points import Point
-from npubench.sweep.worker import run_point
 
-WORKER = "npubench.sweep.worker"
 LASTING = frozenset(
     {"CompileError", "ModelFormatError", "UnsupportedOp", "DoesNotFit", "ConfigError"}
 )
 """Errors that the same point gives again: it is not tried again."""
-_END_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,69 +76,27 @@ def run_points(
     """Run every point that has no run yet. Each run is stored when it is made, so that an
     interruption loses nothing but what is under way.
 
-    Physical boards run one after the other. ``executor``: what runs the points, instead of
-    processes of this sweep. Raises SweepInterrupted on Ctrl-C; a disk that refuses
-    a run ends the others, and is in the result.
+    ``executor``: what runs the points; by default ``workers`` processes of this machine, one for
+    each processor. What only this machine can do (a physical board, an instrument) is run in this
+    process, one point after the other. Raises SweepInterrupted on Ctrl-C; a disk that refuses a run
+    ends the others, and is in the result.
     """
     begin = time.monotonic()
     check_runs_dir(runs_dir)
     wanted = {point.key: point for point in points if point.error is None}
     runs = dict(known_runs(runs_dir, set(wanted)) if known is None else known)
     waiting = [point for key, point in wanted.items() if key not in runs]
-    skipped = len(wanted) - len(waiting)
-    if skipped:
+    before = len(runs)
+    error: NpubenchError | None = None
+    if before:
         reporter.event(
             Event(
                 job="sweep",
                 step="resume",
                 state="note",
-                detail=f"{skipped} of {len(wanted)} points are there already",
+                detail=f"{before} of {len(wanted)} points are there already",
             )
         )
-    if executor is not None and waiting:
-        return _elsewhere(executor, waiting, settings, runs, begin, runs_dir, reporter)
-    count = workers or os.cpu_count() or 1
-    if any(point.job.board.kind == "physical" for point in waiting):
-        count = 1
-    if len(waiting) == 1:  # a process of its own would cost more than the point
-        with replaying(), step(reporter, "sweep", "points"):
-            alone = run_point(waiting[0].job, settings, runs_dir, _Remarks(reporter))
-        runs[waiting[0].key] = alone
-        reporter.event(_progress(waiting[0], alone, len(wanted), len(wanted)))
-        return Done(runs=runs, fresh=1, duration_s=time.monotonic() - begin)
-    pool = _Pool(waiting, settings, runs_dir, reporter, total=len(wanted), done=skipped)
-    error: NpubenchError | None = None
-    try:
-        with step(reporter, "sweep", "points"):
-            error = pool.run(min(count, len(waiting)))
-    except KeyboardInterrupt as stop:
-        pool.end()
-        runs |= pool.runs
-        raise SweepInterrupted(
-            Done(runs=runs, fresh=len(pool.runs), duration_s=time.monotonic() - begin)
-        ) from stop
-    except BaseException:
-        pool.end()
-        raise
-    return Done(
-        runs=runs | pool.runs,
-        fresh=len(pool.runs),
-        duration_s=time.monotonic() - begin,
-        error=error,
-    )
-
-
-def _elsewhere(
-    executor: Executor,
-    waiting: Sequence[Point],
-    settings: Settings,
-    runs: dict[str, StoredRun],
-    begin: float,
-    runs_dir: Path,
-    reporter: Reporter,
-) -> Done:
-    before = len(runs)
-    error: NpubenchError | None = None
 
     def done() -> Done:
         return Done(
@@ -153,134 +106,64 @@ def _elsewhere(
             error=error,
         )
 
+    def told(key: str, run: StoredRun) -> None:
+        runs[key] = run
+        reporter.event(_progress(wanted[key], run, len(runs), len(wanted)))
+
     try:
-        error = run_elsewhere(
-            executor, waiting, settings, runs, runs_dir=runs_dir, reporter=reporter
-        )
+        if executor is None and (len(waiting) <= 1 or not _can_travel(waiting, settings)):
+            _run_here(waiting, settings, told, runs_dir, reporter)
+        else:
+            here = executor is None
+            chosen = executor or LocalExecutor(min(workers or os.cpu_count() or 1, len(waiting)))
+            with step(reporter, "sweep", "points"):
+                error = run_tasks(
+                    chosen,
+                    [task_of(point.job, settings, chosen.describe()) for point in waiting],
+                    runs,
+                    runs_dir=runs_dir,
+                    reporter=_Remarks(reporter) if here else reporter,
+                    kept=told,
+                )
     except KeyboardInterrupt as stop:
         raise SweepInterrupted(done()) from stop
+    except UsageError:
+        raise
     except NpubenchError as stop:
-        if len(runs) == before:
+        if executor is not None and len(runs) == before:
             raise
         error = stop
     return done()
 
 
-class _Pool:
-    """Worker processes and a thread for each that feeds it."""
-
-    def __init__(
-        self,
-        points: Sequence[Point],
-        settings: Settings,
-        runs_dir: Path,
-        reporter: Reporter,
-        *,
-        total: int,
-        done: int,
-    ) -> None:
-        self.runs: dict[str, StoredRun] = {}
-        self._queue: queue.SimpleQueue[Point] = queue.SimpleQueue()
+def _can_travel(points: Sequence[Point], settings: Settings) -> bool:
+    """Whether other processes can do the points."""
+    try:
         for point in points:
-            self._queue.put(point)
-        self._settings = settings
-        self._runs_dir = runs_dir.absolute()
-        self._reporter = reporter
-        self._remarks = _Remarks(reporter)
-        self._total, self._done = total, done
-        self._lock = threading.Lock()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._errors: list[NpubenchError] = []
-        self._ended = threading.Event()
+            require_portable(point.job, settings)
+    except UsageError:
+        return False
+    return True
 
-    def run(self, count: int) -> NpubenchError | None:
-        """Serve all points; the first error of the disk, or of a worker that died."""
-        threads = [
-            threading.Thread(target=self._serve, name=f"sweep-{number}", daemon=True)
-            for number in range(count)
-        ]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(0.2)
-        return self._errors[0] if self._errors else None
 
-    def end(self) -> None:
-        """End the workers with what they wait for; they clean up first."""
-        self._ended.set()
-        with self._lock:
-            processes = tuple(self._processes)
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        for process in processes:
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def _serve(self) -> None:
-        """One worker, from its start to the end of the queue."""
-        argv, environment = own_python(WORKER)
-        with tempfile.TemporaryFile() as said:
-            with self._lock:
-                if self._ended.is_set():
-                    return
-                process = subprocess.Popen(
-                    argv,
-                    env=tool_environment(environment),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    start_new_session=True,
-                )
-                self._processes.append(process)
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                while not self._ended.is_set() and not self._errors:
-                    try:
-                        point = self._queue.get_nowait()
-                    except queue.Empty:
-                        break
-                    pickle.dump((point.job, self._settings, self._runs_dir), process.stdin)
-                    process.stdin.flush()
-                    self._answer(point, process.stdout)
-            except (OSError, EOFError, pickle.UnpicklingError):
-                if not self._ended.is_set():
-                    process.wait()
-                    said.seek(0)
-                    self._errors.append(
-                        ToolError(
-                            f"a worker of the sweep ended with exit code {process.returncode}",
-                            tail=said.read()[-2000:].decode(errors="replace"),
-                            hint="start the sweep again: it goes on where it was",
-                        )
-                    )
-            finally:
-                with contextlib.suppress(OSError):
-                    process.stdin.close()
-                process.stdout.close()
-                process.wait()
-
-    def _answer(self, point: Point, stream: Any) -> None:
-        while True:
-            kind, value = pickle.load(stream)
-            if kind == "event":
-                self._remarks.event(value)
-                continue
-            if kind == "error":
-                self._errors.append(StorageError(value[0], hint=value[1]))
-                return
-            run = read_run(value)
-            with self._lock:
-                self.runs[point.key] = run
-                self._done += 1
-                done = self._done
-            self._reporter.event(_progress(point, run, done, self._total))
-            return
+def _run_here(
+    points: Sequence[Point],
+    settings: Settings,
+    told: Callable[[str, StoredRun], None],
+    runs_dir: Path,
+    reporter: Reporter,
+) -> None:
+    """One point after the other, in this process: for one alone, another would cost more."""
+    with replaying(), serving(WORKER), step(reporter, "sweep", "points"):
+        for point in points:
+            run = run_alone(
+                point.job,
+                settings,
+                runs_dir=runs_dir,
+                reporter=_Remarks(reporter),
+                cancelled=threading.Event(),
+            )
+            told(point.key, run)
 
 
 class _Remarks:

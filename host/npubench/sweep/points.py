@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 
 from npubench.bench.job import Job, Settings, resolve_jobs
-from npubench.build.compiler import compiler_version, find_compiler
 from npubench.compiler.backends import settle
-from npubench.core.errors import NpubenchError, ToolMissing, UsageError
-from npubench.core.paths import data_root, package_root
-from npubench.core.version import VERSION
+from npubench.core.errors import NpubenchError, UsageError
+from npubench.farm.point import key_of_job
 from npubench.sweep.axis import ENGINE, Axis, Value
 from npubench.sweep.source import Source
 from npubench.target import Options, Place
 from npubench.zoo import ResolvedModel
-
-PACKAGES = ("platformio", "scons", "tflite-micro", "ethos-u-vela", "unicorn", "numpy")
-ROOMS = ("bench", "build", "cycles", "emulators", "npu", "wire")
-"""Rooms of the host whose code decides what a number is, beside compiler, firmware and boards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +79,9 @@ def points_of(request: Request) -> tuple[Point, ...]:
             job = replace(target.job, model=network)
             named = dict(zip((axis.name for axis in own), values, strict=True)) | target.values
             refusal = made if isinstance(made, NpubenchError) else None
-            key = key_of(job, request.settings) if refusal is None else _failed_key(series, named)
+            key = (
+                key_of_job(job, request.settings) if refusal is None else _failed_key(series, named)
+            )
             sweep = {
                 "id": request.id,
                 "key": key,
@@ -151,19 +144,6 @@ def _targets(request: Request, network: ResolvedModel) -> list[tuple[_Target, st
     return found
 
 
-def key_of(job: Job, settings: Settings) -> str:
-    """What a point's numbers depend on: artifact, target, settings, code and tools."""
-    digest = hashlib.sha256(job.model.path.read_bytes())
-    words = [str(job.target), repr(_asked(settings)), VERSION, sources_sha256(job.board.id)]
-    words += [f"{name}={version}" for name, version in _packages()]
-    try:
-        words.append(compiler_version(find_compiler(job.board)))
-    except ToolMissing:
-        words.append("no compiler")
-    digest.update("\n".join(words).encode())
-    return digest.hexdigest()[:32]
-
-
 def _failed_key(series: str, values: Mapping[str, Value]) -> str:
     return hashlib.sha256(f"{series} {sorted(values.items())}".encode()).hexdigest()[:32]
 
@@ -179,35 +159,3 @@ def _asked(settings: Settings) -> tuple[object, ...]:
         settings.layers,
         settings.power,
     )
-
-
-@cache
-def _packages() -> tuple[tuple[str, str], ...]:
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append((name, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return tuple(found)
-
-
-@cache
-def sources_sha256(board_id: str) -> str:
-    """Of all code and data that decide what a number is: a changed kernel makes new points."""
-    from npubench.compiler import analyze
-
-    data = data_root()
-    roots = [
-        Path(analyze.__file__).parent,
-        *(package_root() / room for room in ROOMS),
-        data / "firmware",
-        data / "boards" / board_id,
-    ]
-    digest = hashlib.sha256()
-    for root in roots:
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(root)}\0".encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()

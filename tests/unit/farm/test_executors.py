@@ -189,6 +189,17 @@ def test_what_is_no_place_is_refused(text: str) -> None:
         executor_of(text)
 
 
+@pytest.mark.parametrize("verb", ["accuracy", "bench", "micro", "referee", "sweep"])
+def test_verbs_of_many_jobs_take_a_place_to_run_on(verb: str) -> None:
+    from typer.main import get_command
+
+    from npubench.cli.app import app
+
+    command = get_command(app).commands[verb]  # type: ignore[attr-defined]
+    said = {word for parameter in command.params for word in parameter.opts}
+    assert {"--on", "--insecure"} <= said
+
+
 def test_local_takes_a_sane_number() -> None:
     with pytest.raises(UsageError, match="local:0 is not possible"):
         executor_of("local:0")

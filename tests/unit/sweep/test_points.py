@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from npubench.bench.job import Settings
 from npubench.core.errors import UsageError
 from npubench.core.progress import Silent
-from npubench.sweep import points as module
+from npubench.farm import point as module
 from npubench.sweep.limit import parse_budgets
 from npubench.sweep.points import Point, points_of
 from npubench.sweep.run import request_of
@@ -66,9 +67,10 @@ def test_a_key_is_of_network_target_settings_and_code(monkeypatch: pytest.Monkey
     assert one.key == same.key
     (other,) = points("convs", "input=4", boards=["qemu-m4"], options=["cpu.optimise=size"])
     assert other.key != one.key
-    assert module.key_of(one.job, Settings(seed=2)) != one.key
-    monkeypatch.setattr(module, "sources_sha256", lambda _: "changed code")
-    assert module.key_of(one.job, Settings()) != one.key
+    assert module.key_of_job(one.job, Settings(seed=2)) != one.key
+    assert module.key_of_job(replace(one.job, sweep=()), Settings()) == one.key
+    monkeypatch.setattr(module, "deciding_sha256", lambda _: "changed code")
+    assert module.key_of_job(one.job, Settings()) != one.key
 
 
 def test_wrong_words_are_refused_before_anything_runs() -> None:

@@ -2,8 +2,8 @@
 
 The vendor's compiler has an arithmetic of its own; what it gives is judged by `scheme`'s rule:
 against TFLM where it takes the int8 network as it is, else against the network on real numbers,
-which is what it was given; then the int8 network's own nearness to that stands beside. Nothing is
-measured here.
+saturating where int8 does, which is what it was given; then the int8 network's own nearness to that
+stands beside. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from npubench.bench.scheme import (
     sample_codes,
     signal_to_noise_db,
 )
+from npubench.bench.setting import Chosen, chosen
 from npubench.compiler.backends import configured_backend, drops_dead_channels
 from npubench.compiler.compiled import Network, without_dead_channels
 from npubench.compiler.vendor.simulation import Simulation, Simulator
@@ -160,7 +161,10 @@ def _execute(
         asked = codes
         if questions is not None:  # the labelled samples follow the others
             asked = tuple(map(np.concatenate, zip(codes, questions.codes, strict=True)))
-        simulation = simulator.simulate(given, inputs=told(asked), calibration=told(others))
+        way = chosen(simulator, given, told=told, truth=truth, calibration=others)
+        simulation = simulator.simulate(
+            given, inputs=told(asked), calibration=told(others), setting=way.setting
+        )
         outputs = tuple(array[SAMPLES:] for array in simulation.outputs)
         simulation = replace(
             simulation, outputs=tuple(array[:SAMPLES] for array in simulation.outputs)
@@ -169,6 +173,7 @@ def _execute(
         writer.add_bytes(*simulation.artifact)
     more["simulation"] = simulation
     more["tool"] = simulator.tool
+    more["way"] = way
     tensors = [graph.tensor(index) for index in graph.outputs]
     reals = [
         [real(tensor, array) for tensor, array in zip(tensors, arrays, strict=True)]
@@ -179,7 +184,7 @@ def _execute(
     layers: dict[str, float | None] = {}
     if found.failures:
         with step(timed, job.title, "worst layer"):
-            layers = _by_operator(network, simulator, form, told, truth, codes, others)
+            layers = _by_operator(network, simulator, form, told, truth, codes, others, way)
     more["scheme"] = _scheme_record(found, int8, layers)
     findings.golden = _golden_record(found, settings.seed, simulator.form)
     if questions is not None and settings.accuracy is not None:
@@ -208,6 +213,7 @@ def _by_operator(
     truth: Callable[[bytes, tuple[Array, ...]], tuple[Array, ...]],
     codes: tuple[Array, ...],
     others: tuple[Array, ...],
+    way: Chosen,
 ) -> dict[str, float | None]:
     """Signal to noise after each operator, in dB, on a few inputs: the network up to it is run.
     What cannot be cut there is left out."""
@@ -218,7 +224,9 @@ def _by_operator(
         try:
             part = form(op.index)
             (wanted,) = truth(part, few)
-            got = simulator.simulate(part, inputs=told(few), calibration=told(others))
+            got = simulator.simulate(
+                part, inputs=told(few), calibration=told(others), setting=way.setting
+            )
         except NpubenchError:
             continue
         if got.outputs[0].size == wanted.size:
@@ -350,12 +358,16 @@ def _cycles(simulation: Simulation, index: int) -> int | None:
     return simulation.ops[index].cycles if index in simulation.ops else None
 
 
-def _npu_record(job: Job, network: Network, simulation: Simulation, tool: str) -> NpuRecord:
+def _npu_record(
+    job: Job, network: Network, simulation: Simulation, tool: str, way: Chosen
+) -> NpuRecord:
     total = sum(layer.macs for layer in network.analysis.layers)
     there = sum(layer.macs for layer in network.analysis.layers if _on_npu(simulation, layer.index))
-    said = repr((tool, simulation.version, sorted(job.options), CALIBRATION_SAMPLES))
+    said = repr((tool, simulation.version, sorted(job.options), CALIBRATION_SAMPLES, way.setting))
     details: dict[str, int | float | str] = dict(simulation.figures)
     details["simulator"] = f"{tool} {simulation.version}"
+    if way.setting:
+        details["setting"] = way.words
     details["operators_on_npu"] = sum(op.engine == "npu" for op in simulation.ops.values())
     npu = job.board.npu
     return NpuRecord(
@@ -398,7 +410,7 @@ def _record(
     simulation: Simulation | None = more.get("simulation")
     if simulation is not None:
         fields["scheme"] = more.get("scheme")
-        fields["npu"] = _npu_record(job, network, simulation, more["tool"])
+        fields["npu"] = _npu_record(job, network, simulation, more["tool"], more["way"])
         environment = record.environment.model_dump()
         environment["tools"] = {more["tool"]: simulation.version}
         fields["environment"] = environment

@@ -16,6 +16,16 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+# Operators that move values or whose range is fixed: int8 saturates nothing in them.
+_NEVER_BEYOND = frozenset(
+    (
+        "AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER",
+        "GATHER_ND", "LOGISTIC", "MAX_POOL_2D", "MIRROR_PAD", "PACK", "PAD", "PADV2", "RESHAPE",
+        "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SLICE", "SOFTMAX", "SPACE_TO_BATCH_ND",
+        "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TANH", "TRANSPOSE",
+        "UNPACK",
+    )
+)  # fmt: skip
 # Positions of (input, weights, bias) of operators whose bias has the scale of a product.
 _BIASED = {
     "CONV_2D": (0, 1, 2),
@@ -134,7 +144,10 @@ class Network:
 
     def float_network(self, last: int | None = None) -> bytes:
         """The whole network on float32, or the part up to operator ``last``, whose first output is
-        then its output; operator n's first output is called ``npubench_op<n>``. Raises ValueError
+        then its output; operator n's first output is called ``npubench_op<n>``.
+
+        It saturates where the quantized network does: MINIMUM and MAXIMUM at the ends of an
+        output's range are part of what the network computes, rounding is not. Raises ValueError
         for an operator that has no float form."""
         ops = list(range(len(self.graph.operators))) if last is None else self.needed_for(last)
         replaced: dict[int, Array | None] = {}
@@ -154,7 +167,28 @@ class Network:
         inputs = [int(tensor) for tensor in self.graph.inputs]
         outputs = self.graph.outputs if last is None else self.graph.operators[last].outputs[:1]
         names = {int(self.graph.operators[op].outputs[0]): f"npubench_op{op}" for op in ops}
-        return self._packed(ops, inputs, [int(tensor) for tensor in outputs], replaced, names)
+        ends = {
+            int(tensor): found
+            for op in ops
+            for tensor in self.graph.operators[op].outputs
+            if int(tensor) in replaced and (found := self._ends(op, int(tensor)))
+        }
+        return self._packed(ops, inputs, [int(tensor) for tensor in outputs], replaced, names, ends)
+
+    def _ends(self, op: int, tensor: int) -> list[tuple[str, float]]:
+        """Where an operator's output saturates, beyond what its own activation does."""
+        scale = self.scale(tensor)
+        if scale is None or self.kind(op) in _NEVER_BEYOND:
+            return []
+        limits = np.iinfo(np.dtype(self.dtype(tensor)))
+        low, high = (float((limit - scale[1]) * scale[0]) for limit in (limits.min, limits.max))
+        kinds = self.schema.ActivationFunctionType
+        options = self.graph.operators[op].builtinOptions
+        activation = getattr(options, "fusedActivationFunction", kinds.NONE)
+        rectified = activation in (kinds.RELU, kinds.RELU6) or self.kind(op) in ("RELU", "RELU6")
+        six = activation == kinds.RELU6 or self.kind(op) == "RELU6"
+        upper = [] if six and high >= 6.0 else [("MINIMUM", high)]
+        return upper + ([] if rectified and low <= 0.0 else [("MAXIMUM", low)])
 
     def real(self, tensor: int, values: Array) -> Array:
         """What the codes of a tensor stand for, as float32."""
@@ -208,9 +242,10 @@ class Network:
         outputs: Sequence[int],
         replaced: dict[int, Array | None],
         names: dict[int, str] | None = None,
+        ends: dict[int, list[tuple[str, float]]] | None = None,
     ) -> bytes:
         """A .tflite of some operators; tensors in ``replaced`` become float32, with new data;
-        ``names``: new ones."""
+        ``names``: new ones; ``ends``: operators with a number that follow on a tensor."""
         import flatbuffers
 
         schema = self.schema
@@ -243,19 +278,55 @@ class Network:
                 buffers.append(buffer)
             tensors.append(item)
         operators = []
+        codes = list(self.model.operatorCodes)
+        last = dict(place)  # a tensor's place after what follows on it
         for op in ops:
             copied = copy.copy(self.graph.operators[op])
-            copied.inputs = [place.get(int(tensor), -1) for tensor in copied.inputs]
+            copied.inputs = [last.get(int(tensor), -1) for tensor in copied.inputs]
             copied.outputs = [place[int(tensor)] for tensor in copied.outputs]
             operators.append(copied)
+            for tensor in map(int, self.graph.operators[op].outputs):
+                for kind, number in (ends or {}).get(tensor, []):
+                    operators.append(
+                        self._with_number(kind, number, last[tensor], codes, tensors, buffers)
+                    )
+                    last[tensor] = len(tensors) - 1
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = tensors, operators
         graph.inputs = [place[tensor] for tensor in inputs]
-        graph.outputs = [place[tensor] for tensor in outputs]
+        graph.outputs = [last[tensor] for tensor in outputs]
         model = schema.ModelT()
         model.version = 3
-        model.operatorCodes = self.model.operatorCodes
+        model.operatorCodes = codes
         model.subgraphs, model.buffers = [graph], buffers
         builder = flatbuffers.Builder(4096)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
+
+    def _with_number(
+        self, kind: str, number: float, source: int, codes: Any, tensors: Any, buffers: Any
+    ) -> Any:
+        """An operator of a tensor and a scalar, appended to a network's parts; its output is the
+        last tensor, named after its source."""
+        schema = self.schema
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
+        code.version = 1
+        codes.append(code)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(np.float32(number).tobytes(), np.uint8)
+        buffers.append(buffer)
+        scalar = schema.TensorT()
+        scalar.shape, scalar.type = [], schema.TensorType.FLOAT32
+        scalar.buffer, scalar.name = len(buffers) - 1, f"{kind.lower()}_{len(tensors)}"
+        tensors.append(scalar)
+        output = copy.copy(tensors[source])
+        name = output.name.decode() if isinstance(output.name, bytes) else output.name
+        output.name = f"{name}_{kind.lower()}"
+        tensors.append(output)
+        item = schema.OperatorT()
+        item.opcodeIndex = len(codes) - 1
+        item.inputs, item.outputs = [source, len(tensors) - 2], [len(tensors) - 1]
+        item.builtinOptionsType = schema.BuiltinOptions.MaximumMinimumOptions
+        item.builtinOptions = schema.MaximumMinimumOptionsT()
+        return item

@@ -116,6 +116,18 @@ def test_the_float_form_of_a_network_is_near_its_int8_answers(digits: Network) -
     assert found > 15.0
 
 
+def test_the_float_form_saturates_where_int8_does(digits: Network) -> None:
+    """Inputs far beyond the calibration's: without the ends of its ranges it is another network."""
+    graph = digits.graph
+    wild = np.full((2, *graph.tensor(graph.inputs[0]).shape[1:]), 1.0e6, dtype=np.float32)
+    wild[1] = -wild[1]
+    last = graph.ops[0].outputs[0]
+    answers = real_answers(float_network(digits.data, last=0), [wild])[0]
+    ends = real(graph.tensor(last), np.array([-128, 127], dtype=np.int8))
+    assert answers.min() >= ends[0] - 1e-5
+    assert answers.max() == pytest.approx(ends[1])
+
+
 def test_samples_are_equal_for_one_seed_and_others_for_the_calibration(digits: Network) -> None:
     first = sample_codes(digits.graph, count=3, calibration=False, seed=1)
     again = sample_codes(digits.graph, count=3, calibration=False, seed=1)
@@ -132,15 +144,21 @@ class Played:
     tool: str = "nncase"
     form: Literal["int8", "float"] = "float"
 
+    settings: tuple[str, ...] = ("coarse", "fine")
+
     def simulate(
-        self, model: bytes, *, inputs: Sequence[Any], calibration: Sequence[Any]
+        self,
+        model: bytes,
+        *,
+        inputs: Sequence[Any],
+        calibration: Sequence[Any],
+        setting: str = "",
     ) -> Simulation:
         assert len(calibration[0])
         outputs = real_answers(model, inputs)
         sign = np.where(np.arange(outputs[0].size) % 2, 1.0, -1.0).reshape(outputs[0].shape)
-        return Simulation(
-            version="1", outputs=tuple(out * (1.0 + self.noise * sign) for out in outputs)
-        )
+        noise = self.noise * (2.0 if setting == "coarse" else 1.0)
+        return Simulation(version="1", outputs=tuple(out * (1.0 + noise * sign) for out in outputs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +197,10 @@ def test_a_near_scheme_is_ok_and_tells_no_time(
     assert record.scheme is not None
     assert record.scheme.samples == 100
     assert record.scheme.snr_db == (40.0,)
+    assert record.npu is not None
+    assert record.npu.details["setting"] == (
+        "fine (on 16 calibration samples: coarse 34.0 dB, fine 40.0 dB)"
+    )
     assert all(stage.median is None and stage.reason for stage in record.stages.values())
 
 

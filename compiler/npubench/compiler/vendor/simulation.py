@@ -51,13 +51,25 @@ class Simulator(Protocol):
     @property
     def form(self) -> Literal["int8", "float"]:
         """Whether it takes the network as it is with codes, or on float32 with real numbers; there
-        operator n's first output is called ``npubench_op<n>``."""
+        operator n's first output is called ``npubench_op<n>``, and MINIMUM and MAXIMUM stand where
+        the int8 network saturates."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Ways to compile, the tool's own first: the bench takes the one that comes nearest on
+        samples of the calibration. Empty where there is one way."""
 
     def simulate(
-        self, model: bytes, *, inputs: Sequence[Array], calibration: Sequence[Array]
+        self,
+        model: bytes,
+        *,
+        inputs: Sequence[Array],
+        calibration: Sequence[Array],
+        setting: str = "",
     ) -> Simulation:
         """Compile and run ``model`` on every sample of ``inputs`` (for each input an array
-        (samples, ...)); ``calibration``: other samples of the same distribution.
+        (samples, ...)); ``calibration``: other samples of the same distribution; ``setting``: one
+        of ``settings``, empty for the tool's own.
 
         Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
         CompileError for what it cannot take.
@@ -81,10 +93,12 @@ def run_job(
     inputs: Sequence[Array],
     calibration: Sequence[Array] = (),
     keep: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> tuple[Environment, JobAnswer]:
     """Run a Python file of ours in a tool's environment, in a folder with ``model.tflite``,
     ``inputs.npz`` and ``calibration.npz`` (input i in array i); it leaves ``outputs.npz`` and
-    ``report.json``. ``keep``: patterns of more files to bring back. Raises ToolMissing, ToolError.
+    ``report.json``. ``keep``: patterns of more files to bring back; ``words``: the script's
+    arguments. Raises ToolMissing, ToolError.
     """
     import numpy as np
 
@@ -94,7 +108,7 @@ def run_job(
         for name, arrays in (("inputs.npz", inputs), ("calibration.npz", calibration)):
             named: dict[str, Any] = {f"{index}": array for index, array in enumerate(arrays)}
             np.savez(folder / name, **named)
-        result = found.script(script, cwd=folder, timeout_s=SIMULATION_TIMEOUT_S)
+        result = found.script(script, *words, cwd=folder, timeout_s=SIMULATION_TIMEOUT_S)
         try:
             report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
             with np.load(folder / "outputs.npz") as arrays:

@@ -17,12 +17,18 @@ class MvpSimulator:
 
     tool: str = "mltk"
     form: Literal["int8", "float"] = "int8"
+    settings: tuple[str, ...] = ()
 
     def simulate(
-        self, model: bytes, *, inputs: Sequence[Array], calibration: Sequence[Array]
+        self,
+        model: bytes,
+        *,
+        inputs: Sequence[Array],
+        calibration: Sequence[Array],
+        setting: str = "",
     ) -> Simulation:
         """The network as it is: the MVP's kernels take TFLM's int8, nothing is calibrated."""
-        del calibration
+        del calibration, setting
         found, answer = run_job(self.tool, Path(__file__).with_name("job.py"), model, inputs=inputs)
         return Simulation(
             version=found.version,

@@ -4,6 +4,7 @@ run it on nncase's simulator. Its folder holds model.tflite, inputs.npz and cali
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ def main() -> None:
     options = nncase.CompileOptions()
     options.target = "k210"
     options.input_type = "float32"
+    # How weights are rounded to the KPU's 8 bits: which is nearer depends on the network. The other
+    # quantization types of nncase change nothing on this target.
+    options.use_mse_quant_w = sys.argv[1] == "weights by least squares"
     options.dump_ir = True
     options.dump_dir = "dump"
     compiler = nncase.Compiler(options)

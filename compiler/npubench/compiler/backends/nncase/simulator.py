@@ -32,9 +32,15 @@ class NncaseSimulator:
 
     tool: str = "nncase"
     form: Literal["int8", "float"] = "float"
+    settings: tuple[str, ...] = ("weights by range", "weights by least squares")
 
     def simulate(
-        self, model: bytes, *, inputs: Sequence[Array], calibration: Sequence[Array]
+        self,
+        model: bytes,
+        *,
+        inputs: Sequence[Array],
+        calibration: Sequence[Array],
+        setting: str = "",
     ) -> Simulation:
         """One network input alone: nncase 1.x calibrates no more."""
         if len(inputs) != 1:
@@ -48,6 +54,7 @@ class NncaseSimulator:
             model,
             inputs=inputs,
             calibration=calibration,
+            words=(setting or self.settings[0],),
             keep=("network.kmodel", "dump/codegen/*.sched", "dump/kmodel_info.txt"),
         )
         schedules = {

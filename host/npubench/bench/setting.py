@@ -1,0 +1,59 @@
+"""Which of a vendor's ways to compile comes nearest: asked on samples of the calibration, never on
+those that the run is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from npubench.bench.scheme import Array, nearness
+from npubench.compiler.vendor.simulation import Simulation, Simulator
+from npubench.core.errors import NpubenchError
+
+SETTING_SAMPLES = 16
+_EXACT_DB = 999.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """``setting`` is empty where there is one way; ``snr_db``: of each way, its lowest output's."""
+
+    setting: str
+    snr_db: Mapping[str, float]
+
+    @property
+    def words(self) -> str:
+        """For the record: the way, and what the others gave."""
+        rest = ", ".join(f"{name} {value:.1f} dB" for name, value in self.snr_db.items())
+        return f"{self.setting} (on {SETTING_SAMPLES} calibration samples: {rest})"
+
+
+def chosen(
+    simulator: Simulator,
+    network: bytes,
+    *,
+    told: Callable[[tuple[Array, ...]], tuple[Array, ...]],
+    truth: Callable[[bytes, tuple[Array, ...]], tuple[Array, ...]],
+    calibration: tuple[Array, ...],
+) -> Chosen:
+    """The setting with the least noise in real numbers; the first of equal ones. A setting that the
+    tool does not compile is left out; raises its error where none is left."""
+    if len(simulator.settings) < 2:
+        return Chosen(setting=next(iter(simulator.settings), ""), snr_db={})
+    few = tuple(array[:SETTING_SAMPLES] for array in calibration)
+    wanted = truth(network, few)
+    found: dict[str, float] = {}
+    refused: NpubenchError | None = None
+    for setting in simulator.settings:
+        try:
+            got: Simulation = simulator.simulate(
+                network, inputs=told(few), calibration=told(calibration), setting=setting
+            )
+        except NpubenchError as error:
+            refused = error
+            continue
+        noise = nearness(wanted, got.outputs, classifier=False).snr_db
+        found[setting] = min((_EXACT_DB if value is None else value) for value in noise)
+    if not found and refused is not None:
+        raise refused
+    return Chosen(setting=max(found, key=lambda name: found[name]), snr_db=found)

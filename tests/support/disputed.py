@@ -95,14 +95,17 @@ def _slice_then_conv() -> bytes:
     )
 
 
-def _sum() -> bytes:
-    axes = np.array((1, 2), np.int32).tobytes()
+def sum_over(
+    axes: tuple[int, ...], shape: tuple[int, ...], *, scale: float = 1.7, zero_point: int = -3
+) -> bytes:
+    """A SUM of an image of 1 x 8 x 8 x 4 (scale 0.1, zero point 3) over ``axes``."""
+    data = np.array(axes, np.int32).tobytes()
     return write_model(
         ModelSpec(
             tensors=(
                 _image("in", 0.1, 3),
-                TensorSpec(shape=(2,), dtype="int32", data=axes, scales=None, name="axes"),
-                TensorSpec(shape=(1, 4), scales=(1.7,), zero_points=(-3,), name="out"),
+                TensorSpec(shape=(len(axes),), dtype="int32", data=data, scales=None, name="axes"),
+                TensorSpec(shape=shape, scales=(scale,), zero_points=(zero_point,), name="out"),
             ),
             ops=(OpSpec(kind="SUM", inputs=(0, 1), outputs=(2,)),),
             outputs=(2,),
@@ -115,4 +118,11 @@ LOGISTIC = _unary("LOGISTIC", (9.1, 81), (1 / 256, -128))
 RELU_N1_TO_1 = _unary("RELU_N1_TO_1", (0.05, 4), (2 / 255, 0))
 RELU6_CONV = _relu6_then_conv()
 SLICE_CONV = _slice_then_conv()
-SUM = _sum()
+SUM = sum_over((1, 2), (1, 4))
+SUMS = {
+    "image": SUM,
+    "rows": sum_over((1,), (1, 8, 4), scale=0.6, zero_point=-40),
+    "columns": sum_over((2,), (1, 8, 4), scale=0.35, zero_point=17),
+    "channels": sum_over((3,), (1, 8, 8), scale=0.3, zero_point=-1),
+    "all": sum_over((1, 2, 3), (1,), scale=4.0, zero_point=9),
+}

@@ -63,7 +63,8 @@ def serve_board(board: Board, port: int = 0) -> Iterator[int]:
         listener.listen()
         number = int(listener.getsockname()[1])
         folder = _folder(number)
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of a server of this port that was killed
+        folder.mkdir(parents=True)
         document = {"board": board.id, "pid": os.getpid()}
         (folder / BOARD_FILE).write_text(json.dumps(document), encoding="utf-8")
         stopped = threading.Event()

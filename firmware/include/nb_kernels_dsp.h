@@ -12,26 +12,29 @@
 #include "nb_kernels.h"
 
 /* Convolution. A window is read in runs of `run` neighbouring bytes, runs_w of them per kernel row;
- * `words` are the four-tap words of all its runs. weights: per four output channels, per word, the
- * even taps of channels 0 and 1 as a + 256 b, of channels 2 and 3, the odd taps likewise. quant:
- * per four output channels their four starting sums (of the odd ones: even one's + 256 own), then
- * four times multiplier, rounding with the output's zero point, right shift. `exact` 0: the
- * output's lowest code is its zero point and -128, its highest 127. column: 16 * words bytes. In
- * nb_dsp_conv2d_s8 a ring of rows follows it, ring_rows * pitch bytes, in which a row of the input
- * stands with its padding, `width` pixels of it from the input; with an odd out_w the ring has
- * stride_h rows more than a window. Both write outputs from first to last: nb_dsp_conv1x1_s8 when
- * the input up to there is in the column, nb_dsp_conv2d_s8 when the rows up to the window's last
- * are in the ring. */
+ * `words` are the four-tap words of all its runs. stream: per four output channels their four
+ * starting sums (of the odd ones: even one's + 256 own); per word the even taps of channels 0 and 1
+ * as a + 256 b, of channels 2 and 3, the odd taps likewise; four times multiplier, rounding with
+ * the output's zero point, right shift. `exact` 0: the output's lowest code is its zero point and
+ * -128, its highest 127. column: 16 * words bytes. In nb_dsp_conv2d_s8 a ring of rows follows it,
+ * ring_rows * pitch bytes (to a multiple of 4), in which a row of the input stands with its
+ * padding, `width` pixels of it from the input; with an odd out_w the ring has stride_h rows more
+ * than a window. Channels are computed in blocks of `groups` times four, all windows of one before
+ * the next; where `copied` is set, a block's stream is brought behind column and ring first, 16 *
+ * (words + 4) bytes a group. With one block both write outputs from first to last:
+ * nb_dsp_conv1x1_s8 when the input up to there is in the column, nb_dsp_conv2d_s8 when the rows up
+ * to the window's last are in the ring. */
 typedef struct {
     int32_t batches, in_h, in_w, in_c, out_h, out_w, out_c;
-    int32_t kernel_h, runs_w, run, words, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t kernel_h, runs_w, run, words, groups, copied;
+    int32_t stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left, reach_h, ring_rows, pitch, width;
     int32_t input_zero, exact, low, high;
 } nb_dsp_conv2d_s8_params;
-void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                      const int32_t *quant, uint32_t *column, int8_t *output);
-void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                       const int32_t *quant, uint32_t *column, int8_t *output);
+void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const uint32_t *stream,
+                      uint32_t *column, int8_t *output);
+void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
+                       const uint32_t *stream, uint32_t *column, int8_t *output);
 
 /* Depthwise 3x3 convolution, multiplier 1, stride_w 1 or 2, at least four channels. weights[c][9]
  * row by row; quant[c] = twice the bias, multiplier, rounding with the output's zero point, right

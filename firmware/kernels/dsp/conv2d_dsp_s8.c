@@ -4,22 +4,29 @@
  * meet four output channels at a time (see nb_dsp.h for the packing of the weights).
  *
  * Where the instructions go: per four taps, four channels and two windows, 32 multiply-adds, two
- * LDRD of activations, two LDRD of weights, four SXTB16 and sixteen SMLAD: 24, with the loop over
- * sixteen taps 24.75, so 0.77 per multiply-add. Widening a window takes a good instruction per tap
- * and serves all its output channels. Requantizing and storing takes 5.9 per output after a ReLU
- * whose zero is the lowest code, else 9: bias, multiplier, rounding and shift are loaded for both
- * windows at once, the output's zero point rides in the rounding, SMMLAR multiplies, rounds and
- * adds it. The limit are the sixteen SMLAD: 0.5 per multiply-add. The pass is assembly because it
- * needs fourteen registers at once, two in even and odd positions for LDRD; GCC 12 spills four of
- * them within the loop.
+ * LDM of activations, two LDM of weights, four SXTB16 and sixteen SMLAD: 24, with the loop over
+ * sixteen taps 24.75, so 0.77 per multiply-add. Widening a window takes 0.8 instructions per tap
+ * and serves all its output channels. Eight outputs take 64 more after a ReLU whose zero is the
+ * lowest code, else 90: bias, multiplier, rounding and shift are loaded for both windows at once,
+ * the output's zero point rides in the rounding, SMMLAR multiplies, rounds and adds it. The limit
+ * are the sixteen SMLAD: 0.5 per multiply-add. The pass is assembly because it needs fourteen
+ * registers at once; GCC 12 spills four of them within the loop.
+ *
+ * Where the cycles go: an LDM of two words takes three, so that 32 multiply-adds take 32 cycles
+ * from RAM. What a group of four channels reads besides activations is one stream (starting sums,
+ * weights, scales). Of a stream in flash each word costs wait states again for every two windows;
+ * where the compiler found memory for it, a block of groups is first copied into RAM and then
+ * serves all windows. The loop of 400 bytes and what follows it fit an instruction cache of 1 KiB.
  */
 #include "nb_dsp.h"
 #include "nb_kernels_dsp.h"
 
 /* clang-format off */
+/* Two taps of four channels and two windows: 48 bytes, on which the entry for what is left of a
+ * window beyond sixteen taps counts. */
 #define STEP \
-    "ldrd r2, r3, [r1], #8\n\t" \
-    "ldrd r12, lr, [r0], #8\n\t" \
+    "ldmia.w r1!, {r2, r3}\n\t" \
+    "ldmia r0!, {r12, lr}\n\t" \
     "smlad r5, r12, r2, r5\n\t" \
     "smlad r9, r12, r3, r9\n\t" \
     "sxtb16 r12, r12\n\t" \
@@ -34,7 +41,7 @@
 /* A channel's two sums, doubled by `twice` (the even channel is left-shifted by one, the odd one
  * comes as 256 times its sum). */
 #define RELU(a, b, twice) \
-    "ldmia r1!, {r2, r3, r12}\n\t" \
+    "ldmia r0!, {r2, r3, r12}\n\t" \
     twice(a) twice(b) \
     "smmlar " a ", " a ", r2, r3\n\t" \
     "smmlar " b ", " b ", r2, r3\n\t" \
@@ -43,7 +50,7 @@
     "ssat " a ", #8, " a "\n\t" \
     "ssat " b ", #8, " b "\n\t"
 #define EXACT(a, b, twice) \
-    "ldmia r1!, {r2, r3, r12}\n\t" \
+    "ldmia r0!, {r2, r3, r12}\n\t" \
     twice(a) twice(b) \
     "smmulr " a ", " a ", r2\n\t" \
     "smmulr " b ", " b ", r2\n\t" \
@@ -66,129 +73,175 @@
     "sel " a ", " a ", r2\n\t" \
     "ssub8 r12, " a ", r3\n\t" \
     "sel " a ", r3, " a "\n\t"
+#define WITHIN "ldrd r2, r3, [sp, #28]\n\t" CLAMP("r4") CLAMP("r8")
 
-__attribute__((naked, noinline)) void nb_dsp_pass_4x2(nb_dsp_pass *pass __attribute__((unused))) {
+/* The stack holds, from its pointer on: column, entry (0 for none), end of the column, output of
+ * the first window, the second's distance, end of the groups of four, channels behind them, lowest
+ * and highest code four times. */
+#define PASS(name, scale, within) \
+__attribute__((naked, noinline)) static void name(const nb_dsp_pass *pass __attribute__((unused))) \
+{ \
+    __asm volatile( \
+        "push {r4-r11, lr}\n\t" \
+        "sub sp, #36\n\t" \
+        "ldmia r0, {r1-r10}\n\t" \
+        "mov r0, r1\n\t" \
+        "cbz r3, 3f\n\t" \
+        "rsb r3, r3, #4\n\t" \
+        "mov r11, #96\n\t" \
+        "adr.w r12, 2f + 1\n\t" \
+        "mla r3, r3, r11, r12\n" \
+        "3:\n\t" \
+        "stmia sp, {r2-r10}\n\t" \
+        ".p2align 2\n" \
+        "1:\n\t" /* four channels */ \
+        "ldmia r0!, {r4, r5, r6, r7}\n\t" \
+        "mov r8, r4\n\t" \
+        "mov r9, r5\n\t" \
+        "mov r10, r6\n\t" \
+        "mov r11, r7\n\t" \
+        "ldr r1, [sp]\n\t" \
+        "ldr r2, [sp, #4]\n\t" \
+        "cmp r2, #0\n\t" \
+        "bne.w 6f\n" \
+        "2:\n\t" /* sixteen taps */ \
+        STEP STEP STEP STEP STEP STEP STEP STEP \
+        "ldr r2, [sp, #8]\n\t" \
+        "cmp r1, r2\n\t" \
+        "bne.w 2b\n\t" \
+        "sub r5, r5, r4\n\t" \
+        "sub r9, r9, r8\n\t" \
+        "sub r7, r7, r6\n\t" \
+        "sub r11, r11, r10\n\t" \
+        scale("r4", "r8", EVEN) \
+        scale("r5", "r9", ODD) \
+        scale("r6", "r10", EVEN) \
+        scale("r7", "r11", ODD) \
+        PACK("r4", "r5", "r6", "r7") \
+        PACK("r8", "r9", "r10", "r11") \
+        within \
+        "ldr r2, [sp, #12]\n\t" \
+        "ldr r3, [sp, #16]\n\t" \
+        "ldr r1, [sp, #20]\n\t" \
+        "cmp r0, r1\n\t" \
+        "bhi 7f\n\t" \
+        "str r8, [r2, r3]\n\t" \
+        "str r4, [r2], #4\n\t" \
+        "str r2, [sp, #12]\n\t" \
+        "bne.w 1b\n\t" \
+        "ldr r2, [sp, #24]\n\t" \
+        "cmp r2, #0\n\t" \
+        "bne.w 1b\n\t" \
+        "b 9f\n" \
+        "6:\n\t" \
+        "bx r2\n" \
+        "7:\n\t" /* fewer than four channels are left */ \
+        "ldr r12, [sp, #24]\n" \
+        "8:\n\t" \
+        "strb r8, [r2, r3]\n\t" \
+        "strb r4, [r2], #1\n\t" \
+        "lsr r4, r4, #8\n\t" \
+        "lsr r8, r8, #8\n\t" \
+        "subs r12, #1\n\t" \
+        "bne 8b\n" \
+        "9:\n\t" \
+        "add sp, #36\n\t" \
+        "pop {r4-r11, pc}"); \
+}
+
+PASS(pass_relu, RELU, "")
+PASS(pass_exact, EXACT, WITHIN)
+
+/* `fours` times four words: 4 instructions per eight words. */
+__attribute__((noinline)) static void copy_words(uint32_t *to, const uint32_t *from, int32_t fours)
+{
+    const uint32_t *end = from + fours * 4;
     __asm volatile(
-        "push {r4-r11, lr}\n\t"
-        "sub sp, #12\n\t"
-        "ldr r1, [r0, #8]\n\t"
-        "ldr r2, [r0, #12]\n\t"
-        "strd r1, r2, [sp, #4]\n\t"
-        "mov lr, r0\n\t"
-        "ldr r0, [lr]\n\t"
-        "str lr, [sp]\n"
-        "1:\n\t" /* four channels */
-        "ldr r1, [lr, #16]\n\t"
-        "ldmia r1!, {r4, r5, r6, r7}\n\t"
-        "str r1, [lr, #16]\n\t"
-        "ldr r1, [lr, #4]\n\t"
-        "ldr r12, [sp, #4]\n\t"
-        "mov r8, r4\n\t"
-        "mov r9, r5\n\t"
-        "mov r10, r6\n\t"
-        "mov r11, r7\n\t"
-        "cmp r1, r12\n\t"
+        "tst %3, #1\n\t"
+        "beq 1f\n\t"
+        "ldmia %1!, {r4-r7}\n\t"
+        "stmia %0!, {r4-r7}\n"
+        "1:\n\t"
+        "cmp %1, %2\n\t"
         "beq 3f\n"
-        "2:\n\t" /* sixteen taps */
-        STEP STEP STEP STEP STEP STEP STEP STEP
-        "ldr r12, [sp, #4]\n\t"
-        "cmp r1, r12\n\t"
+        "2:\n\t"
+        "ldmia %1!, {r4-r6, r8-r12}\n\t"
+        "stmia %0!, {r4-r6, r8-r12}\n\t"
+        "cmp %1, %2\n\t"
         "bne 2b\n"
-        "3:\n\t" /* the other taps, four at a time */
-        "ldr r12, [sp, #8]\n\t"
-        "cmp r1, r12\n\t"
-        "beq 4f\n\t"
-        STEP STEP
-        "b 3b\n"
-        "4:\n\t"
-        "ldr lr, [sp]\n\t"
-        "ldr r1, [lr, #16]\n\t"
-        "ldr r2, [lr, #32]\n\t"
-        "sub r5, r5, r4\n\t"
-        "sub r9, r9, r8\n\t"
-        "sub r7, r7, r6\n\t"
-        "sub r11, r11, r10\n\t"
-        "cmp r2, #0\n\t"
-        "bne.w 5f\n\t"
-        RELU("r4", "r8", EVEN)
-        RELU("r5", "r9", ODD)
-        RELU("r6", "r10", EVEN)
-        RELU("r7", "r11", ODD)
-        PACK("r4", "r5", "r6", "r7")
-        PACK("r8", "r9", "r10", "r11")
-        "b 6f\n"
-        "5:\n\t"
-        EXACT("r4", "r8", EVEN)
-        EXACT("r5", "r9", ODD)
-        EXACT("r6", "r10", EVEN)
-        EXACT("r7", "r11", ODD)
-        PACK("r4", "r5", "r6", "r7")
-        PACK("r8", "r9", "r10", "r11")
-        "ldrd r2, r3, [lr, #36]\n\t"
-        CLAMP("r4")
-        CLAMP("r8")
-        "6:\n\t"
-        "str r1, [lr, #16]\n\t"
-        "ldrd r2, r3, [lr, #20]\n\t"
-        "ldr r12, [lr, #28]\n\t"
-        "subs r12, #4\n\t"
-        "blt 7f\n\t"
-        "str r4, [r2], #4\n\t"
-        "str r8, [r3], #4\n\t"
-        "strd r2, r3, [lr, #20]\n\t"
-        "str r12, [lr, #28]\n\t"
-        "bne 1b\n\t"
-        "b 9f\n"
-        "7:\n\t" /* fewer than four channels are left */
-        "add r12, #4\n"
-        "8:\n\t"
-        "strb r4, [r2], #1\n\t"
-        "strb r8, [r3], #1\n\t"
-        "lsr r4, r4, #8\n\t"
-        "lsr r8, r8, #8\n\t"
-        "subs r12, #1\n\t"
-        "bne 8b\n"
-        "9:\n\t"
-        "add sp, #12\n\t"
-        "pop {r4-r11, pc}");
+        "3:"
+        : "+r"(to), "+r"(from)
+        : "r"(end), "r"(fours)
+        : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
 }
 /* clang-format on */
 
-static inline void run_pass(const nb_dsp_conv2d_s8_params *p, nb_dsp_pass *pass,
-                            const int8_t *weights, const int32_t *quant, int8_t *out0, int8_t *out1)
+/* Before a block of channels: its stream, where it is to be read. */
+typedef struct {
+    const uint32_t *next;
+    uint32_t *copy;
+    int32_t first; /* channel */
+} blocks;
+
+static inline int32_t group_words(const nb_dsp_conv2d_s8_params *p)
 {
-    pass->weights = weights;
-    pass->quant = quant;
-    pass->out0 = out0;
-    pass->out1 = out1;
-    pass->channels = p->out_c;
-    nb_dsp_pass_4x2(pass);
+    return 4 * p->words + 16;
 }
 
-static inline nb_dsp_pass start(const nb_dsp_conv2d_s8_params *p, const uint32_t *column)
+/* The pass of the next block's channels, but for the outputs. */
+static nb_dsp_pass next_block(const nb_dsp_conv2d_s8_params *p, blocks *b, const uint32_t *column)
 {
+    const int32_t left = p->out_c - b->first;
+    const int32_t all = (left + 3) / 4;
+    const int32_t groups = all < p->groups ? all : p->groups;
+    const int32_t channels = left < 4 * groups ? left : 4 * groups;
     nb_dsp_pass pass = {0};
+    pass.stream = b->next;
+    if (p->copied) {
+        copy_words(b->copy, b->next, groups * (p->words + 4));
+        pass.stream = b->copy;
+    }
     pass.column = column;
-    pass.quarter = column + (p->words & ~3) * 4;
+    pass.rest = p->words & 3;
     pass.end = column + p->words * 4;
-    pass.exact = p->exact;
+    pass.full = pass.stream + channels / 4 * group_words(p);
+    pass.tail = channels & 3;
     pass.low4 = (uint32_t)(p->low & 0xff) * 0x01010101u;
     pass.high4 = (uint32_t)(p->high & 0xff) * 0x01010101u;
+    b->next += groups * group_words(p);
+    b->first += channels;
     return pass;
 }
 
-void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                       const int32_t *quant, uint32_t *column, int8_t *output)
+static inline void run_pass(const nb_dsp_conv2d_s8_params *p, nb_dsp_pass *pass, int8_t *output,
+                            int32_t second)
 {
-    nb_dsp_pass pass = start(p, column);
+    pass->output = output;
+    pass->second = second;
+    if (p->exact) {
+        pass_exact(pass);
+    } else {
+        pass_relu(pass);
+    }
+}
+
+void nb_dsp_conv1x1_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input,
+                       const uint32_t *stream, uint32_t *column, int8_t *output)
+{
+    blocks b = {stream, column + p->words * 4, 0};
     const int32_t in_c = p->in_c;
     const int32_t out_c = p->out_c;
-    for (int32_t left = p->batches * p->out_h * p->out_w; left > 0; left -= 2) {
-        const int32_t next = left > 1 ? 1 : 0;
-        nb_widen_run(input, input + next * in_c, in_c, column);
-        run_pass(p, &pass, weights, quant, output, output + next * out_c);
-        input += 2 * in_c;
-        output += 2 * out_c;
+    while (b.first < out_c) {
+        const int8_t *source = input;
+        int8_t *target = output + b.first;
+        nb_dsp_pass pass = next_block(p, &b, column);
+        for (int32_t left = p->batches * p->out_h * p->out_w; left > 0; left -= 2) {
+            const int32_t next = left > 1 ? 1 : 0;
+            nb_widen_run(source, source + next * in_c, in_c, column);
+            run_pass(p, &pass, target, next * out_c);
+            source += 2 * in_c;
+            target += 2 * out_c;
+        }
     }
 }
 
@@ -248,33 +301,39 @@ static void next_pixel(const nb_dsp_conv2d_s8_params *p, ring *r, int32_t *y, in
     }
 }
 
-void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const int8_t *weights,
-                      const int32_t *quant, uint32_t *column, int8_t *output)
+void nb_dsp_conv2d_s8(const nb_dsp_conv2d_s8_params *p, const int8_t *input, const uint32_t *stream,
+                      uint32_t *column, int8_t *output)
 {
-    nb_dsp_pass pass = start(p, column);
     const int32_t out_c = p->out_c;
-    for (int32_t b = 0; b < p->batches; b++) {
-        ring r = {input, (int8_t *)(column + p->words * 4), -p->pad_top};
-        memset(r.slots, p->input_zero, (size_t)(p->ring_rows * p->pitch));
-        int32_t y = -p->pad_top;
-        int32_t slot = 0;
-        int32_t offset = 0;
-        bring(p, &r, y, y + p->reach_h);
-        for (int32_t left = p->out_h * p->out_w; left > 0; left -= 2) {
-            const int32_t slot0 = slot;
-            const int32_t offset0 = offset;
-            int8_t *output1 = output;
-            if (left > 1) {
-                next_pixel(p, &r, &y, &slot, &offset);
-                output1 += out_c;
+    int8_t *slots = (int8_t *)(column + p->words * 4);
+    blocks b = {stream, column + p->words * 4 + (p->ring_rows * p->pitch + 3) / 4, 0};
+    while (b.first < out_c) {
+        const int8_t *source = input;
+        int8_t *target = output + b.first;
+        nb_dsp_pass pass = next_block(p, &b, column);
+        for (int32_t image = p->batches; image > 0; image--) {
+            ring r = {source, slots, -p->pad_top};
+            memset(r.slots, p->input_zero, (size_t)(p->ring_rows * p->pitch));
+            int32_t y = -p->pad_top;
+            int32_t slot = 0;
+            int32_t offset = 0;
+            bring(p, &r, y, y + p->reach_h);
+            for (int32_t left = p->out_h * p->out_w; left > 0; left -= 2) {
+                const int32_t slot0 = slot;
+                const int32_t offset0 = offset;
+                int32_t second = 0;
+                if (left > 1) {
+                    next_pixel(p, &r, &y, &slot, &offset);
+                    second = out_c;
+                }
+                fill_columns(p, r.slots, slot0, offset0, slot, offset, column);
+                run_pass(p, &pass, target, second);
+                target += out_c + second;
+                if (left > 2) {
+                    next_pixel(p, &r, &y, &slot, &offset);
+                }
             }
-            fill_columns(p, r.slots, slot0, offset0, slot, offset, column);
-            run_pass(p, &pass, weights, quant, output, output1);
-            output = output1 + out_c;
-            if (left > 2) {
-                next_pixel(p, &r, &y, &slot, &offset);
-            }
+            source += p->in_h * p->in_w * p->in_c;
         }
-        input += p->in_h * p->in_w * p->in_c;
     }
 }

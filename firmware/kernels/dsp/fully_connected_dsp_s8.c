@@ -5,7 +5,7 @@
  * of the weights).
  *
  * Where the instructions go: per four taps and eight channels, 32 multiply-adds, one load of
- * activations and two SXTB16, four LDRD of weights, eight SXTB16 and sixteen SMLAD: 31, with the
+ * activations and two SXTB16, four LDM of weights, eight SXTB16 and sixteen SMLAD: 31, with the
  * loop over sixteen taps 31.75, so 0.99 per multiply-add; 6 per output after a ReLU that opens at
  * the lowest code, else 9.5. The limit are the sixteen SMLAD. Widening the input once instead would
  * save two of the 31 and cost twice the input's size in memory. Assembly for the reason that
@@ -34,7 +34,7 @@ _Static_assert(sizeof(rows) == 60, "the assembly counts on its layout");
 
 /* clang-format off */
 #define PAIR_OF_WORDS(x, a, b, c, d) \
-    "ldrd r12, lr, [r0], #8\n\t" \
+    "ldmia r0!, {r12, lr}\n\t" \
     "smlad " b ", r12, " x ", " b "\n\t" \
     "sxtb16 r12, r12\n\t" \
     "smlad " a ", r12, " x ", " a "\n\t" \

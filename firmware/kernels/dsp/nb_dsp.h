@@ -55,8 +55,8 @@ static inline uint32_t *nb_widen_word(uint32_t x0, uint32_t x1, uint32_t *column
     return column + 4;
 }
 
-/* `words` times four bytes from p0 and p1 into an interleaved column: seven instructions for eight
- * values, 7.8 with the loop. Returns the column's end. */
+/* `words` times four bytes from p0 and p1 into an interleaved column: 13 instructions for sixteen
+ * values, with the loop 15. Returns the column's end. */
 static inline uint32_t *nb_widen_words(const int8_t *p0, const int8_t *p1, int32_t words,
                                        uint32_t *column)
 {
@@ -68,25 +68,24 @@ static inline uint32_t *nb_widen_words(const int8_t *p0, const int8_t *p1, int32
     const int8_t *end = p0 + (words & ~1) * 4;
     if (p0 != end) {
         __asm volatile("1:\n\t"
-                       "ldr r4, [%0], #4\n\t"
-                       "ldr r5, [%1], #4\n\t"
-                       "sxtb16 r6, r4, ror #8\n\t"
-                       "sxtb16 r4, r4\n\t"
-                       "sxtb16 r8, r5, ror #8\n\t"
-                       "sxtb16 r5, r5\n\t"
-                       "stmia %2!, {r4, r5, r6, r8}\n\t"
-                       "ldr r4, [%0], #4\n\t"
-                       "ldr r5, [%1], #4\n\t"
-                       "sxtb16 r6, r4, ror #8\n\t"
-                       "sxtb16 r4, r4\n\t"
-                       "sxtb16 r8, r5, ror #8\n\t"
-                       "sxtb16 r5, r5\n\t"
-                       "stmia %2!, {r4, r5, r6, r8}\n\t"
+                       "ldr r6, [%0], #4\n\t"
+                       "ldr r8, [%1], #4\n\t"
+                       "ldr r11, [%0], #4\n\t"
+                       "ldr r12, [%1], #4\n\t"
+                       "sxtb16 r4, r6\n\t"
+                       "sxtb16 r5, r8\n\t"
+                       "sxtb16 r6, r6, ror #8\n\t"
+                       "sxtb16 r8, r8, ror #8\n\t"
+                       "sxtb16 r9, r11\n\t"
+                       "sxtb16 r10, r12\n\t"
+                       "sxtb16 r11, r11, ror #8\n\t"
+                       "sxtb16 r12, r12, ror #8\n\t"
+                       "stmia %2!, {r4, r5, r6, r8, r9, r10, r11, r12}\n\t"
                        "cmp %0, %3\n\t"
                        "bne 1b"
                        : "+r"(p0), "+r"(p1), "+r"(column)
                        : "r"(end)
-                       : "r4", "r5", "r6", "r8", "cc", "memory");
+                       : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
     }
     return column;
 }
@@ -114,21 +113,18 @@ static inline uint32_t *nb_widen_run(const int8_t *p0, const int8_t *p1, int32_t
     return column;
 }
 
-/* The state of one pass of two windows over all output channels; the pass advances it. */
+/* One pass of two windows over the output channels of a block, four at a time. */
 typedef struct {
-    const int8_t *weights;   /*  0 */
-    const uint32_t *column;  /*  4 */
-    const uint32_t *quarter; /*  8: end of the whole groups of sixteen taps */
-    const uint32_t *end;     /* 12 */
-    const int32_t *quant;    /* 16 */
-    int8_t *out0, *out1;     /* 20, 24 */
-    int32_t channels;        /* 28 */
-    int32_t exact;           /* 32 */
-    uint32_t low4, high4;    /* 36, 40 */
+    const uint32_t *stream; /*  0 */
+    const uint32_t *column; /*  4 */
+    int32_t rest;           /*  8: words of a window beyond whole fours */
+    const uint32_t *end;    /* 12: of the column */
+    int8_t *output;         /* 16: of the first window */
+    int32_t second;         /* 20: from there to the second's */
+    const uint32_t *full;   /* 24: end of the stream of whole groups of channels */
+    int32_t tail;           /* 28: channels behind them, at most three */
+    uint32_t low4, high4;   /* 32, 36 */
 } nb_dsp_pass;
-_Static_assert(sizeof(nb_dsp_pass) == 44, "the pass's assembly counts on its layout");
-
-/* Two windows against all output channels, four at a time (tile_dsp_s8.c). */
-void nb_dsp_pass_4x2(nb_dsp_pass *pass);
+_Static_assert(sizeof(nb_dsp_pass) == 40, "the pass's assembly counts on its layout");
 
 #endif

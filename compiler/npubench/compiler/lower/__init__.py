@@ -61,12 +61,18 @@ SUPPORTED = frozenset(_LOWERINGS) | FREE
 
 
 def lower_op(
-    graph: Graph, op: Op, *, flavours: tuple[str, ...] = (PORTABLE,), lean: bool = False
+    graph: Graph,
+    op: Op,
+    *,
+    flavours: tuple[str, ...] = (PORTABLE,),
+    lean: bool = False,
+    spare_bytes: int = 0,
 ) -> tuple[Lowered, tuple[Constant, ...]]:
     """The kernel call, alias or nothing that ``op`` becomes, and the constants that it reads.
 
     ``flavours``: which folders of firmware/kernels the core can run, best first;
-    ``lean``: with as little scratch memory as the kernel can do with.
+    ``lean``: with as little scratch memory as the kernel can do with; ``spare_bytes``: with so much
+    more than it needs, where that saves time.
     Raises UnsupportedOp with the reason when no kernel serves the operator in this form.
     """
     known = bool(op.outputs) and all(graph.tensor(index).is_constant for index in op.outputs)
@@ -77,7 +83,7 @@ def lower_op(
         name = f"CUSTOM {op.custom_code}" if op.custom_code else op.kind
         reason, hint = absent(op)
         raise UnsupportedOp(op=name, index=op.index, reason=reason, hint=hint)
-    return function(Site(graph=graph, op=op, flavours=flavours, lean=lean))
+    return function(Site(graph=graph, op=op, flavours=flavours, lean=lean, spare_bytes=spare_bytes))
 
 
 __all__ = ["SUPPORTED", "lower_op"]

@@ -6,6 +6,8 @@ that the kernels' files state.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,21 +50,16 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
     if isinstance(packed, str):
         return packed
     plain = window.kernel == (1, 1) and window.stride == (1, 1)
+    passes = -(-layer.pixels // 2)
+    blocks = _blocks(site, -(-channels // 4), words, passes)
     params = {
-        **ring_params(layer, ring, words=words),
+        **ring_params(layer, ring, words=words, groups=blocks.groups, copied=int(blocks.copied)),
         **limit_params(layer, exact=scaling.exact),
     }
-    constants = (
-        site.constant("weights", "int8_t", packed),
-        site.constant("quant", "int32_t", _window_table(layer, scaling)),
-    )
-    groups = -(-channels // 4)
-    passes = -(-layer.pixels // 2)
-    cost = passes * (
-        groups * (words * 24.75 + (72 if scaling.exact else 56) + 22)
-        + words * 8
-        + (60 if plain else 90 + 30 * kernel_h * ring.runs)
-    )
+    stream = _stream(layer, scaling, packed, words)
+    each = 16 * words + (0 if plain else -(-ring.size_bytes // 4) * 4)
+    overlaps = point_overlap(layer) if plain else row_overlap(layer, ring.reach_h)
+    reason = "two windows by four channels, 32 multiply-adds in 24 instructions"
     return layer_call(
         site,
         layer,
@@ -74,14 +71,73 @@ def convolution(site: Site, layer: Layer) -> Lowering | str:
             scratch="uint32_t",
         ),
         params,
-        constants,
-        scratch_bytes=16 * words + (0 if plain else ring.size_bytes),
-        overlaps=point_overlap(layer) if plain else row_overlap(layer, ring.reach_h),
+        (site.constant("stream", "uint32_t", stream),),
+        scratch_bytes=each + blocks.copy_bytes,
+        overlaps=overlaps if blocks.count == 1 else (),
         choice=Choice(
-            reason="two windows by four channels, 32 multiply-adds in 24 instructions",
-            instructions=round(cost),
+            reason=reason + blocks.words(),
+            instructions=round(
+                passes * blocks.total * (words * 24.75 + (90 if scaling.exact else 64))
+                + passes
+                * blocks.count
+                * (words * 7.5 + (80 if plain else 110 + 30 * kernel_h * ring.runs))
+                + blocks.copied * blocks.total * (words + 4) * 2
+            ),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blocks:
+    """``total`` groups of four channels in blocks of ``groups``; ``copied``: a block's stream,
+    ``group_bytes`` a group, is brought into RAM before its windows are computed."""
+
+    total: int
+    groups: int
+    group_bytes: int
+    copied: bool
+
+    @property
+    def count(self) -> int:
+        return -(-self.total // self.groups)
+
+    @property
+    def copy_bytes(self) -> int:
+        return self.groups * self.group_bytes if self.copied else 0
+
+    def words(self) -> str:
+        if not self.copied:
+            return ""
+        blocks = "" if self.count == 1 else f" in {self.count} blocks of channels"
+        return f"; weights copied to RAM first{blocks}"
+
+
+_FEWEST_PASSES = 8
+_FEWEST_GROUPS = 4
+
+
+def _blocks(site: Site, total: int, words: int, passes: int) -> _Blocks:
+    """Weights are copied where memory is to spare and every word is read often enough: a word from
+    flash costs about a cycle more each time, copying it four, and every block of channels but the
+    first widens all windows again."""
+    group_bytes = 16 * (words + 4)
+    most = min(total, site.spare_bytes // group_bytes)
+    if passes >= _FEWEST_PASSES and most >= min(total, _FEWEST_GROUPS):
+        groups = -(-total // -(-total // most))
+        return _Blocks(total=total, groups=groups, group_bytes=group_bytes, copied=True)
+    return _Blocks(total=total, groups=total, group_bytes=group_bytes, copied=False)
+
+
+def _stream(layer: Layer, scaling: Rescale, packed: bytes, words: int) -> bytes:
+    """Per four channels: starting sums, ``words`` times sixteen bytes of weights, scales."""
+    sums = starting_sums(layer, 4)
+    scales = np.zeros((sums.size, 3), dtype=np.int64)
+    scales[: layer.channels] = np.stack(
+        [scaling.multipliers, scaling.roundings, scaling.shifts], axis=1
+    )
+    taps = np.frombuffer(packed, dtype="<i4").reshape(len(sums), 4 * words)
+    stream = np.concatenate([sums, taps, scales.reshape(len(sums), 12)], axis=1)
+    return stream.astype("<i4").tobytes()
 
 
 def run_words(runs: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -142,16 +198,6 @@ def starting_sums(layer: Layer, size: int) -> NDArray[np.int64]:
 def wrapped(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """The low 32 bits, signed."""
     return (values + 2**31) % 2**32 - 2**31
-
-
-def _window_table(layer: Layer, scaling: Rescale) -> bytes:
-    sums = starting_sums(layer, 4)
-    scales = np.zeros((sums.size, 3), dtype=np.int64)
-    scales[: layer.channels] = np.stack(
-        [scaling.multipliers, scaling.roundings, scaling.shifts], axis=1
-    )
-    table = np.concatenate([sums, scales.reshape(len(sums), 12)], axis=1)
-    return table.astype("<i4").tobytes()
 
 
 PLANES_BYTES = 4096

@@ -34,12 +34,14 @@ class Operand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """One operator of a graph, seen by its lowering. ``flavours`` are the kernels that the core
-    can run, best first; ``lean``: a kernel that can do with less scratch memory does."""
+    can run, best first; ``lean``: a kernel that can do with less scratch memory does;
+    ``spare_bytes``: what a kernel may take beyond what it needs, where that saves time."""
 
     graph: Graph
     op: Op
     flavours: tuple[str, ...] = (PORTABLE,)
     lean: bool = False
+    spare_bytes: int = 0
 
     def fail(self, reason: str) -> NoReturn:
         """Refuse the operator. Raises UnsupportedOp."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final, Literal
 
-from npubench.compiler.arena import plan_arena
+from npubench.compiler.arena import lifetimes, lower_bound_bytes, plan_arena
 from npubench.compiler.graph import Graph, Op
 from npubench.compiler.lower import lower_op
 from npubench.compiler.lower.site import PORTABLE
@@ -44,6 +44,10 @@ CODE_BYTES: Final = {
 """Code of the kernels between which there is a choice: GCC 12, -O2, for a Cortex-M4 or M55."""
 
 
+_HALVINGS: Final = 6
+"""How often spare memory is halved before a kernel goes without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What runs an operator each, in the network's order, and the constants that they read."""
@@ -59,7 +63,7 @@ def select(graph: Graph, flavours: tuple[str, ...], goal: Goal) -> Selection:
     """
     fastest = [lower_op(graph, op, flavours=flavours) for op in graph.ops]
     if goal == "speed":
-        return _selection(fastest)
+        return _selection(_with_spare_memory(graph, fastest, flavours))
     offers = [
         tuple(_offers(graph, op, flavours, pick, goal))
         for op, pick in zip(graph.ops, fastest, strict=True)
@@ -118,6 +122,36 @@ def _offers(
             if isinstance(step, KernelCall) and step.choice is not None and not known:
                 seen.append(step)
                 yield step, constants
+
+
+def _with_spare_memory(
+    graph: Graph, fastest: Sequence[Pick], flavours: tuple[str, ...]
+) -> list[Pick]:
+    """The same kernels, with more scratch memory where one is faster for it: as long as the arena
+    stays within what the activations would need that are alive at one time, none over another."""
+    picks = list(fastest)
+    steps = [step for step, _ in picks]
+    blocks = lifetimes(graph, steps)
+    live = tuple(block for block in blocks if block.scratch_step is None)
+    limit_bytes = max(lower_bound_bytes(live), _arena_bytes(graph, picks))
+    for index, op in enumerate(graph.ops):
+        step = steps[index]
+        if not isinstance(step, KernelCall) or step.flavour in (None, PORTABLE):
+            continue
+        tried: list[int] = []
+        for spare_bytes in (limit_bytes >> shift for shift in range(_HALVINGS)):
+            pick = lower_op(graph, op, flavours=flavours, spare_bytes=spare_bytes)
+            more = pick[0]
+            if not isinstance(more, KernelCall) or more.scratch_bytes <= step.scratch_bytes:
+                break
+            if more.scratch_bytes in tried:
+                continue
+            tried.append(more.scratch_bytes)
+            trial = [*picks[:index], pick, *picks[index + 1 :]]
+            if _arena_bytes(graph, trial) <= limit_bytes:
+                picks = trial
+                break
+    return picks
 
 
 def _least_memory(

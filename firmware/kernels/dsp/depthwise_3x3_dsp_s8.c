@@ -6,14 +6,16 @@
  * Four channels at a time are brought into planes of their own, with the padding around them. In
  * a plane four neighbours x0 x1 x2 x3 of a row are one word, (x0, x2) and (x1, x3) two SXTB16, and
  * two outputs take four multiplies: x0 w0 + x2 w2 and x1 w1, x1 w0 + x3 w2 and x2 w1. All nine
- * weights stay in five registers over the plane, doubled, which saves the doubling of SMMLAR.
+ * weights stay in five registers over the plane, doubled, which saves the doubling of SMMLAR. Where
+ * strides are one, two rows of outputs are computed at once: four rows of a plane serve both.
  *
- * Where the instructions go, per two outputs: three words of activations 3, widening 6, multiplies
- * 12, bias 1, rescaling 8 with its constants, storing 3, loop 3: 36, so 18 per output and 2.0 per
- * multiply-add after a ReLU that opens at the lowest code, otherwise 25 per output. With a
- * horizontal stride of two 26 per output. Into the planes it is 1.8 per value. The limit are the
- * multiplies and the rescaling: 1.1 per multiply-add. Assembly, because the loop needs fourteen
- * registers and GCC 12 keeps neither the weights nor the pairing.
+ * Where the instructions go, per two outputs of two rows: four words of activations 5, widening 8,
+ * multiplies 24, rescaling with its constants 14, storing 10, loop 3: 64, so 16 per output and 1.8
+ * per multiply-add after a ReLU that opens at the lowest code, otherwise 24 per output. A row alone
+ * takes 17 per output, with a horizontal stride of two 24. Into the planes it is 1.8 per value. The
+ * limit are the multiplies and the rescaling: 1.1 per multiply-add. Assembly, because the loops
+ * need fourteen registers and GCC 12 keeps neither the weights nor the pairing. Constants come from
+ * the stack by one LDM, and loads stand side by side, so that only the last of them waits.
  *
  * Works in place when one strip holds the image, channels are a multiple of four and the output has
  * the input's shape: every group's input is in the planes before its output is written.
@@ -22,131 +24,249 @@
 #include "nb_kernels_dsp.h"
 
 typedef struct {
-    const int8_t *plane;  /*  0 */
-    int32_t pitch;        /*  4 */
-    int8_t *output;       /*  8 */
-    int32_t channels;     /* 12 */
-    uint32_t outer[3];    /* 16: weights 0 and 2 of each row */
-    uint32_t middle01;    /* 28: weight 1 of rows 0 and 1 */
-    uint32_t middle2;     /* 32 */
-    int32_t bias[2];      /* 36, 40 */
-    int32_t multiplier;   /* 44 */
-    int32_t rounding;     /* 48 */
-    int32_t shift;        /* 52 */
-    int32_t low, high;    /* 56, 60 */
-    int32_t rows;         /* 64 */
-    int32_t row_step;     /* 68 */
-    int32_t paired_bytes; /* 72: of a row, read two outputs at a time */
-    int32_t single_bytes; /* 76: of a row, behind them, read one at a time in steps of two */
-    const int8_t *end;    /* 80 */
-    const int8_t *row;    /* 84 */
+    int32_t multiplier;   /*  0 */
+    int32_t rounding;     /*  4 */
+    int32_t shift;        /*  8 */
+    int32_t bias;         /* 12 */
+    int8_t *output;       /* 16 */
+    int32_t channels;     /* 20 */
+    int32_t output_row;   /* 24: from a row of outputs to the next */
+    int32_t rows;         /* 28: or pairs of rows */
+    int32_t row_step;     /* 32 */
+    int32_t paired_bytes; /* 36: of a row, read two outputs at a time */
+    int32_t single_bytes; /* 40: of a row, behind them, read one at a time in steps of two */
+    int32_t low, high;    /* 44, 48 */
+    const int8_t *plane;  /* 52: from here on what stays in registers */
+    int32_t pitch;        /* 56 */
+    uint32_t outer[3];    /* 60: weights 0 and 2 of each row */
+    uint32_t middle01;    /* 72: weight 1 of rows 0 and 1 */
+    uint32_t middle2;     /* 76 */
 } lane;
-_Static_assert(sizeof(lane) == 88, "the assembly counts on its layout");
+_Static_assert(sizeof(lane) == 80, "the assembly counts on its layout");
 
 /* clang-format off */
-#define ROW_OF_TWO(load, outer, b, t, middle) \
-    load \
-    "sxtb16 r12, r11\n\t" \
-    "sxtb16 r11, r11, ror #8\n\t" \
-    "smlad r9, r12, " outer ", r9\n\t" \
-    b " r9, r11, " middle ", r9\n\t" \
-    "smlad r10, r11, " outer ", r10\n\t" \
-    t " r10, r12, " middle ", r10\n\t"
-#define ROW_OF_ONE(load, outer, b, middle) \
-    load \
-    "sxtb16 r12, r11\n\t" \
-    "sxtb16 r11, r11, ror #8\n\t" \
-    "smlad r9, r12, " outer ", r9\n\t" \
-    b " r9, r11, " middle ", r9\n\t"
-#define TWO \
-    "ldrd r9, r10, [sp, #36]\n\t" \
-    ROW_OF_TWO("ldr r11, [r0, r1, lsl #1]\n\t", "r6", "smlabb", "smlatb", "r8") \
-    ROW_OF_TWO("ldr r11, [r0, r1]\n\t", "r5", "smlabt", "smlatt", "r7") \
-    ROW_OF_TWO("ldr r11, [r0], #2\n\t", "r4", "smlabb", "smlatb", "r7") \
-    "ldrd r11, r12, [sp, #44]\n\t" \
-    "ldr lr, [sp, #52]\n\t"
-#define ONE \
-    "ldr r9, [sp, #36]\n\t" \
-    ROW_OF_ONE("ldr r11, [r0, r1, lsl #1]\n\t", "r6", "smlabb", "r8") \
-    ROW_OF_ONE("ldr r11, [r0, r1]\n\t", "r5", "smlabt", "r7") \
-    ROW_OF_ONE("ldr r11, [r0], #2\n\t", "r4", "smlabb", "r7") \
-    "ldrd r11, r12, [sp, #44]\n\t" \
-    "ldr lr, [sp, #52]\n\t"
-#define RELU(a) \
-    "smmlar " a ", " a ", r11, r12\n\t" \
-    "asr " a ", " a ", lr\n\t" \
-    "ssat " a ", #8, " a "\n\t"
-#define EXACT(a) \
-    "smmulr " a ", " a ", r11\n\t" \
-    "add " a ", " a ", " a ", asr #31\n\t" \
-    "add " a ", " a ", r12\n\t" \
-    "asr " a ", " a ", lr\n\t"
-#define CLAMP(a) \
-    "cmp " a ", r11\n\t" \
-    "it lt\n\t" \
-    "movlt " a ", r11\n\t" \
-    "cmp " a ", r12\n\t" \
-    "it gt\n\t" \
-    "movgt " a ", r12\n\t"
-#define STORE_TWO \
-    "strb r9, [r2]\n\t" \
-    "strb r10, [r2, r3]\n\t" \
-    "add r2, r2, r3, lsl #1\n\t"
-#define STORE_ONE \
-    "strb r9, [r2]\n\t" \
-    "add r2, r2, r3\n\t"
-#define UNTIL_END(label) \
-    "ldr r11, [sp, #80]\n\t" \
-    "cmp r0, r11\n\t" \
-    "bne " label "\n\t"
+/* The lane onto the stack, up to its limits; behind it 52 the end of a row's pairs, 56 the row, 60
+ * its outputs. */
+#define ENTER \
+    "push {r4-r11, lr}\n\t" \
+    "sub sp, #64\n\t" \
+    "mov lr, r0\n\t" \
+    "ldmia lr!, {r0-r12}\n\t" \
+    "stmia sp, {r0-r12}\n\t" \
+    "ldmia lr, {r0, r1, r4, r5, r6, r7, r8}\n\t"
+#define LEAVE \
+    "add sp, #64\n\t" \
+    "pop {r4-r11, pc}"
 
-/* One channel: `l->rows` rows of outputs. The lane is copied onto the stack, where the loop reads
- * what has no register. */
-#define LANE(name, two, one) \
+/* Two outputs a and b: even taps in e, odd ones in o; `from` is what a sum starts from. */
+#define OUTPUTS_FROM(a, b, from, e, o, outer, bottom, top, middle) \
+    "smlad " b ", " o ", " outer ", " from "\n\t" \
+    "smlad " a ", " e ", " outer ", " from "\n\t" \
+    bottom " " a ", " o ", " middle ", " a "\n\t" \
+    top " " b ", " e ", " middle ", " b "\n\t"
+#define OUTPUTS(a, b, e, o, outer, bottom, top, middle) \
+    "smlad " a ", " e ", " outer ", " a "\n\t" \
+    "smlad " b ", " o ", " outer ", " b "\n\t" \
+    bottom " " a ", " o ", " middle ", " a "\n\t" \
+    top " " b ", " e ", " middle ", " b "\n\t"
+#define OUTPUT(a, from, e, o, outer, bottom, middle) \
+    "smlad " a ", " e ", " outer ", " from "\n\t" \
+    bottom " " a ", " o ", " middle ", " a "\n\t"
+#define WIDEN(e, o, x) \
+    "sxtb16 " e ", " x "\n\t" \
+    "sxtb16 " o ", " x ", ror #8\n\t"
+#define RELU(a, multiplier, rounding, shift) \
+    "smmlar " a ", " a ", " multiplier ", " rounding "\n\t" \
+    "asr " a ", " a ", " shift "\n\t" \
+    "ssat " a ", #8, " a "\n\t"
+#define EXACT(a, multiplier, rounding, shift) \
+    "smmulr " a ", " a ", " multiplier "\n\t" \
+    "add " a ", " a ", " a ", asr #31\n\t" \
+    "add " a ", " a ", " rounding "\n\t" \
+    "asr " a ", " a ", " shift "\n\t"
+#define CLAMP(a, low, high) \
+    "cmp " a ", " low "\n\t" \
+    "it lt\n\t" \
+    "movlt " a ", " low "\n\t" \
+    "cmp " a ", " high "\n\t" \
+    "it gt\n\t" \
+    "movgt " a ", " high "\n\t"
+
+/* One row at a time: one channel's `rows` rows of outputs. */
+#define TWO \
+    "ldr r9, [sp, #12]\n\t" \
+    "ldr r11, [r0, r1, lsl #1]\n\t" \
+    WIDEN("r12", "r11", "r11") \
+    OUTPUTS_FROM("r9", "r10", "r9", "r12", "r11", "r6", "smlabb", "smlatb", "r8") \
+    "ldr r11, [r0, r1]\n\t" \
+    WIDEN("r12", "r11", "r11") \
+    OUTPUTS("r9", "r10", "r12", "r11", "r5", "smlabt", "smlatt", "r7") \
+    "ldr r11, [r0], #2\n\t" \
+    WIDEN("r12", "r11", "r11") \
+    OUTPUTS("r9", "r10", "r12", "r11", "r4", "smlabb", "smlatb", "r7") \
+    "ldmia sp, {r11, r12, lr}\n\t"
+#define ONE \
+    "ldr r9, [sp, #12]\n\t" \
+    "ldr r11, [r0, r1, lsl #1]\n\t" \
+    "ldr r10, [r0, r1]\n\t" \
+    "ldr lr, [r0], #2\n\t" \
+    WIDEN("r12", "r11", "r11") \
+    OUTPUT("r9", "r9", "r12", "r11", "r6", "smlabb", "r8") \
+    WIDEN("r12", "r11", "r10") \
+    OUTPUT("r9", "r9", "r12", "r11", "r5", "smlabt", "r7") \
+    WIDEN("r12", "r11", "lr") \
+    OUTPUT("r9", "r9", "r12", "r11", "r4", "smlabb", "r7") \
+    "ldmia sp, {r11, r12, lr}\n\t"
+#define UNTIL_END(label) \
+    "ldr r11, [sp, #52]\n\t" \
+    "cmp r0, r11\n\t" \
+    "bne.w " label "\n\t"
+#define ROWS(name, scale, two, one) \
 __attribute__((naked, noinline)) static void name(const lane *l __attribute__((unused))) \
 { \
     __asm volatile( \
-        "push {r4-r11, lr}\n\t" \
-        "sub sp, #92\n\t" \
-        "mov lr, r0\n\t" \
-        "mov r12, sp\n\t" \
-        "ldmia lr!, {r0-r10}\n\t" \
-        "stmia r12!, {r0-r10}\n\t" \
-        "ldmia lr, {r0-r8}\n\t" \
-        "stmia r12, {r0-r8}\n\t" \
-        "ldmia sp, {r0-r8}\n" \
+        ENTER \
+        "ldr r2, [sp, #16]\n\t" \
+        "ldr r3, [sp, #20]\n" \
         "1:\n\t" /* a row; r0 at its start */ \
-        "str r0, [sp, #84]\n\t" \
-        "ldr r11, [sp, #72]\n\t" \
+        "ldr r11, [sp, #36]\n\t" \
+        "str r0, [sp, #56]\n\t" \
         "cmp r11, #0\n\t" \
         "beq 3f\n\t" \
         "add r11, r0\n\t" \
-        "str r11, [sp, #80]\n" \
+        "str r11, [sp, #52]\n" \
         "2:\n\t" \
-        TWO two STORE_TWO UNTIL_END("2b") \
+        TWO \
+        scale("r9", "r11", "r12", "lr") scale("r10", "r11", "r12", "lr") two \
+        "strb r9, [r2]\n\t" \
+        "strb r10, [r2, r3]\n\t" \
+        "add r2, r2, r3, lsl #1\n\t" \
+        UNTIL_END("2b") \
         "3:\n\t" \
-        "ldr r11, [sp, #76]\n\t" \
+        "ldr r11, [sp, #40]\n\t" \
         "cmp r11, #0\n\t" \
         "beq 5f\n\t" \
         "add r11, r0\n\t" \
-        "str r11, [sp, #80]\n" \
+        "str r11, [sp, #52]\n" \
         "4:\n\t" \
-        ONE one STORE_ONE UNTIL_END("4b") \
+        ONE \
+        scale("r9", "r11", "r12", "lr") one \
+        "strb r9, [r2]\n\t" \
+        "add r2, r2, r3\n\t" \
+        UNTIL_END("4b") \
         "5:\n\t" \
-        "ldrd r11, r12, [sp, #64]\n\t" \
-        "ldr r0, [sp, #84]\n\t" \
-        "add r0, r12\n\t" \
+        "ldr r11, [sp, #28]\n\t" \
+        "ldr r12, [sp, #32]\n\t" \
+        "ldr r0, [sp, #56]\n\t" \
         "subs r11, #1\n\t" \
-        "str r11, [sp, #64]\n\t" \
-        "bne 1b\n\t" \
-        "add sp, #92\n\t" \
-        "pop {r4-r11, pc}"); \
+        "add r0, r12\n\t" \
+        "str r11, [sp, #28]\n\t" \
+        "bne.w 1b\n\t" \
+        LEAVE); \
 }
 
-LANE(run_lane_relu, RELU("r9") RELU("r10"), RELU("r9"))
-LANE(run_lane_exact,
-     EXACT("r9") EXACT("r10") "ldrd r11, r12, [sp, #56]\n\t" CLAMP("r9") CLAMP("r10"),
-     EXACT("r9") "ldrd r11, r12, [sp, #56]\n\t" CLAMP("r9"))
+/* Two rows at a time, strides of one: outputs r9 and r10 of the first, r11 and r12 of the second. */
+#define FOUR_SUMS \
+    "add r2, r0, r1\n\t" \
+    "ldr lr, [sp, #12]\n\t" \
+    "ldr r2, [r2, r1, lsl #1]\n\t" \
+    WIDEN("r3", "r2", "r2") \
+    OUTPUTS_FROM("r11", "r12", "lr", "r3", "r2", "r6", "smlabb", "smlatb", "r8") \
+    "ldr r2, [r0, r1, lsl #1]\n\t" \
+    WIDEN("r3", "r2", "r2") \
+    OUTPUTS_FROM("r9", "r10", "lr", "r3", "r2", "r6", "smlabb", "smlatb", "r8") \
+    OUTPUTS("r11", "r12", "r3", "r2", "r5", "smlabt", "smlatt", "r7") \
+    "ldr r2, [r0, r1]\n\t" \
+    "ldr lr, [r0], #2\n\t" \
+    WIDEN("r3", "r2", "r2") \
+    OUTPUTS("r9", "r10", "r3", "r2", "r5", "smlabt", "smlatt", "r7") \
+    OUTPUTS("r11", "r12", "r3", "r2", "r4", "smlabb", "smlatb", "r7") \
+    WIDEN("r3", "r2", "lr") \
+    OUTPUTS("r9", "r10", "r3", "r2", "r4", "smlabb", "smlatb", "r7") \
+    "ldmia sp, {r2, r3, lr}\n\t"
+#define TWO_SUMS \
+    "add r2, r0, r1\n\t" \
+    "ldr lr, [sp, #12]\n\t" \
+    "ldr r2, [r2, r1, lsl #1]\n\t" \
+    "ldr r10, [r0, r1, lsl #1]\n\t" \
+    "ldr r12, [r0, r1]\n\t" \
+    WIDEN("r3", "r2", "r2") \
+    OUTPUT("r11", "lr", "r3", "r2", "r6", "smlabb", "r8") \
+    WIDEN("r3", "r2", "r10") \
+    OUTPUT("r9", "lr", "r3", "r2", "r6", "smlabb", "r8") \
+    OUTPUT("r11", "r11", "r3", "r2", "r5", "smlabt", "r7") \
+    WIDEN("r3", "r2", "r12") \
+    OUTPUT("r9", "r9", "r3", "r2", "r5", "smlabt", "r7") \
+    OUTPUT("r11", "r11", "r3", "r2", "r4", "smlabb", "r7") \
+    "ldr r2, [r0]\n\t" \
+    WIDEN("r3", "r2", "r2") \
+    OUTPUT("r9", "r9", "r3", "r2", "r4", "smlabb", "r7") \
+    "ldmia sp, {r2, r3, lr}\n\t"
+#define PAIRS_OF_ROWS(name, scale, four, two) \
+__attribute__((naked, noinline)) static void name(const lane *l __attribute__((unused))) \
+{ \
+    __asm volatile( \
+        ENTER \
+        "1:\n\t" /* two rows; r0 at the start of the first */ \
+        "ldr r2, [sp, #16]\n\t" \
+        "ldr r3, [sp, #36]\n\t" \
+        "str r0, [sp, #56]\n\t" \
+        "str r2, [sp, #60]\n\t" \
+        "cmp r3, #0\n\t" \
+        "beq.w 3f\n\t" \
+        "add r3, r0\n\t" \
+        "str r3, [sp, #52]\n" \
+        "2:\n\t" \
+        FOUR_SUMS \
+        scale("r9", "r2", "r3", "lr") scale("r10", "r2", "r3", "lr") \
+        scale("r11", "r2", "r3", "lr") scale("r12", "r2", "r3", "lr") four \
+        "ldr r2, [sp, #16]\n\t" \
+        "ldr r3, [sp, #20]\n\t" \
+        "ldr lr, [sp, #24]\n\t" \
+        "add lr, r2\n\t" \
+        "strb r9, [r2]\n\t" \
+        "strb r10, [r2, r3]\n\t" \
+        "strb r11, [lr]\n\t" \
+        "strb r12, [lr, r3]\n\t" \
+        "add r2, r2, r3, lsl #1\n\t" \
+        "str r2, [sp, #16]\n\t" \
+        "ldr r3, [sp, #52]\n\t" \
+        "cmp r0, r3\n\t" \
+        "bne.w 2b\n" \
+        "3:\n\t" \
+        "ldr r2, [sp, #40]\n\t" \
+        "cmp r2, #0\n\t" \
+        "beq.w 5f\n\t" \
+        TWO_SUMS \
+        scale("r9", "r2", "r3", "lr") scale("r11", "r2", "r3", "lr") two \
+        "ldr r2, [sp, #16]\n\t" \
+        "ldr lr, [sp, #24]\n\t" \
+        "strb r9, [r2]\n\t" \
+        "strb r11, [r2, lr]\n" \
+        "5:\n\t" \
+        "ldr r0, [sp, #56]\n\t" \
+        "ldr r2, [sp, #60]\n\t" \
+        "ldr r3, [sp, #24]\n\t" \
+        "ldr lr, [sp, #28]\n\t" \
+        "add r0, r0, r1, lsl #1\n\t" \
+        "add r2, r2, r3, lsl #1\n\t" \
+        "subs lr, #1\n\t" \
+        "str r2, [sp, #16]\n\t" \
+        "str lr, [sp, #28]\n\t" \
+        "bne.w 1b\n\t" \
+        LEAVE); \
+}
+#define LIMITS(low, high) "ldrd " low ", " high ", [sp, #44]\n\t"
+
+ROWS(rows_relu, RELU, "", "")
+ROWS(rows_exact, EXACT,
+     LIMITS("r11", "r12") CLAMP("r9", "r11", "r12") CLAMP("r10", "r11", "r12"),
+     LIMITS("r11", "r12") CLAMP("r9", "r11", "r12"))
+PAIRS_OF_ROWS(pairs_relu, RELU, "", "")
+PAIRS_OF_ROWS(pairs_exact, EXACT,
+     LIMITS("r2", "r3") CLAMP("r9", "r2", "r3") CLAMP("r10", "r2", "r3")
+     CLAMP("r11", "r2", "r3") CLAMP("r12", "r2", "r3"),
+     LIMITS("r2", "r3") CLAMP("r9", "r2", "r3") CLAMP("r11", "r2", "r3"))
 /* clang-format on */
 
 /* Byte 0 and 2 of a, byte 0 and 2 of b: a0 b0 a2 b2. */
@@ -238,6 +358,32 @@ static inline void set_weights(lane *l, const int8_t *weights)
     l->middle2 = (uint32_t)(weights[7] * 2);
 }
 
+/* `rows` rows of outputs of one channel. */
+static inline void run_lane(const nb_dsp_depthwise_3x3_s8_params *p, lane *l, int32_t rows)
+{
+    l->rows = rows;
+    if (p->stride_h == 1 && p->stride_w == 1) {
+        l->rows = rows >> 1;
+        if (l->rows != 0) {
+            if (p->exact) {
+                pairs_exact(l);
+            } else {
+                pairs_relu(l);
+            }
+            l->plane += 2 * l->rows * p->pitch;
+            l->output += 2 * l->rows * l->output_row;
+        }
+        l->rows = rows & 1;
+    }
+    if (l->rows != 0) {
+        if (p->exact) {
+            rows_exact(l);
+        } else {
+            rows_relu(l);
+        }
+    }
+}
+
 void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8_t *input,
                              const int8_t *weights, const int32_t *quant, int8_t *planes,
                              int8_t *output)
@@ -247,6 +393,7 @@ void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8
     lane l = {0};
     l.pitch = p->pitch;
     l.channels = channels;
+    l.output_row = p->out_w * channels;
     l.low = p->low;
     l.high = p->high;
     l.row_step = p->stride_h * p->pitch;
@@ -276,17 +423,11 @@ void nb_dsp_depthwise_3x3_s8(const nb_dsp_depthwise_3x3_s8_params *p, const int8
                     set_weights(&l, weights + 9 * (at + k));
                     l.plane = planes + k * p->plane_bytes;
                     l.output = output + first * p->out_w * channels + at + k;
-                    l.bias[0] = q[0];
-                    l.bias[1] = q[0];
+                    l.bias = q[0];
                     l.multiplier = q[1];
                     l.rounding = q[2];
                     l.shift = q[3];
-                    l.rows = rows;
-                    if (p->exact) {
-                        run_lane_exact(&l);
-                    } else {
-                        run_lane_relu(&l);
-                    }
+                    run_lane(p, &l, rows);
                 }
             }
         }

@@ -219,7 +219,8 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
     if channels < 4:
         return "fewer than four channels"
     out_h, out_w = layer.target.shape[1:3]
-    pitch = (out_w - 1) * window.stride[1] + 3
+    columns = (out_w - 1) * window.stride[1] + 3
+    pitch = -(-columns // 4) * 4  # rows that begin at a word: fewer loads are unaligned
     strip_rows = 1 if site.lean else _strip(out_h, pitch, window.stride[0])
     plane_rows = (strip_rows - 1) * window.stride[0] + 3
     params = {
@@ -227,7 +228,7 @@ def depthwise(site: Site, layer: Layer) -> Lowering | str:
         "strip_rows": strip_rows,
         "pitch": pitch,
         "plane_bytes": plane_rows * pitch,
-        "width": min(layer.source.shape[2], pitch - window.pad[1]),
+        "width": min(layer.source.shape[2], columns - window.pad[1]),
         "input_zero": layer.input_zero,
         **limit_params(layer, exact=scaling.exact),
     }
@@ -268,10 +269,14 @@ def _depthwise_cost(layer: Layer, strip_rows: int, exact: bool) -> int:
     batches, out_h, out_w, channels = layer.target.shape
     strips = -(-out_h // strip_rows)
     stride_h, stride_w = layer.window.stride
-    each = (26 if stride_w == 2 else 18) + (8 if exact else 0)
+    more = 8 if exact else 0
+    pairs = strips * (strip_rows // 2) if (stride_h, stride_w) == (1, 1) else 0
+    singles = out_h - 2 * pairs
+    row = out_w * (24 + more) if stride_w == 2 else out_w * (17 + more) + out_w % 2 * 8
+    both = out_w // 2 * (64 + 4 * more) + out_w % 2 * (40 + 2 * more)
     rows = strips * ((strip_rows - 1) * stride_h + 3)
-    read_in = rows * (1.85 * layer.source.shape[2] + 4) + strips * 90
-    return round(batches * channels * (out_h * out_w * each + out_h * 14 + read_in))
+    read_in = rows * (1.85 * layer.source.shape[2] + 4) + strips * 110
+    return round(batches * channels * (pairs * (both + 18) + singles * (row + 18) + read_in))
 
 
 def _plane_overlap(layer: Layer, strip_rows: int) -> tuple[Overlap, ...]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -75,7 +76,8 @@ def test_each_goal_is_best_at_what_it_is_for(board: str) -> None:
     goals: tuple[Goal, ...] = ("speed", "size", "ram")
     chosen = {goal: selected(path, board, goal) for goal in goals}
     for goal in goals:
-        assert instructions(chosen["speed"]) <= instructions(chosen[goal])
+        # Copying weights into RAM costs instructions, and saves more cycles than that.
+        assert instructions(chosen["speed"]) <= 1.005 * instructions(chosen[goal])
         assert flash(chosen["size"]) <= flash(chosen[goal])
         assert arena(path, board, "ram") <= arena(path, board, goal)
     assert flash(chosen["size"]) < flash(chosen["speed"])
@@ -84,7 +86,27 @@ def test_each_goal_is_best_at_what_it_is_for(board: str) -> None:
 def test_least_memory_is_not_bought_where_it_changes_nothing() -> None:
     path = data_root() / "models" / "kws" / "kws.tflite"
     assert arena(path, "qemu-m55", "ram") < arena(path, "qemu-m55", "speed")
-    assert selected(path, "qemu-m4", "ram") == selected(path, "qemu-m4", "speed")
+    ram, speed = selected(path, "qemu-m4", "ram"), selected(path, "qemu-m4", "speed")
+    assert kernels_of(ram) == kernels_of(speed)
+    assert instructions(ram) == pytest.approx(instructions(speed), rel=0.005)
+
+
+def kernels_of(selection: Selection) -> list[str]:
+    return [step.kernel for step in selection.steps if isinstance(step, KernelCall)]
+
+
+def test_weights_are_copied_where_memory_is_to_spare(shared_models: Path) -> None:
+    graph_path = shared_models / "pretrainedResnet_quant.tflite"
+    copied = {
+        goal: [
+            dict(step.params)["copied"]
+            for step in selected(graph_path, "qemu-m4", goal).steps
+            if isinstance(step, KernelCall) and step.kernel == "nb_dsp_conv2d_s8"
+        ]
+        for goal in get_args(Goal)
+    }
+    assert copied["speed"].count(1) > 5
+    assert not any(copied["ram"] + copied["size"])
 
 
 def test_a_choice_says_what_it_was_made_for() -> None:

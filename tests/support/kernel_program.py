@@ -150,13 +150,15 @@ def written(call: KernelCall) -> list[int]:
     return [arg.tensor for arg in call.args if isinstance(arg, TensorArg) and not arg.const]
 
 
-def lower(data: bytes, name: str, flavours: tuple[str, ...] = ("portable",)) -> Program:
-    """A model's bytes, lowered to kernels of the flavours."""
+def lower(
+    data: bytes, name: str, flavours: tuple[str, ...] = ("portable",), spare_bytes: int = 0
+) -> Program:
+    """A model's bytes, lowered to kernels of the flavours, with memory to spare for each."""
     graph = read_tflite(data, name=name)
     steps: list[Lowered] = []
     constants: list[Constant] = []
     for op in graph.ops:
-        step, owned = lower_op(graph, op, flavours=flavours)
+        step, owned = lower_op(graph, op, flavours=flavours, spare_bytes=spare_bytes)
         steps.append(step)
         constants.extend(owned)
     return Program(graph=graph, steps=tuple(steps), constants=tuple(constants))

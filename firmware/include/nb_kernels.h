@@ -171,5 +171,6 @@ void nb_dequantize_s8_f32(const nb_quantize_params *p, const int8_t *input, floa
 /* The further operators, in a header of their own. */
 #include "nb_kernels_math.h"
 #include "nb_kernels_more.h"
+#include "nb_kernels_wide.h"
 
 #endif

@@ -32,6 +32,13 @@ static inline int32_t nb_requant(int32_t x, int32_t multiplier, int32_t shift)
     return nb_high_mul((int32_t)((uint32_t)x << shift), multiplier);
 }
 
+/* x * multiplier * 2^-shift, rounded once, ties towards plus infinity: how the reference requantizes
+ * 64-bit sums. 0 <= multiplier < 2^15, 8 <= shift <= 46, |x| < 2^47; the low 32 bits of the result. */
+static inline int32_t nb_requant_wide(int64_t x, int32_t multiplier, int32_t shift)
+{
+    return (int32_t)((x * multiplier + ((int64_t)1 << (shift - 1))) >> shift);
+}
+
 /* x limited to [low, high]. */
 static inline int32_t nb_clamp(int32_t x, int32_t low, int32_t high)
 {

@@ -8,43 +8,11 @@
 
 #include "nb_kernels.h"
 #include "nb_requant.h"
-
-#define TAIL 255u
+#include "nb_sigmoid.h"
 
 static inline int32_t limit16(int32_t x)
 {
     return nb_clamp(x, INT16_MIN, INT16_MAX);
-}
-
-static inline uint32_t magnitude(int32_t x)
-{
-    return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
-}
-
-/* logistic(x) in Q0.15, `x` being 3 / 4 of the argument's 2^12 steps. */
-static int16_t logistic16(int32_t x, const uint16_t *table)
-{
-    const uint32_t size = magnitude(x), at = size >> 9;
-    uint32_t result = 0x7fffu << 10;
-    if (at < TAIL) {
-        const uint32_t a = table[at], b = table[at + 1];
-        result = (a << 9) + (size & 0x1ffu) * (b - a);
-    }
-    result = x >= 0 ? result + (1u << 9) : (1u << 25) - result + (1u << 9) - 1u;
-    return (int16_t)(result >> 10);
-}
-
-/* tanh(x) in Q0.15, `x` as above. */
-static int16_t tanh16(int32_t x, const uint16_t *table)
-{
-    const uint32_t size = magnitude(x), at = size >> 8;
-    int32_t result = 0xffff << 8;
-    if (at < TAIL) {
-        const uint32_t a = table[at], b = table[at + 1];
-        result = (int32_t)((a << 8) + (size & 0xffu) * (b - a));
-    }
-    result = x >= 0 ? result - (1 << 23) + (1 << 7) : -result + (1 << 23) + (1 << 7) - 1;
-    return (int16_t)(result >> 8);
 }
 
 static int32_t dot(const int8_t *x, const int8_t *weights, int32_t n, int32_t sum)
@@ -81,10 +49,10 @@ static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *
         gate(p, which, input, hidden, weights, bias, gates + which * units);
     }
     for (int32_t u = 0; u < units; u++) {
-        const int32_t forget = logistic16(3 * gates[u], table);
-        const int32_t in = logistic16(3 * gates[units + u], table);
-        const int32_t fresh = tanh16(3 * gates[2 * units + u], table);
-        const int32_t out = logistic16(3 * gates[3 * units + u], table);
+        const int32_t forget = nb_logistic16(3 * gates[u], table);
+        const int32_t in = nb_logistic16(3 * gates[units + u], table);
+        const int32_t fresh = nb_tanh16(3 * gates[2 * units + u], table);
+        const int32_t out = nb_logistic16(3 * gates[3 * units + u], table);
         const int32_t kept =
             limit16(nb_requant(forget * cell[u], p->product_multiplier[0], p->product_shift[0]));
         const int32_t added =
@@ -96,7 +64,7 @@ static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *
         cell[u] = (int16_t)next;
         const int32_t argument =
             shift >= 0 ? next * 3 * (1 << shift) : (next * 3 + (1 << (-shift - 1))) >> -shift;
-        const int32_t lit = tanh16(argument, table);
+        const int32_t lit = nb_tanh16(argument, table);
         const int32_t value =
             nb_requant(lit * out, p->product_multiplier[2], p->product_shift[2]) + p->hidden_zero;
         hidden[u] = (int8_t)nb_clamp(value, INT8_MIN, INT8_MAX);

@@ -133,7 +133,8 @@ def _plain(kind: str, dtype: DType) -> Iterator[Graph]:
             inputs = tuple(sheet.tensor(_IMAGE) for _ in range(count))
             if kind in _FIXED:
                 zero = -128 if kind in ("LOGISTIC", "SOFTMAX") and dtype is DType.INT8 else 0
-                out = sheet.tensor(_IMAGE, scale=1 / _FIXED[kind], zero=zero)
+                steps = 2**15 if dtype is DType.INT16 else _FIXED[kind]
+                out = sheet.tensor(_IMAGE, scale=1 / steps, zero=zero)
             else:
                 out = sheet.tensor(_IMAGE) if to is dtype else sheet.typed(_IMAGE, to)
             yield sheet.graph(inputs, (out,), {"beta": 1.0, "alpha": 0.5, "axis": 3})

@@ -1,4 +1,4 @@
-"""Fused activations: the range that they leave to an int8 output."""
+"""Fused activations: the range that they leave to an output."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def quantized(value: float, quantization: Quantization) -> int:
     )
 
 
-def fused_range(site: Site, output: Quantization) -> tuple[int, int]:
-    """Lowest and highest int8 code that the operator's fused activation lets through."""
+def fused_range(site: Site, output: Quantization, *, wide: bool = False) -> tuple[int, int]:
+    """Lowest and highest code that the operator's fused activation lets through: int8, or int16
+    where ``wide``."""
     name = site.word("fused_activation_function", "NONE")
     if name not in _LIMITS:
         site.fail(f"fused activation {name}")
     lowest, highest = _LIMITS[name]
-    low = -128 if lowest is None else max(-128, quantized(lowest, output))
-    high = 127 if highest is None else min(127, quantized(highest, output))
+    floor, ceiling = (-32768, 32767) if wide else (-128, 127)
+    low = floor if lowest is None else max(floor, quantized(lowest, output))
+    high = ceiling if highest is None else min(ceiling, quantized(highest, output))
     site.require(low <= high, f"the fused activation {name} leaves no value")
     return low, high

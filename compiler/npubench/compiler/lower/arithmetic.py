@@ -1,12 +1,13 @@
-"""ABS, RSQRT and ELU by table, SQUARED_DIFFERENCE and DIV."""
+"""ABS, NEG, RSQRT and ELU by table, SQUARED_DIFFERENCE and DIV."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from npubench.compiler.graph import Quantization, Tensor
+from npubench.compiler.lower import wide_activation
 from npubench.compiler.lower.activation import fused_range
-from npubench.compiler.lower.elementwise import broadcast
+from npubench.compiler.lower.elementwise import WIDE_SOURCE, alike, broadcast
 from npubench.compiler.lower.fixedpoint import one_over_one_plus
 from npubench.compiler.lower.requant import (
     INT32_MAX,
@@ -39,6 +40,8 @@ def _pair(site: Site) -> tuple[Tensor, Quantization, Tensor, Quantization]:
 
 
 def _abs(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.absolute(site)
     source, given, target, wanted = _pair(site)
     same = np.float32(given.scale) == np.float32(wanted.scale)
     multiplier, shift = checked_multiplier(
@@ -125,11 +128,13 @@ def _small(site: Site, real: float) -> tuple[int, int]:
 def _squared_difference(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     first, second, target = site.input(0), site.input(1), site.output()
-    a, b = site.quantization(first, "the first input"), site.quantization(second, "the second")
-    wanted = site.quantization(target, "the output")
+    wide = alike(site)
+    a, b = site.codes(first, "the first input"), site.codes(second, "the second")
+    wanted = site.codes(target, "the output")
+    left_shift = 0 if wide else _SQUARE_SHIFT
     twice = 2.0 * max(single(a.scale), single(b.scale))
     pairs = [_small(site, single(item.scale) / twice) for item in (a, b)]
-    divisor = single(float(np.float32(1 << (2 * _SQUARE_SHIFT)) * np.float32(wanted.scale)))
+    divisor = single(float(np.float32(1 << (2 * left_shift)) * np.float32(wanted.scale)))
     multiplier, shift = checked_multiplier(site, twice * twice / divisor)
     params: dict[str, ParamValue] = {
         **broadcast(site, first, second, target),
@@ -139,12 +144,12 @@ def _squared_difference(site: Site) -> Lowering:
         "shift1": pairs[0][1],
         "multiplier2": pairs[1][0],
         "shift2": pairs[1][1],
-        "left_shift": _SQUARE_SHIFT,
+        "left_shift": left_shift,
         "multiplier": multiplier,
         "shift": shift,
         "output_zero": wanted.zero_point,
     }
-    return _binary(site, "nb_squared_difference_s8", params)
+    return _binary(site, "nb_squared_difference_s8", params, wide=wide)
 
 
 def _div(site: Site) -> Lowering:
@@ -180,21 +185,24 @@ def _div(site: Site) -> Lowering:
     return call, (*constants, table, exponents)
 
 
-def _binary(site: Site, kernel: str, params: dict[str, ParamValue], *tables: str) -> Lowering:
+def _binary(
+    site: Site, kernel: str, params: dict[str, ParamValue], *tables: str, wide: bool = False
+) -> Lowering:
     first, second, target = site.input(0), site.input(1), site.output()
     site.require(not (first.is_constant and second.is_constant), "both inputs are constants")
-    operands = (site.operand(first, "first"), site.operand(second, "second"))
+    ctype = "int16_t" if wide else "int8_t"
+    operands = (site.operand(first, "first", ctype), site.operand(second, "second", ctype))
     call = KernelCall(
         op_index=site.op.index,
-        kernel=kernel,
-        source="difference_s8.c",
+        kernel=kernel.replace("_s8", "_s16") if wide else kernel,
+        source=WIDE_SOURCE if wide else "difference_s8.c",
         params_type=f"{kernel}_params",
         params=tuple(params.items()),
         args=(
             operands[0].arg,
             operands[1].arg,
             *(ConstantArg(constant=name) for name in tables),
-            write(target),
+            write(target, ctype),
         ),
         choice=Choice(reason="", instructions=60 * target.count),
     )

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.lower import dsp, mve
+from npubench.compiler.lower import dsp, mve, wide_layer
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.call import Kernel, image_params, layer_call
 from npubench.compiler.lower.choice import fastest
@@ -114,6 +114,8 @@ def _layer(
 
 
 def _convolution(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_layer.convolution(site)
     site.arity(inputs=(2, 3))
     source, filters = site.activation(0), site.input(1)
     if len(filters.shape) == len(source.shape) == 4 and filters.shape[3] != source.shape[3]:
@@ -165,6 +167,8 @@ def _output_params(layer: Layer) -> dict[str, ParamValue]:
 
 
 def _depthwise(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_layer.depthwise(site)
     layer = depthwise_layer(site)
     portable = _portable_depthwise(site, layer, quant_table(layer.bias, list(layer.pairs)))
     settled = settle(layer)

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from npubench.compiler.lower import dsp, mve
+from npubench.compiler.lower import dsp, mve, wide_layer
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.layer import Layer
@@ -25,6 +25,8 @@ from npubench.compiler.plan import ConstantArg, KernelCall
 
 
 def _fully_connected(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_layer.dense(site)
     site.arity(inputs=(2, 3))
     source, filters, target = site.activation(0), site.input(1), site.output()
     given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from npubench.compiler.graph import Tensor
+from npubench.compiler.graph import DType, Tensor
 from npubench.compiler.lower import dsp, mve
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.choice import fastest
@@ -16,6 +16,8 @@ from npubench.compiler.plan import KernelCall, ParamValue
 
 DIMS = 5
 LEFT_SHIFT = 20
+WIDE_LEFT_SHIFT = 15
+WIDE_SOURCE = "elementwise_s16.c"
 
 
 def broadcast(site: Site, first: Tensor, second: Tensor, target: Tensor) -> dict[str, ParamValue]:
@@ -56,19 +58,29 @@ def broadcast(site: Site, first: Tensor, second: Tensor, target: Tensor) -> dict
     }
 
 
+def alike(site: Site) -> bool:
+    """Whether inputs and output are int16; requires all three to be, where one is."""
+    types = [tensor.dtype for tensor in (site.input(0), site.input(1), site.output())]
+    wide = DType.INT16 in types
+    site.require(not wide or len(set(types)) == 1, f"{types[0]} and {types[1]} to {types[2]}")
+    return wide
+
+
 def _binary(
     site: Site, kernel: str, source: str, params_type: str, params: dict[str, ParamValue]
 ) -> Lowering:
     first, second, target = site.input(0), site.input(1), site.output()
     site.require(not (first.is_constant and second.is_constant), "both inputs are constants")
-    operands = (site.operand(first, "first"), site.operand(second, "second"))
+    wide = alike(site)
+    ctype = "int16_t" if wide else "int8_t"
+    operands = (site.operand(first, "first", ctype), site.operand(second, "second", ctype))
     call = KernelCall(
         op_index=site.op.index,
-        kernel=kernel,
-        source=source,
+        kernel=kernel.replace("_s8", "_s16") if wide else kernel,
+        source=WIDE_SOURCE if wide else source,
         params_type=params_type,
         params=tuple((broadcast(site, first, second, target) | params).items()),
-        args=(operands[0].arg, operands[1].arg, write(target)),
+        args=(operands[0].arg, operands[1].arg, write(target, ctype)),
         choice=Choice(reason="", instructions=60 * target.count),
     )
     return call, operands[0].constants + operands[1].constants
@@ -84,14 +96,16 @@ def _small(site: Site, real: float) -> tuple[int, int]:
 
 def _sum(site: Site, kernel: str) -> Lowering:
     site.arity(inputs=(2,))
-    first = site.quantization(site.input(0), "the first input")
-    second = site.quantization(site.input(1), "the second input")
-    target = site.quantization(site.output(), "the output")
+    wide = alike(site)
+    left_shift = WIDE_LEFT_SHIFT if wide else LEFT_SHIFT
+    first = site.codes(site.input(0), "the first input")
+    second = site.codes(site.input(1), "the second input")
+    target = site.codes(site.output(), "the output")
     scale1, scale2, scale = single(first.scale), single(second.scale), single(target.scale)
     twice = 2.0 * max(scale1, scale2)
-    factors = [scale1 / twice, scale2 / twice, twice / ((1 << LEFT_SHIFT) * scale)]
+    factors = [scale1 / twice, scale2 / twice, twice / ((1 << left_shift) * scale)]
     pairs = [_small(site, factor) for factor in factors]
-    low, high = fused_range(site, target)
+    low, high = fused_range(site, target, wide=wide)
     params: dict[str, ParamValue] = {
         "zero1": first.zero_point,
         "zero2": second.zero_point,
@@ -99,7 +113,7 @@ def _sum(site: Site, kernel: str) -> Lowering:
         "shift1": pairs[0][1],
         "multiplier2": pairs[1][0],
         "shift2": pairs[1][1],
-        "left_shift": LEFT_SHIFT,
+        "left_shift": left_shift,
         "multiplier": pairs[2][0],
         "shift": pairs[2][1],
         "output_zero": target.zero_point,
@@ -111,6 +125,8 @@ def _sum(site: Site, kernel: str) -> Lowering:
 
 def _add(site: Site) -> Lowering:
     portable = _sum(site, "nb_add_s8")
+    if site.is_wide():
+        return portable
     call, _ = portable
     assert isinstance(call, KernelCall)
     values = dict(call.params)
@@ -150,12 +166,15 @@ def _sub(site: Site) -> Lowering:
 
 def _mul(site: Site) -> Lowering:
     site.arity(inputs=(2,))
-    first = site.quantization(site.input(0), "the first input")
-    second = site.quantization(site.input(1), "the second input")
-    target = site.quantization(site.output(), "the output")
+    wide = alike(site)
+    first = site.codes(site.input(0), "the first input")
+    second = site.codes(site.input(1), "the second input")
+    target = site.codes(site.output(), "the output")
     real = single(first.scale) * single(second.scale) / single(target.scale)
     multiplier, shift = checked_multiplier(site, real)
-    low, high = fused_range(site, target)
+    low, high = fused_range(site, target, wide=wide)
+    # A product of two int16 has 31 bits; what a larger factor would shift out is not defined.
+    site.require(not wide or shift <= 0, f"a rescaling factor is {real}")
     params: dict[str, ParamValue] = {
         "zero1": first.zero_point,
         "zero2": second.zero_point,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npubench.compiler.graph import DType, Tensor
+from npubench.compiler.lower import wide_layer
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.requant import INT32_MAX, single
 from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
@@ -17,12 +18,16 @@ from npubench.compiler.lower.weights import (
     weight_array,
     weight_scales,
 )
+from npubench.compiler.lower.wide import wide_pair
+from npubench.compiler.lower.window import turned_padding
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, TensorArg
 
 _BATCH_DIMS = 3
 
 
 def _transpose_conv(site: Site) -> Lowering:
+    if site.is_wide(2):
+        return wide_layer.transpose_convolution(site)
     site.arity(inputs=(3, 4))
     shape, filters = site.integers(0, "its output's shape"), site.input(1)
     source, target = site.activation(2), site.output()
@@ -40,13 +45,7 @@ def _transpose_conv(site: Site) -> Lowering:
         f"filters {list(filters.shape)} from {list(source.shape)} to {list(target.shape)}",
     )
     stride = (site.integer("stride_h", 1), site.integer("stride_w", 1))
-    padding = site.word("padding", "SAME")
-    pads = []
-    for axis, kernel in ((0, kernel_h), (1, kernel_w)):
-        size, step = target.shape[1 + axis], stride[axis]
-        # The padding is that of a convolution from the output back to the input.
-        back = -(-size // step) if padding == "SAME" else (size - kernel + step) // step
-        pads.append(max(0, (back - 1) * step + kernel - size) // 2)
+    pads = turned_padding(site, target, (kernel_h, kernel_w), stride)
     flat = weights.reshape(channels, -1)
     bias = bias_array(site, 3, channels)
     # Refuses sums that may exceed 32 bits; the offset stays with the input, whose taps differ.
@@ -95,8 +94,10 @@ def _transpose_conv(site: Site) -> Lowering:
 def _batch_matmul(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     left, right, target = site.input(0), site.input(1), site.output()
-    first, second = site.quantization(left, "the left"), site.quantization(right, "the right")
-    wanted = site.quantization(target, "the output")
+    wide = site.is_wide()
+    first, second = site.codes(left, "the left"), site.codes(right, "the right")
+    wanted = site.codes(target, "the output")
+    site.require(left.dtype is right.dtype is target.dtype, f"{left.dtype} to {target.dtype}")
     adj_x, adj_y = site.flag("adj_x"), site.flag("adj_y")
     rank = max(len(left.shape), len(right.shape))
     site.require(
@@ -120,11 +121,16 @@ def _batch_matmul(site: Site) -> Lowering:
         inner == depth and target.count == rows * columns * int(np.prod(dims)),
         f"shapes {list(left.shape)}, {list(right.shape)} and {list(target.shape)}",
     )
-    site.require(depth * 255 * 255 <= INT32_MAX, f"a sum of {depth} products may exceed 32 bits")
     # The reference forms this one product in float32.
     product = float(np.float32(first.scale) * np.float32(second.scale))
     multiplier, shift = checked_multiplier(site, product / single(wanted.scale))
-    operands = (site.operand(left, "left"), site.operand(right, "right"))
+    if wide:
+        multiplier, shift = wide_pair(site, multiplier, shift)
+        site.require(depth < 2**17, f"a sum of {depth} products may exceed 47 bits")
+    else:
+        site.require(depth * 255**2 <= INT32_MAX, f"a sum of {depth} products may exceed 32 bits")
+    ctype = "int16_t" if wide else "int8_t"
+    operands = (site.operand(left, "left", ctype), site.operand(right, "right", ctype))
     params: dict[str, ParamValue] = {
         "dims": dims,
         "left_stride": strides[0],
@@ -142,13 +148,16 @@ def _batch_matmul(site: Site) -> Lowering:
         "shift": shift,
         "output_zero": wanted.zero_point,
     }
+    if wide:
+        params = {name: value for name, value in params.items() if not name.endswith("_zero")}
+    kernel = "nb_batch_matmul_s16" if wide else "nb_batch_matmul_s8"
     call = KernelCall(
         op_index=site.op.index,
-        kernel="nb_batch_matmul_s8",
-        source="batch_matmul_s8.c",
-        params_type="nb_batch_matmul_s8_params",
+        kernel=kernel,
+        source="fully_connected_s16.c" if wide else "batch_matmul_s8.c",
+        params_type=f"{kernel}_params",
         params=tuple(params.items()),
-        args=(operands[0].arg, operands[1].arg, write(target)),
+        args=(operands[0].arg, operands[1].arg, write(target, ctype)),
         choice=Choice(reason="", instructions=target.count * (7 * depth + 30)),
     )
     return call, operands[0].constants + operands[1].constants

@@ -299,7 +299,7 @@ def _resize_nearest(site: Site) -> Lowering:
             ("batches", source.shape[0]),
             ("in_h", source.shape[1]),
             ("in_w", source.shape[2]),
-            ("channels", source.shape[3]),
+            ("channels", source.shape[3] * source.dtype.size_bytes),  # the kernel moves bytes
             ("out_h", target.shape[1]),
             ("out_w", target.shape[2]),
         ),

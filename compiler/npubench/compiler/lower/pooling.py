@@ -17,14 +17,17 @@ def _pool(site: Site, kernel: str) -> Lowering:
     site.arity(inputs=(1,))
     source, target = site.activation(0), site.output()
     site.same_quantization(source, target, "input and output")
-    low, high = fused_range(site, site.quantization(target, "the output"))
+    wide = site.is_wide()
+    ctype = "int16_t" if wide else "int8_t"
+    low, high = fused_range(site, site.codes(target, "the output"), wide=wide)
     size = (site.integer("filter_height", 1), site.integer("filter_width", 1))
     window = slide(site, source, target, size, dilated=False)
     site.require(source.shape[3] == target.shape[3], "input and output channels differ")
+    site.require(not wide or size[0] * size[1] < 65536, f"a window of {size}")
     call = KernelCall(
         op_index=site.op.index,
-        kernel=kernel,
-        source="pool_s8.c",
+        kernel=kernel.replace("_s8", "_s16") if wide else kernel,
+        source="pool_s16.c" if wide else "pool_s8.c",
         params_type="nb_pool_s8_params",
         params=(
             ("batches", source.shape[0]),
@@ -42,7 +45,7 @@ def _pool(site: Site, kernel: str) -> Lowering:
             ("low", low),
             ("high", high),
         ),
-        args=(read(source), write(target)),
+        args=(read(source, ctype), write(target, ctype)),
         choice=Choice(reason="", instructions=target.count * (6 * size[0] * size[1] + 25)),
     )
     return call, ()
@@ -50,6 +53,8 @@ def _pool(site: Site, kernel: str) -> Lowering:
 
 def _average_pool(site: Site) -> Lowering:
     portable = _pool(site, "nb_average_pool_s8")
+    if site.is_wide():
+        return portable
     call, _ = portable
     assert isinstance(call, KernelCall)
     window = (site.integer("filter_height", 1), site.integer("filter_width", 1))
@@ -66,7 +71,10 @@ def _max_pool(site: Site) -> Lowering:
 def _mean(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     source, target = site.activation(0), site.output()
-    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
+    given, wanted = site.codes(source, "the input"), site.codes(target, "the output")
+    site.require(source.dtype is target.dtype, f"{source.dtype} to {target.dtype}")
+    wide = site.is_wide()
+    ctype = "int16_t" if wide else "int8_t"
     rank = len(source.shape)
     axes = set()
     for axis in site.integers(1, "its axis"):
@@ -88,7 +96,8 @@ def _mean(site: Site) -> Lowering:
     site.require(len(groups) <= 5, f"axes {sorted(axes)} of shape {list(source.shape)}")
     sizes = [size for _, size in groups] + [1] * (5 - len(groups))
     site.require(target.count == sizes[0] * sizes[2] * sizes[4], "its output has another size")
-    site.require(256 * count <= INT32_MAX, f"a mean of {count} values may exceed 32 bits")
+    largest = 65536 if wide else 256
+    site.require(largest * count <= INT32_MAX, f"a mean of {count} values may exceed 32 bits")
     multiplier, shift = quantize_multiplier(single(given.scale) / single(wanted.scale))
     # The division by the count goes into the multiplier, as far as its bits allow.
     extra = min(count.bit_length() - 1, 32, 31 + shift)
@@ -97,8 +106,8 @@ def _mean(site: Site) -> Lowering:
     site.require(shift <= 30, "its scales differ too much")
     call = KernelCall(
         op_index=site.op.index,
-        kernel="nb_mean_s8",
-        source="mean_s8.c",
+        kernel="nb_mean_s16" if wide else "nb_mean_s8",
+        source="pool_s16.c" if wide else "mean_s8.c",
         params_type="nb_mean_s8_params",
         params=(
             ("keep0", sizes[0]),
@@ -111,7 +120,7 @@ def _mean(site: Site) -> Lowering:
             ("shift", shift),
             ("output_zero", wanted.zero_point),
         ),
-        args=(read(source), write(target)),
+        args=(read(source, ctype), write(target, ctype)),
     )
     return call, ()
 

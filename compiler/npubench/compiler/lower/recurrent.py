@@ -1,4 +1,5 @@
-"""UNIDIRECTIONAL_SEQUENCE_LSTM on int8 with 16-bit cells; its states live between inferences."""
+"""UNIDIRECTIONAL_SEQUENCE_LSTM on int8 or int16 with 16-bit cells; its states live between
+inferences."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from npubench.compiler.graph import DType, Quantization, Tensor
 from npubench.compiler.lower.requant import quantize_multiplier, single
+from npubench.compiler.lower.sigmoid import logistic_table
 from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.weights import (
     bias_array,
@@ -17,6 +19,7 @@ from npubench.compiler.lower.weights import (
     weight_array,
     weight_scales,
 )
+from npubench.compiler.lower.wide import sums_of, wide_bias, wide_pair
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, ScratchArg, TensorArg
 
 # Positions of inputs: gates in the kernel's order forget, input, cell, output.
@@ -28,66 +31,6 @@ _ABSENT = (9, 10, 11, 16, 17, 20, 21, 22, 23)
 
 _GATE_SCALE = 2.0**-12
 _UNIT_SCALE = 2.0**-15
-
-# Where TensorFlow Lite Micro's table of the logistic function (lite/kernels/internal/common.h) is
-# one above the rounded value.
-_ONE_MORE = frozenset(
-    (
-        4,
-        8,
-        12,
-        14,
-        15,
-        16,
-        17,
-        19,
-        20,
-        21,
-        22,
-        25,
-        27,
-        28,
-        29,
-        30,
-        31,
-        33,
-        34,
-        35,
-        37,
-        39,
-        40,
-        41,
-        43,
-        44,
-        45,
-        46,
-        49,
-        50,
-        54,
-        62,
-        63,
-        64,
-        66,
-        82,
-        86,
-        93,
-        100,
-        103,
-        112,
-        116,
-        135,
-        255,
-    )
-)
-
-
-def logistic_table() -> bytes:
-    """logistic(i / 24) for i = 0 .. 255 in Q0.16, little-endian uint16."""
-    values = [
-        min(65535, math.floor(65536 / (1 + math.exp(-i / 24)) + 0.5) + (i in _ONE_MORE))
-        for i in range(256)
-    ]
-    return np.array(values, "<u2").tobytes()
 
 
 def _state(site: Site, position: int, dtype: DType, count: int, what: str) -> Tensor:
@@ -107,25 +50,38 @@ def _power(site: Site, scale: float) -> int:
     return exponent
 
 
+def _bias(site: Site, position: int, units: int) -> NDArray[np.int64]:
+    if site.is_wide():
+        return wide_bias(site, position, units, (DType.INT64,))[0]
+    return bias_array(site, position, units)
+
+
 def _gate(
     site: Site, position: int, bias: NDArray[np.int64], given: Quantization, shape: tuple[int, int]
-) -> tuple[NDArray[np.int8], NDArray[np.int32], tuple[int, int]]:
+) -> tuple[bytes, bytes, tuple[int, int]]:
     """Weights, bias with the input's offset folded in, and the scaling to Q3.12."""
     tensor = site.input(position)
     weights = weight_array(site, tensor)
     site.require(weights.shape == shape, f"weights of shape {list(weights.shape)}")
     scales = weight_scales(site, tensor, axis=0)
     site.require(len(scales) == 1, "its weights are quantized per channel")
-    folded = fold_offset(site, weights, bias, given.zero_point)
     # The reference forms this one product in float32.
     product = float(np.float32(given.scale) * np.float32(scales[0]))
-    return weights, folded, checked_multiplier(site, product / _GATE_SCALE)
+    pair = checked_multiplier(site, product / _GATE_SCALE)
+    if site.is_wide():
+        sums_of(site, weights, bias, twice=False)
+        return weights.tobytes(), bias.astype("<i8").tobytes(), wide_pair(site, *pair)
+    folded = fold_offset(site, weights, bias, given.zero_point)
+    return weights.tobytes(), folded.astype("<i4").tobytes(), pair
 
 
 def _lstm(site: Site) -> Lowering:
     site.arity(inputs=(24,))
     source, target = site.activation(0), site.output()
-    given = site.quantization(source, "the input")
+    given = site.codes(source, "the input")
+    wide = site.is_wide()
+    ctype = "int16_t" if wide else "int8_t"
+    site.require(source.dtype is target.dtype, f"{source.dtype} to {target.dtype}")
     site.require(len(source.shape) == 3, f"input of shape {list(source.shape)}")
     site.require(
         all(site.optional_input(position) is None for position in _ABSENT),
@@ -139,21 +95,22 @@ def _lstm(site: Site) -> Lowering:
     batches, steps = (second, first) if time_major else (first, second)
     units = target.shape[-1]
     site.require(target.shape == (first, second, units), f"output of shape {list(target.shape)}")
-    hidden = _state(site, _HIDDEN, DType.INT8, batches * units, "hidden")
+    hidden = _state(site, _HIDDEN, source.dtype, batches * units, "hidden")
     cell = _state(site, _CELL, DType.INT16, batches * units, "cell")
-    state = site.quantization(hidden, "the hidden state")
+    state = site.codes(hidden, "the hidden state")
     quantized = cell.quantization
     if quantized is None:
         site.fail("its cell state has no scale")
     weights, biases, pairs = [], [], []
     for gate in range(4):
         for position, quantization, width, bias in (
-            (_INPUT_WEIGHTS[gate], given, depth, bias_array(site, _BIASES[gate], units)),
+            (_INPUT_WEIGHTS[gate], given, depth, _bias(site, _BIASES[gate], units)),
             (_STATE_WEIGHTS[gate], state, units, np.zeros(units, dtype=np.int64)),
         ):
             made = _gate(site, position, bias, quantization, (units, width))
-            weights.append(made[0].tobytes())
-            biases.append(made[1].astype("<i4").tobytes())
+            weights.append(made[0])
+            if not wide or position in _INPUT_WEIGHTS:
+                biases.append(made[1])
             pairs.append(made[2])
     clip = site.number("cell_clip", 0.0)
     cell_scale = single(quantized.scale)
@@ -189,17 +146,17 @@ def _lstm(site: Site) -> Lowering:
     )
     call = KernelCall(
         op_index=site.op.index,
-        kernel="nb_lstm_s8",
-        source="lstm_s8.c",
+        kernel="nb_lstm_s16" if wide else "nb_lstm_s8",
+        source="lstm_s16.c" if wide else "lstm_s8.c",
         params_type="nb_lstm_s8_params",
         params=tuple(params.items()),
         args=(
-            read(source),
+            read(source, ctype),
             *(ConstantArg(constant=constant.name) for constant in constants),
-            write(hidden),
+            write(hidden, ctype),
             TensorArg(tensor=cell.index, ctype="int16_t", const=False),
             ScratchArg(ctype="int16_t"),
-            write(target),
+            write(target, ctype),
         ),
         scratch_bytes=8 * units,
     )

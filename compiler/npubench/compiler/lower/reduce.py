@@ -42,9 +42,13 @@ def groups_of(site: Site, source: Tensor, target: Tensor) -> tuple[dict[str, Par
 def _sum(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     source, target = site.activation(0), site.output()
-    given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
+    given, wanted = site.codes(source, "the input"), site.codes(target, "the output")
+    site.require(source.dtype is target.dtype, f"{source.dtype} to {target.dtype}")
+    wide = site.is_wide()
     params, count = groups_of(site, source, target)
-    site.require(256 * count <= INT32_MAX, f"a sum of {count} values may exceed 32 bits")
+    site.require(
+        (65536 if wide else 256) * count <= INT32_MAX, f"a sum of {count} values may exceed 32 bits"
+    )
     multiplier, shift = checked_multiplier(site, single(given.scale) / single(wanted.scale))
     params |= {
         "offset": given.zero_point * count,
@@ -52,12 +56,14 @@ def _sum(site: Site) -> Lowering:
         "shift": shift,
         "output_zero": wanted.zero_point,
     }
-    return _reduction(site, "nb_mean_s8", "mean_s8.c", source, target, params)
+    file = "pool_s16.c" if wide else "mean_s8.c"
+    return _reduction(site, "nb_mean_s8", file, source, target, params)
 
 
 def _extreme(site: Site, sign: int) -> Lowering:
     site.arity(inputs=(2,))
     source, target = site.activation(0), site.output()
+    site.quantization(source, "the input")
     site.same_quantization(source, target, "input and output")
     params, _ = groups_of(site, source, target)
     return _reduction(site, "nb_reduce_s8", "reduce_s8.c", source, target, params | {"sign": sign})
@@ -71,13 +77,15 @@ def _reduction(
     target: Tensor,
     params: dict[str, ParamValue],
 ) -> Lowering:
+    wide = site.is_wide()
+    ctype = "int16_t" if wide else "int8_t"
     call = KernelCall(
         op_index=site.op.index,
-        kernel=kernel,
+        kernel=kernel.replace("_s8", "_s16") if wide else kernel,
         source=file,
         params_type=f"{kernel}_params",
         params=tuple(params.items()),
-        args=(read(source), write(target)),
+        args=(read(source, ctype), write(target, ctype)),
         choice=Choice(reason="", instructions=6 * source.count + 20 * target.count),
     )
     return call, ()

@@ -112,8 +112,27 @@ class Site:
         self.require(tensor.dtype is DType.INT8, f"{what} is {tensor.dtype}, not int8")
         return self.affine(tensor, what)
 
+    def is_wide(self, position: int = 0) -> bool:
+        """Whether an input holds int16 codes."""
+        tensor = self.optional_input(position)
+        return tensor is not None and tensor.dtype is DType.INT16
+
+    def symmetric(self, tensor: Tensor, what: str) -> Quantization:
+        """The per-tensor quantization of an int16 tensor, whose zero point must be zero."""
+        self.require(tensor.dtype is DType.INT16, f"{what} is {tensor.dtype}, not int16")
+        quantization = self.affine(tensor, what)
+        self.require(
+            quantization.zero_point == 0, f"{what} has zero point {quantization.zero_point}"
+        )
+        return quantization
+
+    def codes(self, tensor: Tensor, what: str) -> Quantization:
+        """The per-tensor quantization of an int8 or an int16 tensor."""
+        wide = tensor.dtype is DType.INT16
+        return self.symmetric(tensor, what) if wide else self.quantization(tensor, what)
+
     def affine(self, tensor: Tensor, what: str) -> Quantization:
-        """The per-tensor quantization of an 8-bit tensor of either signedness."""
+        """The per-tensor quantization of an 8-bit tensor of either signedness, or of int16."""
         quantization = tensor.quantization
         if quantization is None:
             self.fail(f"{what} is not quantized")
@@ -122,6 +141,8 @@ class Site:
             f"{what} is quantized per channel",
         )
         low, high = (0, 255) if tensor.dtype is DType.UINT8 else (-128, 127)
+        if tensor.dtype is DType.INT16:
+            low, high = -32768, 32767
         self.require(
             math.isfinite(quantization.scale)
             and quantization.scale > 0
@@ -131,9 +152,10 @@ class Site:
         return quantization
 
     def same_quantization(self, first: Tensor, second: Tensor, what: str) -> None:
-        """Require that two int8 tensors are quantized alike: the operator only moves values."""
-        a = self.quantization(first, "the input")
-        b = self.quantization(second, "the output")
+        """Require that two tensors of codes are quantized alike: the operator only moves values."""
+        a = self.codes(first, "the input")
+        b = self.codes(second, "the output")
+        self.require(first.dtype is second.dtype, f"{what} are {first.dtype} and {second.dtype}")
         self.require(
             a.scale == b.scale and a.zero_point == b.zero_point,
             f"{what} are quantized differently ({a.scale}, {a.zero_point} and {b.scale}, "
@@ -144,11 +166,11 @@ class Site:
         """A named array of this operator."""
         return Constant(name=f"nb_c{self.op.index}_{what}", ctype=ctype, data=data)
 
-    def operand(self, tensor: Tensor, what: str) -> Operand:
-        """An int8 input that may be constant, as an argument."""
+    def operand(self, tensor: Tensor, what: str, ctype: str = "int8_t") -> Operand:
+        """An input that may be constant, as an argument."""
         if tensor.data is None:
-            return Operand(arg=read(tensor), constants=())
-        constant = self.constant(what, "int8_t", tensor.data)
+            return Operand(arg=read(tensor, ctype), constants=())
+        constant = self.constant(what, ctype, tensor.data)
         return Operand(arg=ConstantArg(constant=constant.name), constants=(constant,))
 
     def activation(self, position: int) -> Tensor:

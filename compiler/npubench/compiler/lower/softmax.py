@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npubench.compiler.graph import DType
+from npubench.compiler.lower import wide_activation
 from npubench.compiler.lower.requant import quantize_multiplier, single
 from npubench.compiler.lower.site import Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.plan import KernelCall
@@ -12,6 +13,8 @@ _LARGEST_DEPTH = 4095  # the sum of exponentials is Q12.19
 
 
 def _softmax(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.softmax(site)
     site.arity(inputs=(1,))
     source, target = site.activation(0), site.output()
     given = site.quantization(source, "the input")

@@ -36,6 +36,7 @@ def _toward_zero(value: int) -> int:
 def _resize_bilinear(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     source, target = site.activation(0), site.output()
+    site.quantization(source, "the input")
     site.same_quantization(source, target, "input and output")
     size = site.integers(1, "its size")
     site.require(
@@ -89,6 +90,7 @@ def _as_image(site: Site, tensor: Tensor) -> tuple[int, int, int, int]:
 def _blocks(site: Site) -> Lowering:
     site.arity(inputs=(3,))
     source, target = site.activation(0), site.output()
+    site.quantization(source, "the input")
     site.same_quantization(source, target, "input and output")
     to_batch = site.op.kind == "SPACE_TO_BATCH_ND"
     given, made = _as_image(site, source), _as_image(site, target)
@@ -136,9 +138,12 @@ def _blocks(site: Site) -> Lowering:
 def _prelu(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     source, slopes, target = site.activation(0), site.input(1), site.output()
-    given = site.quantization(source, "the input")
+    given = site.codes(source, "the input")
     slope = site.quantization(slopes, "its slopes")
-    wanted = site.quantization(target, "the output")
+    wanted = site.codes(target, "the output")
+    site.require(source.dtype is target.dtype, f"{source.dtype} to {target.dtype}")
+    wide = site.is_wide()
+    ctype = "int16_t" if wide else "int8_t"
     site.require(source.shape == target.shape, f"shape {list(source.shape)}")
     positive = checked_multiplier(site, single(given.scale) / single(wanted.scale))
     negative = checked_multiplier(
@@ -156,11 +161,11 @@ def _prelu(site: Site) -> Lowering:
     }
     call = KernelCall(
         op_index=site.op.index,
-        kernel="nb_prelu_s8",
-        source="prelu_s8.c",
+        kernel="nb_prelu_s16" if wide else "nb_prelu_s8",
+        source="elementwise_s16.c" if wide else "prelu_s8.c",
         params_type="nb_prelu_s8_params",
         params=tuple(params.items()),
-        args=(read(source), operand.arg, write(target)),
+        args=(read(source, ctype), operand.arg, write(target, ctype)),
     )
     return call, operand.constants
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from npubench.compiler.graph import DType, Quantization, Tensor
+from npubench.compiler.lower import wide_activation
 from npubench.compiler.lower.activation import quantized
 from npubench.compiler.lower.fixedpoint import logistic, tanh
 from npubench.compiler.lower.requant import (
@@ -87,14 +88,20 @@ def _sigmoid(
 
 
 def _logistic(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.logistic(site)
     return _sigmoid(site, logistic, scale=1 / 256, zero_point=-128, bits=8)
 
 
 def _tanh(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.tanh(site)
     return _sigmoid(site, tanh, scale=1 / 128, zero_point=0, bits=7)
 
 
 def _relu(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.relu(site)
     source, given, target, wanted = _pair(site)
     multiplier, shift = checked_multiplier(site, single(given.scale) / single(wanted.scale))
     low = max(-128, quantized(0.0, wanted))
@@ -107,6 +114,8 @@ def _relu(site: Site) -> Lowering:
 
 
 def _relu6(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.relu6(site)
     source, given, target, _ = _pair(site)
     # The reference clamps raw codes and never rescales.
     site.same_quantization(source, target, "input and output")
@@ -115,6 +124,8 @@ def _relu6(site: Site) -> Lowering:
 
 
 def _leaky_relu(site: Site) -> Lowering:
+    if site.is_wide():
+        return wide_activation.leaky_relu(site)
     source, given, target, wanted = _pair(site)
     scale, target_scale = np.float32(given.scale), np.float32(wanted.scale)
     alpha = np.float32(site.number("alpha", 0.0))

@@ -64,3 +64,17 @@ def slide(
     return Window(
         kernel=kernel, stride=stride, dilation=dilation, pad=(pads[0], pads[1]), leaves_input=leaves
     )
+
+
+def turned_padding(
+    site: Site, target: Tensor, kernel: tuple[int, int], stride: tuple[int, int]
+) -> list[int]:
+    """Top and left padding of a transposed convolution: that of a convolution from the output back
+    to the input."""
+    pads = []
+    for axis in (0, 1):
+        size, step, reach = target.shape[1 + axis], stride[axis], kernel[axis]
+        same = site.word("padding", "SAME") == "SAME"
+        back = -(-size // step) if same else (size - reach + step) // step
+        pads.append(max(0, (back - 1) * step + reach - size) // 2)
+    return pads

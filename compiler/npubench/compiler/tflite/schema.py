@@ -140,6 +140,7 @@ OPTIONS: Final[dict[str, OptionsTable]] = {
             _activation(3),
             _size(4, "dilation_w_factor", 1),
             _size(5, "dilation_h_factor", 1),
+            Option(6, "quantized_bias_type", "enum", names=ELEMENT_TYPES),
         ),
     ),
     "DEPTHWISE_CONV_2D": OptionsTable(
@@ -163,6 +164,7 @@ OPTIONS: Final[dict[str, OptionsTable]] = {
             Option(1, "weights_format", "enum", names=_WEIGHTS_FORMAT),
             Option(2, "keep_num_dims", "bool"),
             Option(3, "asymmetric_quantize_inputs", "bool"),
+            Option(4, "quantized_bias_type", "enum", names=ELEMENT_TYPES),
         ),
     ),
     "AVERAGE_POOL_2D": _POOL,

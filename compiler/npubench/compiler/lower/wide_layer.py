@@ -1,0 +1,264 @@
+"""Layers with int16 activations and int8 weights: CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and
+TRANSPOSE_CONV."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npubench.compiler.graph import DType, Quantization, Tensor
+from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.requant import single
+from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
+from npubench.compiler.lower.weights import (
+    channel_multipliers,
+    checked_multiplier,
+    weight_array,
+    weight_scales,
+)
+from npubench.compiler.lower.wide import Sums, sums_of, wide_bias, wide_table
+from npubench.compiler.lower.window import Window, slide, turned_padding
+from npubench.compiler.plan import Constant, ConstantArg, KernelCall, ParamValue, ScratchArg
+
+_CODES = "int16_t"
+_BY_MAC = {Sums.LONG: 3.5, Sums.SHORT: 2.6, Sums.TWICE: 2.6}
+
+
+def _ends(site: Site, position: int = 0) -> tuple[Tensor, Quantization, Tensor, Quantization]:
+    source, target = site.activation(position), site.output()
+    return (
+        source,
+        site.symmetric(source, "the input"),
+        target,
+        site.symmetric(target, "the output"),
+    )
+
+
+def _quant(
+    site: Site,
+    by_channel: NDArray[np.int8],
+    bias: tuple[NDArray[np.int64], bool],
+    pairs: list[tuple[int, int]],
+) -> tuple[Sums, Constant]:
+    values, twice = bias
+    sums = sums_of(site, by_channel, values, twice=twice)
+    return sums, site.constant("quant", "int32_t", wide_table(site, values, pairs, sums))
+
+
+def _call(
+    site: Site,
+    kernel: str,
+    source: Tensor,
+    target: Tensor,
+    params: dict[str, ParamValue],
+    constants: tuple[Constant, ...],
+    instructions: float,
+    scratch_bytes: int | None = None,
+) -> Lowering:
+    scratch = () if scratch_bytes is None else (ScratchArg(ctype=_CODES),)
+    call = KernelCall(
+        op_index=site.op.index,
+        kernel=f"nb_{kernel}",
+        source=f"{kernel}.c",
+        params_type=f"nb_{kernel}_params",
+        params=tuple(params.items()),
+        args=(
+            read(source, _CODES),
+            *(ConstantArg(constant=constant.name) for constant in constants),
+            *scratch,
+            write(target, _CODES),
+        ),
+        scratch_bytes=scratch_bytes or 0,
+        choice=Choice(reason="no other kernel for int16", instructions=round(instructions)),
+    )
+    return call, constants
+
+
+def _image(source: Tensor, target: Tensor) -> dict[str, ParamValue]:
+    names = ("batches", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c")
+    return dict(zip(names, (*source.shape, *target.shape[1:]), strict=True))
+
+
+def _window(window: Window) -> dict[str, ParamValue]:
+    names = ("kernel", "stride", "dilation")
+    pairs = (window.kernel, window.stride, window.dilation)
+    params: dict[str, ParamValue] = {
+        f"{name}_{side}": pair[axis]
+        for name, pair in zip(names, pairs, strict=True)
+        for axis, side in enumerate("hw")
+    }
+    return params | {"pad_top": window.pad[0], "pad_left": window.pad[1]}
+
+
+def convolution(site: Site) -> Lowering:
+    """CONV_2D, in groups too. Raises UnsupportedOp for a form that no kernel serves."""
+    site.arity(inputs=(2, 3))
+    source, given, target, wanted = _ends(site)
+    filters = site.input(1)
+    weights = weight_array(site, filters)
+    site.require(weights.ndim == 4, f"its weights have shape {list(filters.shape)}")
+    window = slide(site, source, target, (weights.shape[1], weights.shape[2]), dilated=True)
+    channels, depth, in_c = weights.shape[0], weights.shape[3], source.shape[3]
+    groups = in_c // depth
+    site.require(
+        in_c == groups * depth and channels % groups == 0 and channels == target.shape[3],
+        f"{channels} filters of {depth} channels make {target.shape[3]} of {in_c}",
+    )
+    by_channel = weights.reshape(channels, -1)
+    bias = wide_bias(site, 2, channels, (DType.INT64, DType.INT32))
+    pairs = channel_multipliers(site, given, weight_scales(site, filters, axis=0), wanted)
+    sums, quant = _quant(site, by_channel, bias, pairs)
+    low, high = fused_range(site, wanted, wide=True)
+    params = {
+        **_image(source, target),
+        "groups": groups,
+        **_window(window),
+        "sums": int(sums),
+        "low": low,
+        "high": high,
+    }
+    taps = by_channel.shape[1]
+    return _call(
+        site,
+        "conv2d_s16",
+        source,
+        target,
+        params,
+        (site.constant("weights", "int8_t", weights.tobytes()), quant),
+        target.count * (_BY_MAC[sums] * taps + 30),
+        scratch_bytes=4 * taps,
+    )
+
+
+def depthwise(site: Site) -> Lowering:
+    """DEPTHWISE_CONV_2D. Raises UnsupportedOp for a form that no kernel serves."""
+    site.arity(inputs=(2, 3))
+    source, given, target, wanted = _ends(site)
+    filters = site.input(1)
+    weights = weight_array(site, filters)
+    site.require(
+        weights.ndim == 4 and weights.shape[0] == 1,
+        f"its weights have shape {list(filters.shape)}",
+    )
+    window = slide(site, source, target, (weights.shape[1], weights.shape[2]), dilated=True)
+    channels = target.shape[3]
+    multiplier = channels // source.shape[3]
+    site.require(
+        weights.shape[3] == channels and channels == multiplier * source.shape[3],
+        f"{weights.shape[3]} filters make {channels} of {source.shape[3]} channels",
+    )
+    by_channel = weights.reshape(-1, channels).T
+    # The reference reads any bias as int64.
+    bias = wide_bias(site, 2, channels, (DType.INT64,))
+    pairs = channel_multipliers(site, given, weight_scales(site, filters, axis=3), wanted)
+    sums, quant = _quant(site, by_channel, bias, pairs)
+    low, high = fused_range(site, wanted, wide=True)
+    params = {
+        **_image(source, target),
+        "multiplier": multiplier,
+        **_window(window),
+        "sums": int(sums),
+        "low": low,
+        "high": high,
+    }
+    return _call(
+        site,
+        "depthwise_conv2d_s16",
+        source,
+        target,
+        params,
+        (site.constant("weights", "int8_t", weights.tobytes()), quant),
+        target.count * (6.5 * by_channel.shape[1] + 45),
+    )
+
+
+def dense(site: Site) -> Lowering:
+    """FULLY_CONNECTED. Raises UnsupportedOp for a form that no kernel serves."""
+    site.arity(inputs=(2, 3))
+    source, given, target, wanted = _ends(site)
+    filters = site.input(1)
+    layout = site.word("weights_format", "DEFAULT")
+    site.require(layout == "DEFAULT", f"weights format {layout}")
+    weights = weight_array(site, filters)
+    site.require(weights.ndim == 2, f"its weights have shape {list(filters.shape)}")
+    outputs, depth = weights.shape
+    rows = source.count // depth
+    site.require(
+        source.count == rows * depth and target.count == rows * outputs,
+        f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
+    )
+    scales = weight_scales(site, filters, axis=0)
+    if len(scales) == 1:
+        # The reference forms this one product in float32.
+        product = float(np.float32(given.scale) * np.float32(scales[0]))
+        pairs = [checked_multiplier(site, product / single(wanted.scale))]
+    else:
+        pairs = channel_multipliers(site, given, scales, wanted)
+    bias = wide_bias(site, 2, outputs, (DType.INT64, DType.INT32))
+    sums, quant = _quant(site, weights, bias, pairs)
+    low, high = fused_range(site, wanted, wide=True)
+    params: dict[str, ParamValue] = {
+        "rows": rows,
+        "in_c": depth,
+        "out_c": outputs,
+        "sums": int(sums),
+        "low": low,
+        "high": high,
+    }
+    return _call(
+        site,
+        "fully_connected_s16",
+        source,
+        target,
+        params,
+        (site.constant("weights", "int8_t", weights.tobytes()), quant),
+        rows * outputs * (4.5 * depth + 35),
+    )
+
+
+def transpose_convolution(site: Site) -> Lowering:
+    """TRANSPOSE_CONV. Raises UnsupportedOp for a form that no kernel serves."""
+    site.arity(inputs=(3, 4))
+    source, given, target, wanted = _ends(site, 2)
+    shape, filters = site.integers(0, "its output's shape"), site.input(1)
+    weights = weight_array(site, filters)
+    site.require(
+        weights.ndim == 4 and len(source.shape) == 4 and tuple(shape) == target.shape,
+        f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
+    )
+    channels, kernel_h, kernel_w, depth = weights.shape
+    site.require(
+        depth == source.shape[3]
+        and channels == target.shape[3]
+        and source.shape[0] == target.shape[0],
+        f"filters {list(filters.shape)} from {list(source.shape)} to {list(target.shape)}",
+    )
+    stride = (site.integer("stride_h", 1), site.integer("stride_w", 1))
+    pads = turned_padding(site, target, (kernel_h, kernel_w), stride)
+    by_channel = weights.reshape(channels, -1)
+    bias = wide_bias(site, 3, channels, (DType.INT64, DType.INT16))
+    pairs = channel_multipliers(site, given, weight_scales(site, filters, axis=0), wanted)
+    sums, quant = _quant(site, by_channel, bias, pairs)
+    low, high = fused_range(site, wanted, wide=True)
+    params: dict[str, ParamValue] = {
+        **_image(source, target),
+        "kernel_h": kernel_h,
+        "kernel_w": kernel_w,
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "pad_top": pads[0],
+        "pad_left": pads[1],
+        "sums": int(sums),
+        "low": low,
+        "high": high,
+    }
+    macs = source.count * channels * kernel_h * kernel_w
+    return _call(
+        site,
+        "transpose_conv_s16",
+        source,
+        target,
+        params,
+        (site.constant("weights", "int8_t", weights.tobytes()), quant),
+        5 * macs + 60 * target.count,
+    )

@@ -16,6 +16,7 @@ from npubench.compiler.plan import Alias, ConstantArg, KernelCall, TensorArg
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import UnsupportedOp
 from npubench.core.paths import data_root
+from support.operator_networks import networks
 
 OPS = Path(__file__).resolve().parents[2] / "data" / "ops"
 FIRMWARE = data_root() / "firmware"
@@ -84,11 +85,26 @@ def test_weights_must_be_constant_int8_and_symmetric(name: str) -> None:
     assert "along axis 1" in refused(changed(graph, weights, quantization=wrong))
 
 
+def test_int16_activations_are_symmetric_and_not_mixed_with_int8() -> None:
+    models = networks()
+    graph = read_tflite(models["wide_conv_0"], name="wide")
+    source, target = graph.inputs[0], graph.outputs[0]
+    assert "zero point 3" in refused(changed(graph, source, quantization=quantized(0.1, 3)))
+    assert "not int16" in refused(changed(graph, target, dtype=DType.INT8))
+    assert "shifts to the left" in refused(changed(graph, source, quantization=quantized(9e4, 0)))
+    graph = read_tflite(models["wide_depthwise_1"], name="wide")
+    assert "its bias is int32" in refused(changed(graph, 2, dtype=DType.INT32))
+    graph = read_tflite(models["wide_add_0_0"], name="wide")
+    assert "int16 and int8" in refused(changed(graph, graph.inputs[1], dtype=DType.INT8))
+    graph = read_tflite(models["wide_tanh_0"], name="wide")
+    assert "not 2^-15" in refused(changed(graph, graph.outputs[0], quantization=quantized(0.1, 0)))
+
+
 @pytest.mark.parametrize("name", ["conv_3x3_same", "depthwise_3x3_same", "dense"])
 def test_activations_must_be_int8(name: str) -> None:
     graph = load(name)
     for index in (graph.inputs[0], graph.outputs[0]):
-        assert "not int8" in refused(changed(graph, index, dtype=DType.INT16))
+        assert "not int8" in refused(changed(graph, index, dtype=DType.UINT8))
         assert "not quantized" in refused(changed(graph, index, quantization=None))
         for scale in (0.0, float("nan"), float("inf"), -1.0):
             assert "scale" in refused(changed(graph, index, quantization=quantized(scale, 0)))

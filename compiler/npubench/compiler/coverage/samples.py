@@ -220,6 +220,9 @@ def _parametric(kind: str, dtype: DType) -> Iterator[Graph]:
     sheet = _Sheet(kind, dtype)
     inputs = (sheet.tensor(_IMAGE), sheet.weights((1, 1, 4), 2))
     yield sheet.graph(inputs, (sheet.tensor(_IMAGE),))
+    sheet = _Sheet(kind, dtype)
+    inputs = (sheet.tensor(_IMAGE), sheet.scaled((1, 1, 4)))
+    yield sheet.graph(inputs, (sheet.tensor(_IMAGE),))
     yield from _plain(kind, dtype)
 
 

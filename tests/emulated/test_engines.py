@@ -3,6 +3,7 @@ the counts that were measured without it. Needs trees that this project does not
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from pathlib import Path
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from npubench import api
+from npubench.bench.job import Settings
+from npubench.runs.compare import compare_runs
+from npubench.runs.gap import Cause
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT.parent / "shared" / "data" / "models" / "kws_ref_model.tflite"
-# Instructions of one Invoke on kws, counted apart from this project: TFLM 90b983c2, GCC 12.2.
+COUNTS = ROOT / "tests" / "data" / "engines" / "tflm_counts.csv"
 KNOWN = {
-    ("qemu-m4", "cmsis-nn"): 7_697_414,
-    ("qemu-m4", "reference"): 43_039_868,
-    ("qemu-m55", "cmsis-nn"): 1_813_176,
+    (row["board"], row["kernels"]): int(row["instructions"])
+    for row in csv.DictReader(COUNTS.read_text(encoding="utf-8").splitlines())
+    if row["network"] == MODEL.stem and row["board"] in ("qemu-m4", "qemu-m55")
 }
 
 pytestmark = [
@@ -41,6 +45,7 @@ def test_tflm_takes_what_it_is_known_to_take(board: str, kernels: str, tmp_path:
     (run,) = outcome.stored
     record = run.record
     assert record.golden.status == "match"
+    assert len(KNOWN) == 4
     infer = record.stages["infer"].median
     assert infer is not None
     assert infer == pytest.approx(KNOWN[board, kernels], rel=1e-3)
@@ -55,3 +60,26 @@ def test_cmsis_nn_gives_every_tensor(tmp_path: Path) -> None:
     outcome = api.bench([MODEL], boards=["qemu-m4"], backends=["cmsis-nn"], runs_dir=tmp_path)
     (run,) = outcome.stored
     assert run.record.golden.status == "match"
+
+
+@pytest.mark.skipif(shutil.which("clang-16") is None, reason="clang 16 is not installed")
+@pytest.mark.parametrize("board", ["qemu-m4", "qemu-m55"])
+def test_clang_gives_every_tensor_and_the_gap_its_cause(board: str, tmp_path: Path) -> None:
+    runs = [
+        api.bench(
+            ["kws"],
+            boards=[board],
+            backends=["cpu"],
+            options=[f"cpu.toolchain={name}"],
+            settings=Settings(verify_layers=True),
+            runs_dir=tmp_path,
+        ).stored[0]
+        for name in ("gcc", "clang")
+    ]
+    assert [run.record.golden.status for run in runs] == ["match", "match"]
+    assert "clang" in runs[1].record.environment.tools
+    gap = compare_runs(runs[0], runs[1]).gap
+    assert gap is not None
+    assert gap.parts[0].cause is Cause.COMPILER
+    assert gap.explained_ratio is not None
+    assert gap.explained_ratio > 0.9

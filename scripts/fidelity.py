@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from npubench.cycles.images import Image, load_images
+from npubench.cycles.rebuilt import how_built, load_rebuilt
 from npubench.cycles.weights import (
     PartWeights,
     cycles_range,
@@ -69,7 +70,8 @@ is in this project.
   a benchmark out.
 """
 REPOSITORIES = (
-    "Images: github.com/mlcommons/tiny_results_v1.1, tiny_results_v1.2, tiny_results_v1.3."
+    "Images: github.com/mlcommons/tiny_results_v1.1, tiny_results_v1.2, tiny_results_v1.3. "
+    "Code that was built here: tiny_results_v1.0."
 )
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf")
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 720, 330, 56, 14, 150, 44
@@ -79,7 +81,7 @@ LIMIT_PCT, FIRST, LAST = 20, 2.5e5, 2e8
 def page() -> str:
     """The page's text."""
     images = load_images()
-    parts = [INTRODUCTION, _summary(), _kept_back(images)]
+    parts = [INTRODUCTION, _summary(), _kept_back(images), _rebuilt()]
     for weights in load_weights().values():
         parts.append(_part(weights, images))
     parts.append(_left_out(images))
@@ -236,6 +238,47 @@ def _kept_back(images: tuple[Image, ...]) -> str:
             f"{off:+.1f} % | {inside} | {today:+.1f} % |"
         )
     lines += ["", f"Mean {sum(errors) / len(errors):.1f} %, worst {max(errors):.1f} %."]
+    return "\n".join(lines) + "\n"
+
+
+def _rebuilt() -> str:
+    """Another engine, of which no image is public but the code."""
+    lines = [
+        "## Another engine, built here",
+        "",
+        "No weights were fitted on it. Its code and its latencies are public, its images are not: "
+        "it was compiled here, its outputs were TensorFlow Lite Micro's, and what it executes on "
+        "the part's board model was predicted once, by the weights of that day, before the "
+        f"published cycles were set beside it. {how_built()}. A part without weights has its "
+        "core's, on the model of another part of that core.",
+        "",
+        "| release | part | weights | benchmark | instructions | predicted | published | off | "
+        "inside |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    errors: dict[str, list[float]] = {}
+    again = []
+    for row in load_rebuilt():
+        then, cycles = row.predicted, row.published_cycles
+        off = 100 * (then.mid / cycles - 1)
+        errors.setdefault(row.weights, []).append(abs(off))
+        if row.again_cycles is not None:
+            again.append(100 * abs(row.again_cycles / cycles - 1))
+        inside = "yes" if then.low <= cycles <= then.high else "no"
+        lines.append(
+            f"| {row.engine} {row.release} | {row.part} | {row.weights} | {row.benchmark} | "
+            f"{row.instructions:,} | {then.mid:,.0f} ({then.low:,.0f} to {then.high:,.0f}) | "
+            f"{cycles:,.0f} | {off:+.1f} % | {inside} |"
+        )
+    lines.append("")
+    lines += [
+        f"{name}: mean {sum(found) / len(found):.1f} %, worst {max(found):.1f} %."
+        for name, found in errors.items()
+    ]
+    lines.append(
+        f"The same software on the same board was published again in round 1.1: "
+        f"{max(again):.2f} % apart at most."
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -166,10 +166,13 @@ def objects():
         root = Path("src") / folder
         endings = (".c", ".S", ".cc", ".cpp") if engine else (".c", ".S")
         for source in sorted(path for path in root.rglob("*") if path.suffix in endings):
+            chosen = source_flags(source, folder, flags)
+            if clang and source.suffix == ".c":  # which takes the unit from the core
+                chosen["CCFLAGS"] = [flag for flag in chosen["CCFLAGS"] if flag != "-mfpu=auto"]
             node = env.StaticObject(
                 target=f"#/{build}/{source.as_posix()}.o",
                 source=f"#/{source.as_posix()}",
-                **source_flags(source, folder, flags),
+                **chosen,
             )
             if folder == "model":
                 env.NoCache(node)

@@ -247,10 +247,11 @@ def _rebuilt() -> str:
         "## Another engine, built here",
         "",
         "No weights were fitted on it. Its code and its latencies are public, its images are not: "
-        "it was compiled here, its outputs were TensorFlow Lite Micro's, and what it executes on "
-        "the part's board model was predicted once, by the weights of that day, before the "
-        f"published cycles were set beside it. {how_built()}. A part without weights has its "
-        "core's, on the model of another part of that core.",
+        "it was compiled here and ran on the part's board model, and its cycles were predicted "
+        "once, by the weights of that day; nothing was changed after they were set beside the "
+        f"published ones. {how_built()}. Outputs are TensorFlow Lite Micro's; those of ad were not "
+        "compared, since the release quantizes it in a way of its own. A part without weights has "
+        "its core's, on the model of another part of that core.",
         "",
         "| release | part | weights | benchmark | instructions | predicted | published | off | "
         "inside |",

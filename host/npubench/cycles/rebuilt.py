@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +20,8 @@ FILE = "rebuilt.json"
 
 class Rebuilt(BaseModel):
     """One benchmark of a release. ``weights``: of the part, or of the core where the part has none.
-    ``golden``: whether the outputs were TensorFlow Lite Micro's. ``counts`` of one inference;
+    ``outputs``: TensorFlow Lite Micro's for the benchmark's network, or not compared, since the
+    release quantizes that network in a way of its own. ``counts`` of one inference;
     ``predicted`` by the weights of the day; ``again_cycles``: the same software on the same board,
     published by another submitter."""
 
@@ -36,7 +38,7 @@ class Rebuilt(BaseModel):
     published_latency_us: float
     published_cycles: float
     again_cycles: float | None = None
-    golden: bool
+    outputs: Literal["equal", "not compared"]
     instructions: int
     counts: dict[str, int] = Field(default_factory=dict)
     predicted: Predicted

@@ -129,7 +129,10 @@ def _around(a: RunRecord, b: RunRecord) -> Iterator[Why]:
     if (a.board, a.environment.flags) != (b.board, b.environment.flags):
         yield Why(cause=Cause.CORE, seen=f"{a.board} and {b.board}")
     if compilers(a) != compilers(b):
-        yield Why(cause=Cause.COMPILER, seen=f"{_words(compilers(a))} and {_words(compilers(b))}")
+        left, right = set(compilers(a)), set(compilers(b))
+        sides = (tuple(sorted(left - right)) or compilers(a), tuple(sorted(right - left)))
+        seen = " and ".join(_words(side or compilers(b)) for side in sides)
+        yield Why(cause=Cause.COMPILER, seen=seen)
     if _level(a) != _level(b):
         yield Why(cause=Cause.LEVEL, seen=f"-{_level(a)} and -{_level(b)}")
     if _placement(a) != _placement(b):

@@ -14,7 +14,7 @@ ROWS = load_rebuilt()
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.part}-{row.benchmark}" for row in ROWS])
 def test_a_row_is_whole(row: Rebuilt) -> None:
-    assert row.golden
+    assert (row.outputs == "equal") == (row.benchmark != "ad")
     assert row.weights in load_weights() or row.weights in load_cores()
     assert row.published_cycles == pytest.approx(row.published_latency_us * row.hz / 1e6, rel=1e-6)
     # Counts are of the window; its own cost is off the instructions.

@@ -85,6 +85,22 @@ def real(tensor: Tensor, codes: Array) -> Array:
     return ((codes.astype(np.float64) - zero) * quantization.scale).astype(np.float32)
 
 
+def ranges_of(graph: Graph) -> dict[str, tuple[float, float]]:
+    """The ends of what codes can stand for: of the network's inputs by their names, of every
+    operator's first output as ``npubench_op<n>``, as its float form calls it."""
+    named = {graph.tensor(index).name: index for index in graph.inputs}
+    named |= {f"npubench_op{op.index}": op.outputs[0] for op in graph.ops}
+    found = {}
+    for name, index in named.items():
+        tensor = graph.tensor(index)
+        if tensor.quantization is not None and tensor.dtype.value in ("int8", "uint8", "int16"):
+            limits = np.iinfo(np.dtype(tensor.dtype.value))
+            ends = np.array([limits.min, limits.max], dtype=tensor.dtype.value)
+            low, high = real(tensor, ends)
+            found[name] = (float(low), float(high))
+    return found
+
+
 def is_classifier(graph: Graph) -> bool:
     """One output of one row of scores that is not as long as the input (which it would rebuild)."""
     if len(graph.outputs) != 1:

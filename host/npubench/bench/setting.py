@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from npubench.bench.scheme import Array, nearness
-from npubench.compiler.vendor.simulation import Simulation, Simulator
+from npubench.compiler.vendor.simulation import Ranges, Simulation, Simulator
 from npubench.core.errors import NpubenchError
 
 SETTING_SAMPLES = 16
@@ -33,21 +33,26 @@ def chosen(
     network: bytes,
     *,
     told: Callable[[tuple[Array, ...]], tuple[Array, ...]],
-    truth: Callable[[bytes, tuple[Array, ...]], tuple[Array, ...]],
+    truth: Callable[[tuple[Array, ...]], tuple[Array, ...]],
     calibration: tuple[Array, ...],
+    ranges: Ranges,
 ) -> Chosen:
     """The setting with the least noise in real numbers; the first of equal ones. A setting that the
     tool does not compile is left out; raises its error where none is left."""
     if len(simulator.settings) < 2:
         return Chosen(setting=next(iter(simulator.settings), ""), snr_db={})
     few = tuple(array[:SETTING_SAMPLES] for array in calibration)
-    wanted = truth(network, few)
+    wanted = truth(few)
     found: dict[str, float] = {}
     refused: NpubenchError | None = None
     for setting in simulator.settings:
         try:
             got: Simulation = simulator.simulate(
-                network, inputs=told(few), calibration=told(calibration), setting=setting
+                network,
+                inputs=told(few),
+                calibration=told(calibration),
+                ranges=ranges,
+                setting=setting,
             )
         except NpubenchError as error:
             refused = error

@@ -32,6 +32,7 @@ from npubench.bench.scheme import (
     Nearness,
     is_classifier,
     nearness,
+    ranges_of,
     real,
     sample_codes,
     signal_to_noise_db,
@@ -123,7 +124,7 @@ def _execute(
         questions = questions_of(job, settings.accuracy, network.graph)
     simulator: Simulator = getattr(configured_backend(job.backend, job.options), "simulator")  # noqa: B009
     if drops_dead_channels(job.options):
-        if simulator.form == "float":
+        if simulator.form != "int8":
             raise UsageError(
                 "dead channels are dead in int8 arithmetic, and this simulator's compiler takes "
                 "the network on real numbers",
@@ -134,10 +135,15 @@ def _execute(
     codes = sample_codes(graph, count=SAMPLES, calibration=False, seed=settings.seed)
     others = sample_codes(graph, count=CALIBRATION_SAMPLES, calibration=True, seed=settings.seed)
 
-    def form(last: int | None) -> bytes:
-        if simulator.form == "float":
+    def standard(last: int | None) -> bytes:
+        if simulator.form != "int8":
             return float_network(network.data, last=last)
         return network.data if last is None else cut_network(network.data, last)
+
+    def form(last: int | None) -> bytes:
+        if simulator.form == "ranged":
+            return float_network(network.data, last=last, saturates=False)
+        return standard(last)
 
     def told(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         if simulator.form == "int8":
@@ -147,23 +153,35 @@ def _execute(
             for index, array in zip(graph.inputs, arrays, strict=True)
         )
 
-    def truth(network: bytes, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    def truth(last: int | None, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         if simulator.form == "int8":
-            return many_answers(network, arrays)
-        return real_answers(network, told(arrays))
+            return many_answers(standard(last), arrays)
+        return real_answers(standard(last), told(arrays))
 
     given = form(None)
+    ranges = ranges_of(graph)
     classifier = is_classifier(graph)
     with step(timed, job.title, "golden"):
-        wanted = truth(given, codes)
-        own = many_answers(network.data, codes) if simulator.form == "float" else None
+        wanted = truth(None, codes)
+        own = many_answers(network.data, codes) if simulator.form != "int8" else None
     with step(timed, job.title, "simulate"):
         asked = codes
         if questions is not None:  # the labelled samples follow the others
             asked = tuple(map(np.concatenate, zip(codes, questions.codes, strict=True)))
-        way = chosen(simulator, given, told=told, truth=truth, calibration=others)
+        way = chosen(
+            simulator,
+            given,
+            told=told,
+            truth=lambda arrays: truth(None, arrays),
+            calibration=others,
+            ranges=ranges,
+        )
         simulation = simulator.simulate(
-            given, inputs=told(asked), calibration=told(others), setting=way.setting
+            given,
+            inputs=told(asked),
+            calibration=told(others),
+            ranges=ranges,
+            setting=way.setting,
         )
         outputs = tuple(array[SAMPLES:] for array in simulation.outputs)
         simulation = replace(
@@ -210,7 +228,7 @@ def _by_operator(
     simulator: Simulator,
     form: Form,
     told: Callable[[tuple[Array, ...]], tuple[Array, ...]],
-    truth: Callable[[bytes, tuple[Array, ...]], tuple[Array, ...]],
+    truth: Callable[[int | None, tuple[Array, ...]], tuple[Array, ...]],
     codes: tuple[Array, ...],
     others: tuple[Array, ...],
     way: Chosen,
@@ -223,9 +241,13 @@ def _by_operator(
         tensor = network.graph.tensor(op.outputs[0])
         try:
             part = form(op.index)
-            (wanted,) = truth(part, few)
+            (wanted,) = truth(op.index, few)
             got = simulator.simulate(
-                part, inputs=told(few), calibration=told(others), setting=way.setting
+                part,
+                inputs=told(few),
+                calibration=told(others),
+                ranges=ranges_of(network.graph),
+                setting=way.setting,
             )
         except NpubenchError:
             continue

@@ -42,7 +42,7 @@ def cut_network(model: bytes, last: int) -> bytes:
         return (folder / "cut.tflite").read_bytes()
 
 
-def float_network(model: bytes, *, last: int | None = None) -> bytes:
+def float_network(model: bytes, *, last: int | None = None, saturates: bool = True) -> bytes:
     """A quantized network on float32, see `surgery.Network.float_network`.
 
     Raises CompileError where an operator has no such form.
@@ -50,7 +50,12 @@ def float_network(model: bytes, *, last: int | None = None) -> bytes:
     with tempfile.TemporaryDirectory(prefix="npubench-golden-") as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(model)
-        answer, _, _ = run_worker("float", folder, "-" if last is None else f"{last}")
+        answer, _, _ = run_worker(
+            "float",
+            folder,
+            "-" if last is None else f"{last}",
+            "saturates" if saturates else "plain",
+        )
         if "error" in answer:
             raise CompileError(
                 f"the network has no form on real numbers: {answer['error']}",

@@ -142,13 +142,14 @@ class Network:
             [op], self.inputs_of([op]), [int(tensor) for tensor in item.outputs], replaced
         )
 
-    def float_network(self, last: int | None = None) -> bytes:
+    def float_network(self, last: int | None = None, *, saturates: bool = True) -> bytes:
         """The whole network on float32, or the part up to operator ``last``, whose first output is
         then its output; operator n's first output is called ``npubench_op<n>``.
 
         It saturates where the quantized network does: MINIMUM and MAXIMUM at the ends of an
-        output's range are part of what the network computes, rounding is not. Raises ValueError
-        for an operator that has no float form."""
+        output's range are part of what the network computes, rounding is not. Without
+        (``saturates`` false) a tool is told the ranges. Raises ValueError for an operator that has
+        no float form."""
         ops = list(range(len(self.graph.operators))) if last is None else self.needed_for(last)
         replaced: dict[int, Array | None] = {}
         for tensor in self.graph.inputs:
@@ -171,7 +172,7 @@ class Network:
             int(tensor): found
             for op in ops
             for tensor in self.graph.operators[op].outputs
-            if int(tensor) in replaced and (found := self._ends(op, int(tensor)))
+            if saturates and int(tensor) in replaced and (found := self._ends(op, int(tensor)))
         }
         return self._packed(ops, inputs, [int(tensor) for tensor in outputs], replaced, names, ends)
 

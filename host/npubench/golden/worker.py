@@ -7,9 +7,10 @@ float truth about every operator, on ``input.bin`` and what ``board.json`` says 
 answers. ``cut FOLDER
 FIRST LAST`` writes a stretch of operators as ``cut.tflite`` (FIRST ``-``: from the network's inputs
 to LAST's first output). ``many FOLDER`` runs the arrays of ``inputs.npz``, input i's samples in
-array i, through TFLM into ``outputs.npz``. ``float FOLDER LAST`` writes the network on float32, up
-to LAST (``-``: the whole), as ``float.tflite``; ``real`` runs such a one as ``many`` does, through
-LiteRT. The answer is ``answer.json`` in the folder.
+array i, through TFLM into ``outputs.npz``. ``float FOLDER LAST FORM`` writes the network on
+float32, up to LAST (``-``: the whole), as ``float.tflite`` (FORM ``saturates``: where int8 does);
+``real`` runs such a one as ``many`` does, through LiteRT. The answer is ``answer.json`` in the
+folder.
 
 ``serve`` alone answers the words of a request per line of stdin, each in a fork of its own, so that
 a network that ends the process ends no other's; the exit code comes back on stdout.
@@ -69,7 +70,9 @@ def _answer(verb: str, folder: Path, words: list[str]) -> dict[str, object]:
     if verb == "float":
         from npubench.golden.surgery import Network
 
-        data = Network(model).float_network(None if words[0] == "-" else int(words[0]))
+        data = Network(model).float_network(
+            None if words[0] == "-" else int(words[0]), saturates=words[1] == "saturates"
+        )
         (folder / "float.tflite").write_bytes(data)
         return {"bytes": len(data)}
     raise ValueError(f"no verb {verb!r}")

@@ -16,15 +16,18 @@ from npubench.bench.job import Job, Settings, resolve_jobs
 from npubench.bench.scheme import (
     is_classifier,
     nearness,
+    ranges_of,
     real,
     sample_codes,
     signal_to_noise_db,
 )
 from npubench.bench.simulate import simulate_job, worst_of
+from npubench.compiler.backends.cvitek.job import table
+from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase.simulator import placed
 from npubench.compiler.compiled import Network, read_network
-from npubench.compiler.vendor.simulation import Simulation
+from npubench.compiler.vendor.simulation import Ranges, Simulation
 from npubench.core.errors import ToolMissing
 from npubench.core.progress import Silent
 from npubench.golden.many import float_network, many_answers, real_answers
@@ -85,6 +88,50 @@ def test_nncase_operators_are_placed_by_the_module_that_computes_them() -> None:
     assert placed({"main": SCHEDULE.format(first="Input", second="Constant")}) == {}
 
 
+INFO = """Program #0
+    routines    :
+     #00  cpu
+        inputs  : input
+        outputs : inputnpubench_op0_si8
+        function: quant
+     #01  tpu
+        inputs  : inputnpubench_op0_si8
+        outputs : npubench_op1
+        section : subfunc_1
+     #02  cpu
+        inputs  : npubench_op1
+        outputs : npubench_op2
+        function: topk
+"""
+
+
+def test_cvitek_operators_are_the_tpus_but_for_routines_of_the_cpu() -> None:
+    ranges = {"input": (0.0, 1.0)} | {f"npubench_op{op}": (0.0, 1.0) for op in range(3)}
+    ops = cvitek_placed(ranges, INFO)
+    assert [ops[op].engine for op in range(3)] == ["npu", "npu", "cpu"]
+    assert ops[2].reason == "tpu_mlir keeps it on the CPU (topk)"
+
+
+def test_cviteks_table_has_the_int8_ranges_by_the_names_of_the_mlir() -> None:
+    mlir = (
+        '    %0 = "top.Input"(%arg0) : (x) -> y loc(#loc1)\n'
+        '    %1 = "top.Weight"() : () -> y loc(#loc2)\n'
+        '    %2 = "top.MatMul"(%0, %1) : (x) -> y loc(#loc3)\n'
+        '#loc1 = loc("input")\n#loc2 = loc("w")\n#loc3 = loc("npubench_op0_r_keepdims")\n'
+    )
+    rows = table(mlir, {"input": (-3.0, 1.0), "npubench_op0": (0.0, 2.5)}).splitlines()[3:]
+    assert rows == ["input 3 -3 1", "npubench_op0_r_keepdims 2.5 0 2.5"]
+
+
+def test_ranges_are_those_of_the_codes(digits: Network) -> None:
+    graph = digits.graph
+    found = ranges_of(graph)
+    tensor = graph.tensor(graph.outputs[0])
+    low, high = real(tensor, np.array([-128, 127], dtype=np.int8))
+    assert found[f"npubench_op{graph.ops[-1].index}"] == (low, high)
+    assert graph.tensor(graph.inputs[0]).name in found
+
+
 def test_an_operator_without_cycles_on_the_mvp_is_the_cpus_with_the_tools_reason() -> None:
     ops = mvp_placed(
         [
@@ -142,7 +189,7 @@ class Played:
 
     noise: float
     tool: str = "nncase"
-    form: Literal["int8", "float"] = "float"
+    form: Literal["int8", "float", "ranged"] = "float"
 
     settings: tuple[str, ...] = ("coarse", "fine")
 
@@ -152,9 +199,11 @@ class Played:
         *,
         inputs: Sequence[Any],
         calibration: Sequence[Any],
+        ranges: Ranges,
         setting: str = "",
     ) -> Simulation:
         assert len(calibration[0])
+        assert ranges
         outputs = real_answers(model, inputs)
         sign = np.where(np.arange(outputs[0].size) % 2, 1.0, -1.0).reshape(outputs[0].shape)
         noise = self.noise * (2.0 if setting == "coarse" else 1.0)
@@ -217,7 +266,13 @@ def test_a_far_scheme_is_failed_with_its_worst_layer(
 
 
 @pytest.mark.parametrize(
-    ("tool", "model", "board"), [("nncase", "digits", "k210-maix")], ids=["nncase"]
+    ("tool", "model", "board"),
+    [
+        ("nncase", "digits", "k210-maix"),
+        pytest.param("mltk", "digits", "xg24-dk2601b", marks=pytest.mark.long),
+        pytest.param("cvitek", "digits", "milkv-duo", marks=pytest.mark.long),
+    ],
+    ids=["nncase", "mltk", "cvitek"],
 )
 def test_the_real_simulator_gives_a_judged_run(
     tool: str, model: str, board: str, tmp_path: Path

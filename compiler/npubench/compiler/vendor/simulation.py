@@ -15,7 +15,9 @@ from npubench.core.errors import ToolError
 from npubench.toolenv.environment import Environment, environment
 
 Array = NDArray[Any]
-SIMULATION_TIMEOUT_S = 3600.0
+Ranges = Mapping[str, tuple[float, float]]
+"""By the names of a float network's tensors: the ends of what their int8 form can hold."""
+SIMULATION_TIMEOUT_S = 7200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,11 @@ class Simulator(Protocol):
         """The id of the environment, as `npubench tools setup` takes it."""
 
     @property
-    def form(self) -> Literal["int8", "float"]:
+    def form(self) -> Literal["int8", "float", "ranged"]:
         """Whether it takes the network as it is with codes, or on float32 with real numbers; there
         operator n's first output is called ``npubench_op<n>``, and MINIMUM and MAXIMUM stand where
-        the int8 network saturates."""
+        the int8 network saturates. ``ranged`` is the latter without these: the tool saturates at
+        the ``ranges`` that it is told."""
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -65,11 +68,13 @@ class Simulator(Protocol):
         *,
         inputs: Sequence[Array],
         calibration: Sequence[Array],
+        ranges: Ranges,
         setting: str = "",
     ) -> Simulation:
         """Compile and run ``model`` on every sample of ``inputs`` (for each input an array
-        (samples, ...)); ``calibration``: other samples of the same distribution; ``setting``: one
-        of ``settings``, empty for the tool's own.
+        (samples, ...)); ``calibration``: other samples of the same distribution; ``ranges``: of
+        the network's inputs and of every operator's first output; ``setting``: one of ``settings``,
+        empty for the tool's own.
 
         Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
         CompileError for what it cannot take.
@@ -94,17 +99,20 @@ def run_job(
     calibration: Sequence[Array] = (),
     keep: Sequence[str] = (),
     words: Sequence[str] = (),
+    more: Mapping[str, bytes] | None = None,
 ) -> tuple[Environment, JobAnswer]:
     """Run a Python file of ours in a tool's environment, in a folder with ``model.tflite``,
     ``inputs.npz`` and ``calibration.npz`` (input i in array i); it leaves ``outputs.npz`` and
     ``report.json``. ``keep``: patterns of more files to bring back; ``words``: the script's
-    arguments. Raises ToolMissing, ToolError.
+    arguments; ``more``: further files of the folder. Raises ToolMissing, ToolError.
     """
     import numpy as np
 
     found = environment(tool)
     with own_folder(tool) as folder:
         (folder / "model.tflite").write_bytes(model)
+        for name, data in (more or {}).items():
+            (folder / name).write_bytes(data)
         for name, arrays in (("inputs.npz", inputs), ("calibration.npz", calibration)):
             named: dict[str, Any] = {f"{index}": array for index, array in enumerate(arrays)}
             np.savez(folder / name, **named)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from npubench.compiler.vendor.adapter import Figure, VendorBackend
+from npubench.compiler.backends.cvitek.report import FIGURES
+from npubench.compiler.backends.cvitek.simulator import CvitekSimulator
+from npubench.compiler.vendor.adapter import VendorBackend
 from npubench.compiler.vendor.tool import VendorTool
 
 BACKEND = VendorBackend(
@@ -20,11 +22,8 @@ BACKEND = VendorBackend(
     ),
     defaults={"chip": "cv180x"},
     products=("network.cvimodel",),
-    figures=(
-        Figure(name="memory_mib", pattern=r"Need ION Memory Size: \(([\d.]+) MB\)"),
-        Figure(name="weights_bytes", pattern=r"^\d+\s+weight\s+\S+\s+(\d+)\s"),
-        Figure(name="commands_bytes", pattern=r"^\d+\s+cmdbuf\s+\S+\s+(\d+)\s"),
-    ),
+    figures=FIGURES,
+    simulator=CvitekSimulator(),
     runtime="the board's TPU SDK (cviruntime): the model is loaded by a Linux program",
     sources=(
         "uNPU-Bench cmd_s.md",

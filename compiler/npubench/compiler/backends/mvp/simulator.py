@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npubench.compiler.vendor.simulation import Array, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import Array, Ranges, SimulatedOp, Simulation, run_job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class MvpSimulator:
     """See vendor.simulation.Simulator."""
 
     tool: str = "mltk"
-    form: Literal["int8", "float"] = "int8"
+    form: Literal["int8", "float", "ranged"] = "int8"
     settings: tuple[str, ...] = ()
 
     def simulate(
@@ -25,10 +25,11 @@ class MvpSimulator:
         *,
         inputs: Sequence[Array],
         calibration: Sequence[Array],
+        ranges: Ranges,
         setting: str = "",
     ) -> Simulation:
         """The network as it is: the MVP's kernels take TFLM's int8, nothing is calibrated."""
-        del calibration, setting
+        del calibration, ranges, setting
         found, answer = run_job(self.tool, Path(__file__).with_name("job.py"), model, inputs=inputs)
         return Simulation(
             version=found.version,

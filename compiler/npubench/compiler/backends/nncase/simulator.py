@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.compiler.vendor.adapter import Figure, read_figures
-from npubench.compiler.vendor.simulation import Array, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import Array, Ranges, SimulatedOp, Simulation, run_job
 from npubench.core.errors import CompileError
 
 _BUFFER = re.compile(r"^%(\d+)\((.*)\)\s+: <", re.MULTILINE)
@@ -31,7 +31,7 @@ class NncaseSimulator:
     """See vendor.simulation.Simulator."""
 
     tool: str = "nncase"
-    form: Literal["int8", "float"] = "float"
+    form: Literal["int8", "float", "ranged"] = "float"
     settings: tuple[str, ...] = ("weights by range", "weights by least squares")
 
     def simulate(
@@ -40,9 +40,12 @@ class NncaseSimulator:
         *,
         inputs: Sequence[Array],
         calibration: Sequence[Array],
+        ranges: Ranges,
         setting: str = "",
     ) -> Simulation:
-        """One network input alone: nncase 1.x calibrates no more."""
+        """One network input alone: nncase 1.x calibrates no more. Its ranges come from the
+        calibration, in which the network saturates."""
+        del ranges
         if len(inputs) != 1:
             raise CompileError(
                 f"the network has {len(inputs)} inputs; nncase 1.x is driven with one",

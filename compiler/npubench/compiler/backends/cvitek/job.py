@@ -1,0 +1,101 @@
+"""Runs in tpu_mlir's environment, imports nothing of npubench: compile a float network for the
+CV180x with the ranges of its int8 form, run it on the simulator. Its folder holds model.tflite,
+inputs.npz and ranges.json."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_LOCATION = re.compile(r'^#(loc\d+) = loc\("(.*)"\)', re.MULTILINE)
+_OPERATOR = re.compile(r'= "top\.(\w+)"\(.* loc\(#(loc\d+)\)$', re.MULTILINE)
+_NAME = re.compile(r"npubench_op\d+")
+
+
+def main() -> None:
+    """Leaves network.cvimodel, info.txt, outputs.npz and report.json."""
+    import tpu_mlir  # type: ignore[import-not-found]  # noqa: F401 - sets the variables of its programs
+
+    _run("model_transform.py", "--model_name", "network", "--model_def", "model.tflite",
+         "--mlir", "network.mlir")  # fmt: skip
+    # Every .tflite is marked as quantized; this one is not.
+    text = Path("network.mlir").read_text(encoding="utf-8")
+    text = text.replace('module.platform = "TFLITE"', 'module.platform = "ONNX"')
+    text = text.replace('"TOP_QUANTIZED"', '"TOP_F32"')
+    Path("network.mlir").write_text(text, encoding="utf-8")
+    ranges = json.loads(Path("ranges.json").read_text(encoding="utf-8"))
+    Path("table").write_text(table(text, ranges), encoding="utf-8")
+    _run("model_deploy.py", "--mlir", "network.mlir", "--quantize", "INT8", "--chip", "cv180x",
+         "--calibration_table", "table", "--model", "network.cvimodel")  # fmt: skip
+    info = _run("model_tool", "--info", "network.cvimodel")
+    Path("info.txt").write_text(info, encoding="utf-8")
+    # The simulator's libraries are found by variables that a process reads at its start.
+    subprocess.run([sys.executable, __file__, "simulate"], check=True)
+    Path("report.json").write_text(json.dumps({"ranges": len(ranges)}))
+
+
+def table(mlir: str, ranges: dict[str, Any]) -> str:
+    """The calibration table: of every operator its threshold and its range."""
+    names = dict(_LOCATION.findall(mlir))
+    rows = []
+    for kind, place in _OPERATOR.findall(mlir):
+        if kind in ("Weight", "None"):
+            continue
+        name = names[place]
+        found = _NAME.match(name)
+        low, high = ranges[found[0] if found else name]
+        rows.append(f"{name} {max(abs(low), abs(high)):.7g} {low:.7g} {high:.7g}\n")
+    return "# tpu-mlir\n###\n# op_name threshold min max\n" + "".join(rows)
+
+
+def simulate() -> None:
+    """Every sample through network.cvimodel; the layouts are those of model.tflite."""
+    import pyruntime_cvi  # type: ignore[import-not-found]
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(model_path="model.tflite")
+    # Its outputs carry the names with a form behind.
+    order = [item["name"] for item in network.get_output_details()]
+    ranks = [len(item["shape"]) for item in network.get_output_details()]
+    wanted = [item["name"] for item in network.get_input_details()]
+    model: Any = pyruntime_cvi.Model("network.cvimodel", output_all_tensors=False)
+    with np.load("inputs.npz") as arrays:
+        inputs = {name: arrays[f"{index}"] for index, name in enumerate(wanted)}
+    outputs: list[list[Any]] = [[] for _ in order]
+    for sample in range(len(next(iter(inputs.values())))):
+        for tensor in model.inputs:
+            values = inputs[tensor.name if len(wanted) > 1 else wanted[0]][sample]
+            if values.ndim == 3:
+                values = values.transpose(2, 0, 1)
+            tensor.data.reshape(-1)[:] = values.astype(np.float32).reshape(-1)
+        model.forward()
+        for tensor in model.outputs:
+            found = [n for n, name in enumerate(order) if tensor.name.startswith(f"{name}_")]
+            index = found[0] if len(order) > 1 else 0
+            values = np.array(tensor.data)
+            if ranks[index] == 4:
+                values = values.transpose(0, 2, 3, 1)
+            outputs[index].append(values.reshape(-1).astype(np.float32))
+    stacked: dict[str, Any] = {f"{index}": np.stack(kept) for index, kept in enumerate(outputs)}
+    np.savez("outputs.npz", **stacked)
+
+
+def _run(*argv: str) -> str:
+    done = subprocess.run(argv, text=True, capture_output=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
+        raise SystemExit(f"{argv[0]} ended with exit code {done.returncode}")
+    return done.stdout + done.stderr
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["simulate"]:
+        simulate()
+    else:
+        main()

@@ -22,14 +22,35 @@ app = typer.Typer(
 @app.command("list", help="List every board.\n\nExample: npubench boards list --json")
 def list_boards(
     markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+    standing: Annotated[
+        bool,
+        typer.Option(
+            "--standing",
+            help="What stands behind each figure: NPU compiler, simulator, cycles, energy.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Every board with its core, kind and status."""
+    """Every board with its core, kind and status; those of the µNPU paper first."""
     from npubench.boards import load_boards
+    from npubench.report.platform import in_order
+    from npubench.report.platform import standing as standing_of
 
-    boards = load_boards()
+    boards = in_order(load_boards())
     if as_json:
-        print_json({"boards": [board.model_dump(mode="json", by_alias=True) for board in boards]})
+        print_json(
+            {
+                "boards": [
+                    board.model_dump(mode="json", by_alias=True) | {"standing": standing_of(board)}
+                    for board in boards
+                ]
+            }
+        )
+        return
+    if standing:
+        from npubench.report.catalog import standing_table
+
+        console().print(standing_table(boards))
         return
     if markdown:
         from npubench.report.markdown import boards_table as markdown_table

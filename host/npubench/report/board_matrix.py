@@ -1,4 +1,5 @@
-"""The matrix of boards: for each what is described, whether it builds, fits, boots, and its NPU."""
+"""The matrix of boards: for each what is described, whether it builds, fits, boots, and what stands
+behind its figures."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ from npubench.core.errors import DoesNotFit
 from npubench.core.format import NONE
 from npubench.emulators.board_model.description import has_model
 from npubench.report.markdown import table
+from npubench.report.platform import COLUMNS, in_order, standing
 from npubench.zoo import load_zoo, resolve_model, zoo_ids
 
-HEAD = ("board", "described", "builds", "networks that fit", "boots here", "NPU path")
+HEAD = ("board", "described", "builds", "networks that fit", "boots here", *COLUMNS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +54,9 @@ def matrix(boards: Sequence[Board], networks: Sequence[Network]) -> str:
                 builds(board),
                 fits(board, networks),
                 boots(board),
-                npu_path(board),
+                *standing(board).values(),
             )
-            for board in boards
+            for board in in_order(boards)
         ],
     )
 
@@ -103,17 +105,3 @@ def boots(board: Board) -> str:
     if board.hosted and board.status.cpu == "image-verified":
         return "the very program, on QEMU's user mode"
     return "no"
-
-
-def npu_path(board: Board) -> str:
-    """The backend of its NPU, or what a user needs for one."""
-    npu = board.npu
-    if npu is None:
-        return "no NPU"
-    if npu.backend is not None:
-        return f"{npu.name}: backend `{npu.backend}`"
-    if npu.adapter is not None:
-        return (
-            f"{npu.name}: `--backend {npu.adapter}` compiles; an image needs the vendor's run time"
-        )
-    return f"{npu.name}: described only, no backend is wired; its compiler: {npu.install}"

@@ -12,6 +12,7 @@ from rich.text import Text
 from npubench.boards import Board
 from npubench.core import format as fmt
 from npubench.core.format import printable
+from npubench.report.platform import COLUMNS, standing
 from npubench.report.table import cell, heading, key_values, name, new_table, number
 
 
@@ -64,6 +65,19 @@ def boards_table(boards: Sequence[Board]) -> Table:
             number(memory_size(board, "ram")),
             _words(board.status.cpu),
             _words(fmt.NONE if board.npu is None else board.status.npu),
+        )
+    return table
+
+
+def standing_table(boards: Sequence[Board]) -> Table:
+    """One line per board: what stands behind its figures, see report.platform."""
+    table = new_table(tight=True)
+    table.add_column("Board", no_wrap=True)
+    for title in COLUMNS.values():
+        table.add_column(title[:1].upper() + title[1:], overflow="fold")
+    for board in boards:
+        table.add_row(
+            name(board.id), *(cell(words.replace("`", "")) for words in standing(board).values())
         )
     return table
 

@@ -191,6 +191,7 @@ class Played:
     tool: str = "nncase"
     form: Literal["int8", "float", "ranged"] = "float"
 
+    tells_cycles: bool = False
     settings: tuple[str, ...] = ("coarse", "fine")
 
     def simulate(

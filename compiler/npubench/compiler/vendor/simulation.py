@@ -58,6 +58,10 @@ class Simulator(Protocol):
         the ``ranges`` that it is told."""
 
     @property
+    def tells_cycles(self) -> bool:
+        """Whether it tells the accelerator's cycles."""
+
+    @property
     def settings(self) -> tuple[str, ...]:
         """Ways to compile, the tool's own first: the bench takes the one that comes nearest on
         samples of the calibration. Empty where there is one way."""

@@ -26,6 +26,7 @@ class CvitekSimulator:
 
     tool: str = "cvitek"
     form: Literal["int8", "float", "ranged"] = "ranged"
+    tells_cycles: bool = False
     settings: tuple[str, ...] = ()
 
     def simulate(

@@ -17,6 +17,7 @@ class MvpSimulator:
 
     tool: str = "mltk"
     form: Literal["int8", "float", "ranged"] = "int8"
+    tells_cycles: bool = True
     settings: tuple[str, ...] = ()
 
     def simulate(

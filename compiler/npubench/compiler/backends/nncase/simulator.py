@@ -32,6 +32,7 @@ class NncaseSimulator:
 
     tool: str = "nncase"
     form: Literal["int8", "float", "ranged"] = "float"
+    tells_cycles: bool = False
     settings: tuple[str, ...] = ("weights by range", "weights by least squares")
 
     def simulate(

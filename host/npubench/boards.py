@@ -179,6 +179,60 @@ class PowerModel(_Part):
         return self
 
 
+class Draw(_Part):
+    """What a part draws while one of its engines works, in microwatts; ``note``: how the bounds
+    follow from what was published."""
+
+    low_uw: Annotated[float, Field(gt=0)]
+    mid_uw: Annotated[float, Field(gt=0)]
+    high_uw: Annotated[float, Field(gt=0)]
+    note: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Draw:
+        if not self.low_uw <= self.mid_uw <= self.high_uw:
+            raise ValueError("low_uw, mid_uw and high_uw are out of order")
+        return self
+
+
+class PartPower(_Part):
+    """Power of a part with an NPU, as somebody published it; or, without ``source``, what is
+    ``missing`` for it.
+
+    ``definition``: gross, or net of what idle takes; ``rails``: which supply was measured;
+    ``supply_mv``: what a simulated instrument is told, since it needs a voltage (the draws are
+    powers). ``cpu``: the core around the NPU's jobs; ``npu``: during them, the waiting core
+    included; ``cpu_alone``: the core computing a network without the NPU. ``missing`` says what
+    else was not published.
+    """
+
+    missing: str = ""
+    definition: Literal["gross", "net"] | None = None
+    rails: str = ""
+    supply_mv: Annotated[float, Field(gt=0)] | None = None
+    cpu: Draw | None = None
+    npu: Draw | None = None
+    cpu_alone: Draw | None = None
+    source: str = ""
+    conditions: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> PartPower:
+        told = (self.definition, self.rails, self.supply_mv, self.cpu, self.npu, self.conditions)
+        if self.source and not all(told):
+            raise ValueError(
+                "a source needs definition, rails, supply_mv, cpu, npu and conditions beside it"
+            )
+        if not self.source and (any(told) or self.cpu_alone or not self.missing):
+            raise ValueError("without a source nothing but what is missing can be said")
+        return self
+
+    @property
+    def same_kind(self) -> str:
+        """Only energies with the same words here may be set against each other."""
+        return f"{self.definition}, {self.rails}"
+
+
 class Status(_Part):
     """What has been verified, per capability, and how.
 
@@ -234,6 +288,7 @@ class Board(_Part):
     npu: Npu | None = None
     stand_in: StandIn | None = None
     power: PowerModel | None = None
+    part_power: PartPower | None = None
     clock_tolerance_ppm: int = 10_000
     status: Status
     facts: tuple[Fact, ...] = ()

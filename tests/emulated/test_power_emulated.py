@@ -93,6 +93,21 @@ def test_a_bench_with_a_simulated_analyzer_ends_in_energy_by_stage(tmp_path: Pat
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_part_with_an_npu_is_seen_at_its_own_pace(tmp_path: Path) -> None:
+    """The instrument sees the middle of what the part's published power and modelled time give."""
+    words = ("--on-model", "--power", "ppk2-sim")
+    run = bench(tmp_path, *words, board="grove-vision-ai-v2")
+    energy, modelled = run["energy"], run["stages"]["infer"]["energy_uj"]
+    assert energy["verdict"] == "ok"
+    infer = energy["stages"]["infer"]
+    assert infer["gross_low_uj"] <= modelled["mid"] <= infer["gross_high_uj"]
+    assert modelled["low"] < infer["gross_uj"] < modelled["high"]
+    assert infer["duration_us"] == pytest.approx(run["stages"]["infer"]["median"], rel=0.05)
+    # What the part takes asleep was not published.
+    assert infer["net_uj"] is None
+    assert energy["idle_uw"] is None
+
+
 def test_a_bad_capture_refuses_the_run_and_keeps_its_timing(tmp_path: Path) -> None:
     run = bench(tmp_path, "--power", "ppk2-sim", "--power-fault", "counter-gap", code=1)
     assert run["status"] == "refused"

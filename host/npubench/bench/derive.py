@@ -134,7 +134,7 @@ def derive_energy(stored: StoredRun) -> DerivedEnergy:
             clock_tolerance_ppm=board_of(stored.record).clock_tolerance_ppm,
             device_clock_ppm=marked.device_clock_ppm,
             min_window_samples=capture.traits.min_window_samples,
-            idle_must_sleep=not marked.played_back,
+            idle_must_sleep=marked.idle_must_sleep,
             idle_drift_ratio=usual.idle_drift_ratio,
             voltage_tolerance_ratio=usual.voltage_tolerance_ratio,
         ),

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 from npubench.bench.capturing import Shown, chosen_power, live_capture, played_capture
 from npubench.bench.counts import scale_of
 from npubench.bench.job import Job, Settings
-from npubench.boards import Board
+from npubench.bench.part_energy import has_modelled_npu
+from npubench.bench.virtual_pace import Pace, PacedDevice, pace_of
+from npubench.boards import Board, PowerModel
 from npubench.core.errors import DeviceError, MonitorError, UsageError
 from npubench.core.evidence import Evidence
 from npubench.core.progress import Reporter, step
@@ -63,13 +66,15 @@ FOLDER = "power"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerSession:
-    """What was marked and captured. ``capture`` is None when the instrument failed before."""
+    """What was marked and captured. ``capture`` is None when the instrument failed before;
+    ``power``: the model that was shown, where the instrument was simulated."""
 
     choice: Choice
     marked: Marked
     traits: Traits | None
     capture: Capture | None
     reasons: tuple[Reason, ...]
+    power: PowerModel | None = None
 
 
 def with_power(jobs: Sequence[Job], settings: Settings) -> tuple[tuple[Job, ...], tuple[str, ...]]:
@@ -77,10 +82,16 @@ def with_power(jobs: Sequence[Job], settings: Settings) -> tuple[tuple[Job, ...]
     boards that are left out. All jobs where that leaves none: the refusal then says why."""
     if settings.power is None or not choose_power(settings.power, settings.power_faults).simulated:
         return tuple(jobs), ()
-    able = tuple(job for job in jobs if job.board.power is not None)
+    able = tuple(job for job in jobs if _can_be_shown(job.board))
     if not able:
         return tuple(jobs), ()
-    return able, tuple(dict.fromkeys(job.board.id for job in jobs if job.board.power is None))
+    return able, tuple(dict.fromkeys(job.board.id for job in jobs if not _can_be_shown(job.board)))
+
+
+def _can_be_shown(board: Board) -> bool:
+    """Whether a simulated instrument has something to see of a board. One with a modelled NPU runs
+    in any case: where nothing was published of its power, its record says so."""
+    return board.power is not None or has_modelled_npu(board)
 
 
 def check_power(boards: Sequence[Board], settings: Settings) -> None:
@@ -111,8 +122,8 @@ def check_power(boards: Sequence[Board], settings: Settings) -> None:
                 f"board {board.id} is a host process without timing: it has no energy",
                 hint="choose an emulated or a physical board",
             )
-        if choice.simulated and board.power is None:
-            able = list(dict.fromkeys(other.id for other in boards if other.power is not None))
+        if choice.simulated and not _can_be_shown(board):
+            able = list(dict.fromkeys(other.id for other in boards if _can_be_shown(other)))
             raise UsageError(
                 f"board {board.id} has no virtual power model for {choice.name} to show",
                 hint=f"leave it out: {' '.join(f'--board {name}' for name in able)}"
@@ -135,8 +146,10 @@ def measure_power(
     *,
     folder: Path,
     reporter: Reporter,
-) -> PowerSession:
-    """Ask the board for its marked windows and capture them into ``folder``.
+    npu: Mapping[str, object] = MappingProxyType({}),
+) -> PowerSession | None:
+    """Ask the board for its marked windows and capture them into ``folder``. ``npu``: what the plan
+    says of the NPU. None where nothing is known of the power that a simulated instrument would see.
 
     A failing instrument becomes reasons; a failing board raises DeviceError.
     """
@@ -145,12 +158,22 @@ def measure_power(
     caps = device.caps()
     hz = clock.hz if clock is not None else caps.hz
     stage_us = _stage_us(job.board, bench, hz)
+    pace: Pace | None = None
+    if choice.simulated and has_modelled_npu(job.board):
+        scale = scale_of(job.board, bench.window or ())
+        found = pace_of(job.board, npu, bench, scale, as_board=settings.as_board)
+        if isinstance(found, str):
+            return None
+        pace = found
+        stage_us = stage_us if pace is None else dict(pace.stage_us)
+    shown = job.board.power if pace is None else pace.power
     marked = Marked(
         marks=(),
         wiring=choice.wiring,
         stage_us=stage_us,
         device_clock_ppm=clock.uncertainty_ppm / 2 if clock is not None else 0.0,
         played_back=choice.simulated,
+        idle_is_known=pace is None,
         board=job.board.id,
         backend=job.backend,
         artifact=caps.artifact,
@@ -168,15 +191,16 @@ def measure_power(
             rate_hz = choice.kind.rate_hz if choice.kind is not None else 100_000.0
             least = choice.kind.min_window_samples if choice.kind is not None else 1000
             with step(reporter, job.title, "marked windows"):
-                marks = _run_bursts(device, hz, stage_us, rate_hz, least, ROUNDS_PLAYED_BACK)
+                paced = device if pace is None else PacedDevice(device, pace, hz)
+                marks = _run_bursts(paced, hz, stage_us, rate_hz, least, ROUNDS_PLAYED_BACK)
             marked = replace(marked, marks=marks)
-            assert job.board.power is not None
+            assert shown is not None
             seconds = {name: value * 1e-6 for name, value in stage_us.items()}
-            trace, _ = trace_of(marks, job.board.power, seconds)
+            trace, _ = trace_of(marks, shown, seconds)
             with step(reporter, job.title, "power capture"):
                 traits, capture = played_capture(
                     choice,
-                    settings,
+                    settings if pace is None else replace(settings, desk=None),
                     Playback(trace=trace, trouble_s=_trouble_s(marks), seed=settings.seed),
                     folder=folder,
                     shown=Shown(board=job.board.id, marks=marks, stage_us=stage_us),
@@ -208,6 +232,7 @@ def measure_power(
         traits=traits,
         capture=capture,
         reasons=reasons,
+        power=shown if choice.simulated else None,
     )
 
 
@@ -241,7 +266,7 @@ def energy_record(job: Job, session: PowerSession, *, timing: Evidence) -> Energ
             marked.marks,
             session.capture.traits,
             wiring=marked.wiring,
-            limits=replace(limits, idle_must_sleep=not marked.played_back),
+            limits=replace(limits, idle_must_sleep=marked.idle_must_sleep),
             stage_us=marked.stage_us,
         )
     reasons = (*session.reasons, *found.reasons)
@@ -255,8 +280,8 @@ def energy_record(job: Job, session: PowerSession, *, timing: Evidence) -> Energ
         and session.capture.identity.is_physical
     )
     model = None
-    if session.choice.simulated and job.board.power is not None:
-        model = f"stage-current/1 {model_hash(job.board.power)[:16]}"
+    if session.choice.simulated and session.power is not None:
+        model = f"stage-current/1 {model_hash(session.power)[:16]}"
     loss = None if session.capture is None else session.capture.loss
     return EnergyRecord(
         evidence=Evidence.MEASURED if measured else Evidence.MODELLED,
@@ -341,7 +366,7 @@ def _stage_us(board: Board, bench: BenchResult, hz: float) -> dict[str, float]:
 
 
 def _run_bursts(
-    device: Device,
+    device: Device | PacedDevice,
     hz: float,
     stage_us: Mapping[str, float],
     rate_hz: float,

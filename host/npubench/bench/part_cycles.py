@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from npubench.bench.counts import Scale
 from npubench.bench.job import Job, Settings
+from npubench.bench.part_energy import has_modelled_npu, lent_part
 from npubench.bench.session import Session
 from npubench.boards import Board, load_board
 from npubench.core.errors import UsageError
@@ -79,12 +80,17 @@ class Windows:
 
 
 def part_of(job: Job, settings: Settings) -> PartOf | None:
-    """The part whose cycles a job's run is told in, None where there is none.
+    """The part whose cycles a job's run is told in, None where there is none. A board with a
+    modelled NPU has clocks and a range of cycles instead; a part may lend it its own (part_energy).
 
     What is lent is a board's part or, of a part without images, its core. Raises UsageError for
     what cannot be lent to the job's board.
     """
     board = job.board
+    if has_modelled_npu(board):
+        if settings.as_board is not None and settings.as_board != board.id:
+            lent_part(board, settings.as_board)
+        return None
     if settings.as_board is None:
         weights = weights_of(board.part) if board.is_model and board.part else None
         return None if weights is None else PartOf(weights=weights)

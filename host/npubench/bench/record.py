@@ -62,6 +62,7 @@ class Findings:
     stages: dict[str, StageRecord] = field(default_factory=dict)
     layers: tuple[LayerRecord, ...] = ()
     energy: EnergyRecord | None = None
+    energy_missing: str | None = None
     accuracy: tuple[AccuracyRecord, ...] = ()
     error: ErrorRecord | None = None
     status: str = "ok"
@@ -275,6 +276,7 @@ def make_record(
             "npu": npu_record(compiled, findings.session),
             "answer": answer,
             "energy": findings.energy,
+            "energy_missing": findings.energy_missing,
             "accuracy": findings.accuracy,
             "settings": {
                 "warmups": settings.warmups,

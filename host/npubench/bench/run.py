@@ -24,7 +24,8 @@ from npubench.bench.flashing import ask_board
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import FILE as LABELLED_FILE
 from npubench.bench.labelled import Questions, keep, outputs_of, questions_of
-from npubench.bench.modelled import clocks_of, modelled_layers, modelled_stages, npu_cycles
+from npubench.bench.modelled import modelled_layers
+from npubench.bench.npu_time import clocks_of, modelled_stages, npu_cycles
 from npubench.bench.part_cycles import PartOf, Windows, part_layers, part_of, part_stages
 from npubench.bench.prepare import build_image
 from npubench.bench.record import (
@@ -37,6 +38,7 @@ from npubench.bench.record import (
 from npubench.bench.reference import reference_answer
 from npubench.bench.second import with_second_opinion
 from npubench.bench.session import Session, collect
+from npubench.bench.virtual_pace import priced
 from npubench.compiler.compiled import Compiled, Network
 from npubench.compiler.stimulus import read_stimulus
 from npubench.core.errors import DeviceError, NpubenchError
@@ -301,7 +303,15 @@ def judge(
     findings.layers = layer_records(compiled, session, findings.scale, evidence=evidence)
     clocks = clocks_of(board, compiled.plan.npu)
     if clocks is not None:
-        findings.stages = modelled_stages(findings.stages, clocks, npu_cycles(bench))
+        cycles = npu_cycles(bench)
+        findings.stages, engines, _ = priced(
+            modelled_stages(findings.stages, clocks, cycles),
+            clocks,
+            board,
+            with_npu=bool(cycles),
+            as_board=settings.as_board,
+        )
+        findings.energy_missing = engines if isinstance(engines, str) else None
         findings.layers = modelled_layers(findings.layers, compiled, session, clocks)
     if session.mem.stack_used_bytes > session.mem.stack_size_bytes - STACK_MARGIN_BYTES:
         raise DeviceError(

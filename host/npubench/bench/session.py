@@ -118,6 +118,7 @@ def collect(
                 clock,
                 folder=power_folder,
                 reporter=reporter,
+                npu=prepared.compiled.plan.npu,
             )
     return replace(session, port=port, clock=clock, power=power)
 

@@ -277,6 +277,10 @@ def _of_other_model(
         if theirs is not None and (todays is None or _model_of(theirs) != _model_of(todays)):
             others[theirs.model, "none" if todays is None else todays.model] = None
             found |= dict.fromkeys(spoiled)
+        elif theirs is None and todays is not None and field == "energy_uj":
+            # Published since: the record was made without a model of energy.
+            others["none", todays.model] = None
+            found["energy_uj"] = None
     return tuple(found)
 
 

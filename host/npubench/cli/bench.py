@@ -196,7 +196,17 @@ def bench(
         trouble = outcome.error_document()
         if code == INTERRUPTED:
             trouble = {"kind": "Interrupted", "message": "the command was interrupted", "hint": ""}
-        print_json({"runs": outcome.documents(), "error": trouble})
+        from npubench.report.npu_costs import costs_document
+        from npubench.report.selection import by_network
+        from npubench.report.speedup import npu_pairs
+
+        print_json(
+            {
+                "runs": outcome.documents(),
+                "npu_against_cpu": costs_document(npu_pairs(by_network(outcome.stored))),
+                "error": trouble,
+            }
+        )
     elif outcome.stored:
         from npubench.report.terminal import outcome_view
 

@@ -325,6 +325,9 @@ class _Checks:
                 folder=Path(folder) / "power",
                 reporter=self._reporter,
             )
+            if session is None:
+                reason = "nothing was published of the part's power"
+                return [Check(name=name, verdict="not applicable", seen=reason) for name in names]
             timing = Evidence.MEASURED if self._physical else Evidence.COUNTED
             record = energy_record(self._job, session, timing=timing)
 

@@ -34,6 +34,7 @@ def stood_in(board: Board) -> Board:
             "memory": tuple(_limited(region, board) for region in base.memory),
             "npu": base.npu.model_copy(update={"name": board.npu.name, "config": config}),
             "power": board.power,
+            "part_power": board.part_power,
             "sources": (*board.sources, *base.sources),
             "notes": (board.stand_in.note, *board.notes),
         }

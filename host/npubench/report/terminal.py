@@ -22,6 +22,7 @@ from npubench.report.catalog import (
     models_table,
 )
 from npubench.report.comparison import compare_view
+from npubench.report.npu_costs import costs_table
 from npubench.report.part_time import part_stages_table, part_time_table, range_words
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
@@ -110,6 +111,7 @@ def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> 
         results_table(runs, reasons=False),
         part_time_table(runs),
         npu_table(runs),
+        costs_table(npu_pairs(by_network(runs))),
         energy_table(runs),
         accuracy_table(runs),
     ]
@@ -127,7 +129,7 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
     table.add_column("Model", no_wrap=True)
     table.add_column("Target", overflow="fold", min_width=12)
     table.add_column("Capture", no_wrap=True)
-    for title in ("Infer", "k = 2", "net of idle", "Idle"):
+    for title in ("Infer", "k = 2", "by the part", "net of idle", "Idle"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Evidence", no_wrap=True)
     for run in captured:
@@ -140,11 +142,20 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
             energy.verdict,
             number(fmt.micro(None if stage is None else stage.gross_uj, "J")),
             _spread(stage),
+            _by_part(run),
             number(fmt.micro(None if stage is None else stage.net_uj, "J")),
             number(fmt.micro(None if stage is None else energy.idle_uw, "W")),
             evidence_words(energy.evidence),
         )
     return Group(heading("Energy of an inference"), table)
+
+
+def _by_part(run: RunRecord) -> str:
+    """The range that the part's own figures leave, where a simulated instrument saw their
+    middle."""
+    stage = run.stages.get(Stage.INFER)
+    energy = None if stage is None else stage.energy_uj
+    return fmt.NONE if energy is None else fmt.between(energy.low, energy.high, "J")
 
 
 def _spread(stage: EnergyStageRecord | None) -> str:

@@ -40,7 +40,8 @@ class PartComparison:
 
 
 def compare_parts(a: RunRecord, b: RunRecord) -> tuple[PartComparison, ...]:
-    """Every stage that has modelled time in both runs, and energy where both have it."""
+    """Every stage that has modelled time in both runs, and energy where both have it of one kind:
+    gross or net, and of one supply."""
     return tuple(_compare(a, b))
 
 
@@ -51,7 +52,11 @@ def _compare(a: RunRecord, b: RunRecord) -> Iterator[PartComparison]:
             continue
         if left.time_us is not None and right.time_us is not None:
             yield _quantity(stage, "time_us", left, right, left.time_us, right.time_us)
-        if left.energy_uj is not None and right.energy_uj is not None:
+        if (
+            left.energy_uj is not None
+            and right.energy_uj is not None
+            and left.energy_uj.kind == right.energy_uj.kind
+        ):
             yield _quantity(stage, "energy_uj", left, right, left.energy_uj, right.energy_uj)
 
 

@@ -35,7 +35,8 @@ class RangeRecord(_Record):
 
     Of cycles: ``by_model``, the part's model's value, then one by each form of it that cannot be
     told from the best; ``ratio_pct``, how far the ratio of two values of one part was off at worst
-    (of energy: per cycle).
+    (of energy: per cycle). ``kind``: of energy, gross or net and of which supply; a ratio is formed
+    only between equal ones.
     """
 
     low: Number
@@ -44,6 +45,7 @@ class RangeRecord(_Record):
     model: str = ""
     by_model: tuple[Number, ...] = ()
     ratio_pct: Number | None = None
+    kind: str = ""
 
     @model_validator(mode="after")
     def _ordered(self) -> RangeRecord:
@@ -365,7 +367,8 @@ class SettingsRecord(_Record):
 class RunRecord(_Record):
     """One run, complete and immutable. ``target`` is the text of board, backend, options and place;
     ``sweep`` says which point of a sweep the run is: ``id``, ``key``, ``model``, and the varied
-    values as ``vary.<axis>`` (docs/sweeps.md)."""
+    values as ``vary.<axis>`` (docs/sweeps.md). ``energy_missing``: on a part with an NPU, why there
+    is no modelled energy."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     stage_contract: int
@@ -389,6 +392,7 @@ class RunRecord(_Record):
     npu: NpuRecord | None = None
     scheme: SchemeRecord | None = None
     energy: EnergyRecord | None = None
+    energy_missing: str | None = None
     answer: dict[str, int] | None = None
     settings: SettingsRecord | None = None
     environment: EnvironmentRecord

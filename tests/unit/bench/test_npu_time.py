@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from npubench.bench.modelled import Clocks, modelled_stages, npu_cycles
+from npubench.bench.npu_time import Clocks, modelled_stages, npu_cycles
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
 from npubench.report.selection import NetworkRuns

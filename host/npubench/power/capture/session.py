@@ -19,8 +19,9 @@ class Marked:
     """The device's marks, and whose they are.
 
     ``stage_us``: how long one repetition of a stage takes. ``played_back``: whether the capture was
-    made from the marks instead of while they happened. ``board``, ``backend`` and ``artifact`` (the
-    hash of the network in the firmware) are those of the device.
+    made from the marks instead of while they happened. ``idle_is_known``: False where nobody knows
+    what idle takes, so that it is the power of waiting. ``board``, ``backend`` and ``artifact``
+    (the hash of the network in the firmware) are those of the device.
     """
 
     marks: tuple[Mark, ...]
@@ -28,9 +29,15 @@ class Marked:
     stage_us: Mapping[str, float] = field(default_factory=dict)
     device_clock_ppm: float = 0.0
     played_back: bool = False
+    idle_is_known: bool = True
     board: str = ""
     backend: str = ""
     artifact: str = ""
+
+    @property
+    def idle_must_sleep(self) -> bool:
+        """Whether an idle window counts only where the board slept in it."""
+        return not self.played_back or not self.idle_is_known
 
     def write(self, folder: Path) -> None:
         """Write it beside the capture in ``folder``."""

@@ -10,6 +10,7 @@ from npubench.report.charts import bars
 from npubench.report.figure import Figure, Row
 from npubench.report.grid import Cell, Grid, columns, number, text
 from npubench.report.library import Library, run_page
+from npubench.report.npu_costs import costs_grid, said, told
 from npubench.report.selection import NetworkRuns
 from npubench.report.speedup import NpuPair, detail, npu_pairs
 from npubench.report.view import View
@@ -71,7 +72,7 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
         claim=" ".join(filter(None, map(claim, pairs))),
         lead=MODELLED if modelled else "",
         figures=(_figure(both),) if both else (),
-        grids=(_pairs(pairs, library),),
+        grids=tuple(filter(None, (_pairs(pairs, library), costs_grid(pairs)))),
         folded={
             "Cycles and traffic of the NPU": (_traffic(pairs),),
             **{
@@ -79,7 +80,10 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
                 for at, pair in enumerate(pairs)
             },
         },
-        notes=tuple(fallbacks),
+        notes=(
+            *fallbacks,
+            *dict.fromkeys(line for pair in pairs if told(pair) for line in said(pair)),
+        ),
     )
 
 

@@ -82,7 +82,9 @@ def test_a_source_without_its_conditions_is_refused() -> None:
     said = POWER.model_dump()
     for name in ("definition", "rails", "supply_mv", "cpu", "npu", "conditions"):
         with pytest.raises(ValidationError, match="a source needs"):
-            PartPower.model_validate({**said, name: "" if name in ("rails", "conditions") else None})
+            PartPower.model_validate(
+                {**said, name: "" if name in ("rails", "conditions") else None}
+            )
     with pytest.raises(ValidationError, match="without a source"):
         PartPower(cpu=CPU, missing="all")
 

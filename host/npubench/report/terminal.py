@@ -13,6 +13,7 @@ from npubench.core.evidence import Evidence
 from npubench.core.format import printable
 from npubench.core.stages import Stage
 from npubench.report.accuracy import accuracy_table
+from npubench.report.beside import beside_table
 from npubench.report.catalog import (
     analysis_view,
     board_view,
@@ -113,6 +114,7 @@ def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> 
         npu_table(runs),
         costs_table(npu_pairs(by_network(runs))),
         energy_table(runs),
+        beside_table([stored.record for stored in runs]),
         accuracy_table(runs),
     ]
     if total_s is not None:

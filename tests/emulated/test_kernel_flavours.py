@@ -64,12 +64,23 @@ class Core:
     flags: tuple[str, ...]
     ram: int
 
+    @property
+    def flavours(self) -> tuple[str, ...]:
+        """What it can run, best first."""
+        return ("portable",) if self.flavour == "portable" else (self.flavour, "dsp", "portable")
 
+
+HARD = ("-mfloat-abi=hard",)
+
+# Code for a Cortex-M0+ runs on a Cortex-M3, and has kernels' loops of its own.
 CORES = {
-    "m4": Core("mps2-an386", "dsp", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"), 0x20000000),
-    "m7": Core("mps2-an500", "dsp", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16"), 0x20000000),
-    "m33": Core("mps2-an505", "dsp", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"), 0x38000000),
-    "m55": Core("mps3-an547", "mve", ("-mcpu=cortex-m55", "-mfpu=auto"), 0x31000000),
+    "m0plus": Core(
+        "mps2-an385", "portable", ("-mcpu=cortex-m0plus", "-mfloat-abi=soft"), 0x20000000
+    ),
+    "m4": Core("mps2-an386", "dsp", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *HARD), 0x20000000),
+    "m7": Core("mps2-an500", "dsp", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", *HARD), 0x20000000),
+    "m33": Core("mps2-an505", "dsp", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *HARD), 0x38000000),
+    "m55": Core("mps3-an547", "mve", ("-mcpu=cortex-m55", "-mfpu=auto", *HARD), 0x31000000),
 }
 
 START = r"""
@@ -173,8 +184,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def build(core: Core, programs: list[Any], folder: Path) -> Path:
-    flavours = {"portable", "dsp", core.flavour}
-    headers = "".join(f'\n#include "nb_kernels_{name}.h"' for name in sorted(flavours)[:-1])
+    flavours = {"portable", *core.flavours}
+    headers = "".join(
+        f'\n#include "nb_kernels_{name}.h"' for name in sorted(flavours - {"portable"})
+    )
     source = kernels.driver(programs)
     plain = '#include "nb_kernels.h"'
     (folder / "driver.c").write_text(source.replace(plain, plain + headers))
@@ -189,7 +202,7 @@ def build(core: Core, programs: list[Any], folder: Path) -> Path:
     ]
     image = folder / "image.elf"
     command = [
-        "arm-none-eabi-gcc", *core.flags, "-mthumb", "-mfloat-abi=hard", "-std=gnu11", "-O2",
+        "arm-none-eabi-gcc", *core.flags, "-mthumb", "-std=gnu11", "-O2",
         "-fno-tree-vectorize", "-I", str(firmware / "include"), "--specs=rdimon.specs", "-T",
         str(folder / "link.ld"), "-o", str(image), str(folder / "start.c"),
         str(folder / "driver.c"), *sources, "-lm",
@@ -213,10 +226,11 @@ def kind(step: KernelCall) -> str:
 @pytest.mark.parametrize("name", sorted(CORES))
 def test_random_layers_equal_the_reference(name: str, models: list[Path], tmp_path: Path) -> None:
     core = CORES[name]
-    flavours = (core.flavour, "dsp", "portable")
     # Every kernel without memory to spare, with plenty, and with enough for some of its channels.
     programs = [
-        kernels.lower(path.read_bytes(), path.stem, flavours, SPARE_BYTES[index % len(SPARE_BYTES)])
+        kernels.lower(
+            path.read_bytes(), path.stem, core.flavours, SPARE_BYTES[index % len(SPARE_BYTES)]
+        )
         for index, path in enumerate(models)
     ]
     chosen = [

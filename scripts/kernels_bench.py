@@ -10,7 +10,7 @@ References, none of them ours: TFLM with CMSIS-NN (tflite-micro 90b983c2, CMSIS-
 X-CUBE-AI counted in the images that their submissions to MLPerf Tiny v1.1 and v1.2 publish for the
 NUCLEO-L4R5ZI.
 
-Instructions are not cycles. A second table tells cycles on four parts: ours by the cycle model
+Instructions are not cycles. A second table tells cycles on five parts: ours by the cycle model
 (docs/fidelity.md), HALE's and X-CUBE-AI's as they were published for an image (its best release)
 and by the same model from the same image's counts, Plumerai's as published (no image can be read).
 "less": our modelled cycles against the fewest of another image by the same model, beside how far
@@ -210,15 +210,15 @@ def main() -> int:
     if missing:
         sys.exit(f"{folder} lacks {', '.join(missing)} (mlcommons/tiny, trained_models)")
     heads = ("network", "TFLM M4", "HALE M4", "CUBE M4", "TFLM M55", *BOARDS, "arena M4")
-    lines = [heads]
+    lines: list[tuple[str, ...]] = [heads]
     with tempfile.TemporaryDirectory(prefix="npubench-kernels-") as name:
         for row in ROWS:
             records = [run(folder / row.file, b, row.options, Path(name)) for b in BOARDS]
-            others = (row.tflm_m4, row.hale, row.cube, row.tflm_m55)
+            known = (row.tflm_m4, row.hale, row.cube, row.tflm_m55)
             lines.append(
                 (
                     row.name,
-                    *("-" if value is None else f"{value:.3f}" for value in others),
+                    *("-" if value is None else f"{value:.3f}" for value in known),
                     *map(cell, records),
                     str(records[0]["memory"]["arena_bytes"]),
                 )

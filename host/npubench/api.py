@@ -141,7 +141,8 @@ def bench(
     outcome's ``error`` is why runs, or the report, could not be stored.
 
     ``at``: the place of a lab that the board hangs on (labgrid), or ``any`` free one that has it;
-    ``coordinator``: HOST:PORT, else ``LG_COORDINATOR``.
+    ``coordinator``: HOST:PORT, else that of ``LG_COORDINATOR`` or of bench.toml's ``[lab]``. The
+    settings' ``probe_serial`` tells boards of one kind apart.
     ``on``: where it is done: ``local:N`` processes here, or the workers of ``dask://HOST:PORT``
     (``insecure``: over a network without TLS). ``resume``: what is stored of the same network,
     target, settings and tools is not done again there.
@@ -191,14 +192,14 @@ def bench(
     for job in jobs:
         part_of(job, how)
     if at is not None:
-        from npubench.lab.coordinator import coordinator_address
+        from npubench.lab.description import lab_description
         from npubench.lab.matrix import run_matrix_at
 
         outcome = run_matrix_at(
             at,
             jobs,
             how,
-            coordinator=coordinator_address(coordinator),
+            lab=lab_description(coordinator),
             runs_dir=Path(runs_dir),
             reporter=progress,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import tempfile
 import threading
@@ -75,3 +76,11 @@ def stored_run(payload: bytes, files: Mapping[str, bytes], cancelled: threading.
             record = RunRecord.model_validate(document)
             stored = writer.finish(record, samples={Stage.LOAD.value: (1510, 1510)})
         return export_runs([stored], Path(scratch) / f"run{SUFFIX}").read_bytes()
+
+
+def wait_for_end(watch: int) -> None:
+    """Wait until the process behind a descriptor (``os.pidfd_open``) has ended, for a minute."""
+    poll = select.poll()
+    poll.register(watch, select.POLLIN)
+    assert poll.poll(60_000), "the program still runs"
+    os.close(watch)

@@ -29,7 +29,8 @@ CoordinatorOption = Annotated[
     typer.Option(
         "--coordinator",
         metavar="HOST:PORT",
-        help="labgrid's coordinator [default: LG_COORDINATOR, else 127.0.0.1:20408].",
+        help="labgrid's coordinator [default: LG_COORDINATOR, else [lab] of bench.toml, else "
+        "127.0.0.1:20408].",
     ),
 ]
 ResumeOption = Annotated[

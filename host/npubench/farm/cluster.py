@@ -28,7 +28,7 @@ from npubench.farm.worker import refused as refused_answer
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 10.0
 WORKERS_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 1.0
 INLINE_BYTES = 1 << 20
@@ -43,7 +43,8 @@ BIG_GRAPH = "Sending large graph"
 class ClusterExecutor:
     """The workers that are connected to ``scheduler``, and those that come while jobs run.
 
-    ``patience_s``: how long it waits while there is none at all.
+    ``connect_s``: how long the scheduler may take to answer; ``patience_s``: how long it is waited
+    while there is no worker at all.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ClusterExecutor:
         *,
         insecure: bool = False,
         patience_s: float = WORKERS_TIMEOUT_S,
+        connect_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self._scheduler = scheduler
         self._insecure = insecure
@@ -65,6 +67,7 @@ class ClusterExecutor:
         self._looked_s = 0.0
         self._seen_s = 0.0
         self._patience_s = patience_s
+        self._connect_s = connect_s
 
     def __enter__(self) -> Self:
         try:
@@ -76,7 +79,7 @@ class ClusterExecutor:
                 argv=("distributed",),
                 hint="pip install 'npubench[cluster]'",
             ) from error
-        address, security = self._trusted()
+        address, security = self.trusted()
         # What goes wrong is said by us, once, instead of by every part of the client.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
@@ -84,13 +87,14 @@ class ClusterExecutor:
                 self._client = distributed.Client(
                     address,
                     security=security,
-                    timeout=f"{CONNECT_TIMEOUT_S}s",
+                    timeout=f"{self._connect_s}s",
                     set_as_default=False,
                 )
         except (OSError, TimeoutError) as error:
             raise WorkerFailure(
                 f"no Dask scheduler answers at {address}: {error}",
-                hint="start one: dask scheduler --host 127.0.0.1 (docs/farm.md)",
+                hint="start one: dask scheduler --host 127.0.0.1; one that speaks TLS answers to "
+                "its own certificates alone (docs/farm.md)",
             ) from error
         try:
             self._client.wait_for_workers(1, timeout=self._patience_s)
@@ -285,7 +289,7 @@ class ClusterExecutor:
             )
         return self._workers
 
-    def _trusted(self) -> tuple[str, Any]:
+    def trusted(self) -> tuple[str, Any]:
         """The address and the security of the connection. Raises UsageError for one in clear over
         a network."""
         from distributed.security import Security

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -48,6 +47,10 @@ class PlaceState:
     reservation: str
     resources: tuple[tuple[str, str, str, str], ...]
 
+    def is_tagged(self, board: str) -> bool:
+        """Whether the coordinator itself knows that the board is here."""
+        return self.tags.get(BOARD_TAG) == board
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
@@ -58,11 +61,6 @@ class Ticket:
     state: str
     place: str
     ahead: int
-
-
-def coordinator_address(said: str | None = None) -> str:
-    """Where the coordinator is: as said, ``LG_COORDINATOR``, or this machine."""
-    return said or os.environ.get("LG_COORDINATOR") or DEFAULT
 
 
 class Coordinator:

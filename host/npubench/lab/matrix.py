@@ -13,6 +13,7 @@ from npubench.bench.matrix import Interrupted, Outcome, run_matrix
 from npubench.boards import Board
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Reporter
+from npubench.lab.description import Description
 from npubench.lab.place import ANY, held_place
 from npubench.runs.store import StoredRun
 
@@ -22,11 +23,12 @@ def run_matrix_at(
     jobs: Sequence[Job],
     settings: Settings,
     *,
-    coordinator: str,
+    lab: Description,
     runs_dir: Path,
     reporter: Reporter,
 ) -> Outcome:
-    """Run every job on its board at ``place``, or at any free place that has it (``any``).
+    """Run every job on its board at ``place``, or at any free place that has it (``any``); a
+    probe in the settings says which of several boards of one kind.
 
     A board whose place cannot be had is in the outcome's ``error``; the other boards' runs are
     kept. Raises UsageError before anything is acquired, Interrupted on Ctrl-C, with the place given
@@ -51,8 +53,10 @@ def run_matrix_at(
     for group in groups.values():
         board = group[0].board
         try:
-            with held_place(board, place, coordinator=coordinator, reporter=reporter) as held:
-                here = replace(settings, desk=held.desk)
+            with held_place(
+                board, place, lab=lab, reporter=reporter, probe=settings.probe_serial
+            ) as held:
+                here = replace(settings, desk=held.desk, probe_serial=None)
                 check_power([board], here)
                 found = run_matrix(group, here, runs_dir=runs_dir, reporter=reporter)
             stored += found.stored
@@ -77,7 +81,9 @@ def _require_sense(
             f"the place {place} has one board, and {len(boards)} are named",
             hint=f"--place {ANY} finds a place for each",
         )
-    if settings.port is not None or settings.probe_serial is not None:
-        raise UsageError("a place brings its own port and probe", hint="leave --port and --probe")
+    if settings.port is not None:
+        raise UsageError("a place brings its own port", hint="leave --port out")
+    if settings.probe_serial is not None and len(boards) > 1:
+        raise UsageError("one probe hangs on one board", hint="name one board, or leave --probe")
     if any(job.simulated for job in jobs):
         raise UsageError("a simulator runs here, not at a place")

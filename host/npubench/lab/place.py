@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from npubench.boards import Board
-from npubench.core.errors import ConfigError, DeviceError, NpubenchError, UsageError
+from npubench.core.errors import ConfigError, DeviceError, NpubenchError
 from npubench.core.progress import Event, Reporter, step
 from npubench.core.tool import run_tool
 from npubench.desk.client import Address, Desk
-from npubench.lab.coordinator import Coordinator, PlaceState, Resource, Ticket, require_host_port
+from npubench.lab.coordinator import Coordinator, Resource, Ticket, require_host_port
+from npubench.lab.description import PROBE_TAG, Description, choose
 from npubench.transport.interrupt import allow_port, end_port
 
 ANY = "any"
@@ -28,7 +29,6 @@ POWER = (
 )  # fmt: skip
 OUTPUT = ("NetworkSysfsGPIO", "NetworkDeditecRelais8", "NetworkHIDRelay", "NetworkLXAIOBusPIO")
 RESET_NAME = "reset"
-PROBE_TAG = "probe"
 CLIENT_TIMEOUT_S = 60.0
 
 
@@ -43,24 +43,32 @@ class Held:
 
 
 @contextmanager
-def held_place(board: Board, name: str, *, coordinator: str, reporter: Reporter) -> Iterator[Held]:
-    """The place called ``name``, or any free one that has the board, while entered.
+def held_place(
+    board: Board,
+    name: str,
+    *,
+    lab: Description,
+    reporter: Reporter,
+    probe: str | None = None,
+) -> Iterator[Held]:
+    """The place called ``name`` (or of that role in the environment), or any free one that has the
+    board, while entered. ``probe``: the one whose board has this debug probe.
 
     Waits in the coordinator's queue, telling the position. While the place is held it is watched:
     when it is taken away, or its exporter dies, the board's port is ended with that reason. It is
     released whatever happens. Raises UsageError, ConfigError, DeviceError.
     """
     watch = _Watch()
-    with Coordinator(require_host_port(coordinator), changed=watch.look) as session:
-        _require_place(session, board, name)
-        wanted = {"board": board.id} if name == ANY else {"name": name}
+    with Coordinator(require_host_port(lab.coordinator), changed=watch.look) as session:
+        places = lab.described(session.places())
+        wanted = choose(places, board.id, lab.place_name(name), probe, any_name=ANY)
         ticket = session.reserve(wanted)
         acquired = ""
         try:
-            ticket = _queue(session, ticket, wanted, board, reporter)
+            ticket = _queue(session, lab, ticket, wanted, board, reporter)
             session.acquire(ticket.place)
             acquired = ticket.place
-            desk, resources = _desk(session, ticket.place)
+            desk, resources = _desk(session, lab, ticket.place)
             watch.begin(session, acquired, desk)
             try:
                 reporter.event(
@@ -88,36 +96,9 @@ def held_place(board: Board, name: str, *, coordinator: str, reporter: Reporter)
             _give_back(session, ticket, acquired, reporter, board)
 
 
-def _require_place(session: Coordinator, board: Board, name: str) -> None:
-    places = session.places()
-    fit = [place for place in places if place.board == board.id]
-    if name == ANY:
-        if not fit:
-            raise UsageError(
-                f"no place of the lab has a {board.id}",
-                hint=f"tag one: labgrid-client -p PLACE set-tags board={board.id}; "
-                f"there are: {_shown(places)}",
-            )
-        return
-    found = next((place for place in places if place.name == name), None)
-    if found is None:
-        raise UsageError(
-            f"the lab has no place {name!r}", hint=f"there are: {_shown(places) or 'none'}"
-        )
-    if found.board != board.id:
-        raise UsageError(
-            f"the place {name} has {found.board or 'a board that its tags do not name'}, not "
-            f"{board.id}",
-            hint=f"labgrid-client -p {name} set-tags board={board.id} if it does",
-        )
-
-
-def _shown(places: tuple[PlaceState, ...]) -> str:
-    return ", ".join(f"{place.name} ({place.board or '?'})" for place in places)
-
-
 def _queue(
     session: Coordinator,
+    lab: Description,
     ticket: Ticket,
     wanted: Mapping[str, str],
     board: Board,
@@ -134,7 +115,7 @@ def _queue(
             )
         holders = ", ".join(
             f"{place.name} held by {place.holder or 'a reservation'}"
-            for place in session.places()
+            for place in lab.described(session.places())
             if place.name == wanted.get("name", place.name) and place.board == board.id
         )
         text = f"position {ticket.ahead + 1} in the queue ({holders})"
@@ -146,10 +127,11 @@ def _queue(
     return ticket
 
 
-def _desk(session: Coordinator, name: str) -> tuple[Desk, tuple[Resource, ...]]:
+def _desk(session: Coordinator, lab: Description, name: str) -> tuple[Desk, tuple[Resource, ...]]:
     """What stands at an acquired place. Raises ConfigError when the console is missing."""
-    state = session.place(name)
-    assert state is not None
+    there = session.place(name)
+    assert there is not None
+    (state,) = lab.described([there])
     found = [session.resource(path) for path in state.resources]
     resources = tuple(item for item in found if item is not None)
     ports = [item for item in resources if item.kind == SERIAL]

@@ -140,19 +140,9 @@ def test_leaving_ends_the_programs_of_running_jobs(make: Make, tmp_path: Path) -
         pid = int(fifo.read_text())
         os.kill(pid, 0)
         watch = os.pidfd_open(pid)
-    os_wait(watch)
+    farm_work.wait_for_end(watch)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-def os_wait(watch: int) -> None:
-    """Wait until the process behind a descriptor has ended; the test's time-out bounds it."""
-    import select
-
-    poll = select.poll()
-    poll.register(watch, select.POLLIN)
-    assert poll.poll(30_000), "the program still runs"
-    os.close(watch)
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 """``bench.toml``: the boards of this bench by their ids, its instruments by the names that
-``--power`` takes.
+``--power`` takes, and what stands at the places of its lab.
 
 Strict: an unknown key is an error, all errors are shown at once. docs/power.md has an example.
 """
@@ -78,11 +78,29 @@ class Seat(_Part):
         return self
 
 
+class PlaceNote(_Part):
+    """What stands at a place of a lab whose tags do not say it. ``probe``: serial number of its
+    debug probe."""
+
+    board: str = ""
+    probe: str = ""
+
+
+class LabPart(_Part):
+    """The lab, see docs/farm.md. ``coordinator``: HOST:PORT of labgrid's. ``environment``: a
+    labgrid environment file."""
+
+    coordinator: str = ""
+    environment: str = ""
+    places: dict[str, PlaceNote] = Field(default_factory=dict)
+
+
 class BenchFile(_Part):
     """The whole file."""
 
     schema_version: Literal[1] = Field(alias="schema")
     boards: dict[str, Seat] = Field(default_factory=dict)
+    lab: LabPart = LabPart()
     power: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], Instrument] = Field(
         default_factory=dict
     )

@@ -73,6 +73,7 @@ class ClusterExecutor:
         try:
             import dask
             import distributed
+            from distributed.versions import VersionMismatchWarning
         except ImportError as error:
             raise ToolMissing(
                 "Dask distributed is not installed",
@@ -83,7 +84,9 @@ class ClusterExecutor:
         # What goes wrong is said by us, once, instead of by every part of the client.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            with dask.config.set({LOG_SETTING: LOG_LENGTH}):
+            with dask.config.set({LOG_SETTING: LOG_LENGTH}), warnings.catch_warnings():
+                # Which versions must be equal is told by us, and such a worker gets no job.
+                warnings.simplefilter("ignore", VersionMismatchWarning)
                 self._client = distributed.Client(
                     address,
                     security=security,

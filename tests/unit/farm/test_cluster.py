@@ -74,6 +74,7 @@ class Certificates:
         }
 
 
+@pytest.mark.long  # keys are made, and a cluster is started
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_a_cluster_over_tls_talks_to_those_alone_who_have_its_certificates(tmp_path: Path) -> None:
     import dask

@@ -59,20 +59,29 @@ def _version(name: str) -> str:
 
 @cache
 def sources_sha256() -> str:
-    """Hash over names and bytes of every source of the package, the firmware and the boards."""
+    """Hash over names and bytes of every source of the package, the firmware and the boards: the
+    same for a checkout and a wheel of it, however often a folder is on Python's path."""
     import npubench
 
+    data = data_root()
+    found = sources_of(Path(part) for part in npubench.__path__)
+    for name in _DATA:
+        found |= {f"{name}/{inside}": path for inside, path in sources_of([data / name]).items()}
     digest = hashlib.sha256()
-    roots = [Path(part) for part in npubench.__path__]
-    roots += [data_root() / name for name in _DATA]
-    for root in sorted(roots, key=lambda root: (root.name, root.parent.name)):
-        for path in sorted(root.rglob("*")):
-            inside = path.relative_to(root)
-            if path.suffix not in _HASHED or "_data" in inside.parts or not path.is_file():
-                continue
-            digest.update(f"{root.name}/{inside.as_posix()}".encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for inside, path in sorted(found.items()):
+        digest.update(inside.encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def sources_of(roots: Iterable[Path]) -> dict[str, Path]:
+    """Sources below folders that are one package together, by their names inside it."""
+    return {
+        path.relative_to(root).as_posix(): path
+        for root in roots
+        for path in root.rglob("*")
+        if path.suffix in _HASHED and "_data" not in path.relative_to(root).parts and path.is_file()
+    }
 
 
 @cache

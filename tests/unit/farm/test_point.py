@@ -21,6 +21,7 @@ from npubench.farm import matrix
 from npubench.farm.local import LocalExecutor
 from npubench.farm.point import HERE_ALONE, SettingsPart, keep_run, run_point, task_of
 from npubench.farm.task import Done, Task
+from npubench.farm.toolchain import sources_of
 from npubench.farm.worker import opened, perform
 from npubench.runs.store import list_runs
 from npubench.target import Place
@@ -156,6 +157,18 @@ def test_the_key_is_of_all_that_counts() -> None:
         task_of(replace(job, model=replace(job.model, id="other")), Settings(), "a"),
     ]
     assert len({key, *(task.key for task in others)}) == 6
+
+
+def test_the_sources_are_the_same_however_they_lie(tmp_path: Path) -> None:
+    """Two roots of a checkout, one of them twice on Python's path, and the one root of a wheel."""
+    for root, name in (("compiler", "z/a.py"), ("host", "b.py"), ("host", "_data/c.toml")):
+        for folder in (tmp_path / root, tmp_path / "wheel"):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    roots = [tmp_path / "host", tmp_path / "compiler", tmp_path / "host"]
+    found = sources_of(roots)
+    assert sorted(found) == sorted(sources_of([tmp_path / "wheel"])) == ["b.py", "z/a.py"]
 
 
 def test_no_setting_is_forgotten_on_the_way() -> None:

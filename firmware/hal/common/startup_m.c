@@ -4,7 +4,9 @@
  * the table ends after the system exceptions. Configurable faults stay disabled and so arrive as
  * HardFault; CFSR tells what they were.
  *
- * NB_EARLY_STORE (a board's define): an address that must be written with 0 before RAM is used. */
+ * NB_EARLY_STORE (a board's define): an address that must be written with 0 before RAM is used.
+ * NB_FIRST_CORE: the part starts on another core; nb_first_core is called before anything else, by
+ * whichever core is here, without a stack, and returns on the one that goes on. */
 #include "nb_boot.h"
 
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
@@ -53,6 +55,9 @@ __attribute__((naked)) _Noreturn void nb_reset_handler(void)
 {
     __asm volatile(
         "cpsid i\n"
+#ifdef NB_FIRST_CORE
+        "bl nb_first_core\n"
+#endif
         "movs r0, #0\n"
         "msr control, r0\n"
         "isb\n"

@@ -26,8 +26,11 @@ def instructions(counts: Mapping[str, float]) -> float:
 
 
 def count_of(counts: Mapping[str, float], term: str) -> float:
-    """One term's count; ``n`` is all instructions."""
-    return instructions(counts) if term == "n" else float(counts[term])
+    """One term's count; ``n`` is all instructions, ``issues`` those that do not go together with
+    the one before, where a core has two slots and pairs are taken in order."""
+    if term == "n":
+        return instructions(counts)
+    return instructions(counts) - counts["pair_any"] if term == "issues" else float(counts[term])
 
 
 # Cortex-M4: Technical Reference Manual r0p1, table 3-1: one cycle an instruction, LDM and STM one
@@ -82,19 +85,32 @@ PRIOR: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )
 
 # What is left to fit, each by its physical reason: what waits for a load, constants that come from
-# flash, and the refill after a taken branch. Each can be counted in more than one way, and no
-# document says which is the core's; a form takes one way of each, and a part's model is the mean of
-# all forms: nothing is chosen by the data. Of the M4 the manual says how loads wait: one more for
-# the last of a row. The M0+ waits for no load, beyond the table. The M7 has no table, so that its
-# instructions (two at once, or not) take the place of the branches, which it predicts.
+# flash, and fetches that come late. Each can be counted in more than one way, and no document says
+# which is the core's; a form takes one way of each, and a part's model is the mean of all forms:
+# nothing is chosen by the data. Of the M4 the manual says how loads wait (one more for the last of a
+# row), and that a refill takes 1 to 3 by the width and alignment of the target: a 32-bit instruction
+# that crosses a word needs two fetches, at a target or elsewhere. The M0+ waits for no load, beyond
+# the table. The M7 has no table: its instructions, or its issues where pairs go together, take one
+# place, and what waits for a load or for a taken branch the second.
 _FLASH = ("data4", "data8", "data16")
-_JUMP = ("taken", "fetch8_jump", "target_split")
+_LOADS = ("load_use", "load_use2", "load_group")
+_JUMP = ("taken", "fetch8_jump")
 WAYS: Mapping[str, Sequence[Sequence[str]]] = MappingProxyType(
     {
-        "cortex-m4": (("load_last",), _FLASH, _JUMP),
-        "cortex-m33": (("load_use", "load_use2", "load_group"), _FLASH, _JUMP),
-        "cortex-m0plus": (_FLASH, _JUMP[:2]),
-        "cortex-m7": (("n",), ("load_use", "load_use2", "load_group"), _FLASH),
+        "cortex-m4": (("load_last",), _FLASH, ("taken", "target_split", "wide_split")),
+        "cortex-m33": (_LOADS, _FLASH, _JUMP),
+        "cortex-m0plus": (_FLASH, _JUMP),
+        "cortex-m7": (("n", "issues"), (*_LOADS, "taken"), _FLASH),
+    }
+)
+# Where a manual says how wide a part's flash is read, no wider word is a way; where it says that a
+# cache holds constants, its misses are the way. RM0432 (two banks: 64 bits), RM0444 (64 bits); PSoC 6
+# CY8C62x8/A TRM (8 KiB for code and constants, lines of 16 bytes).
+FLASH_OF: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "STM32L4R5ZI": ("data4", "data8"),
+        "STM32G0B1RE": ("data4", "data8"),
+        "CY8C624A": ("miss_u8k",),
     }
 )
 LINE_WORDS = 4
@@ -109,24 +125,32 @@ class Expected:
     deviation: float
 
 
-def forms(core: str) -> Iterator[tuple[str, ...]]:
-    """Every form of a core: one way of counting each of its terms."""
-    return product(*WAYS[core])
+def forms(core: str, part: str = "") -> Iterator[tuple[str, ...]]:
+    """Every form of a core, or of a part with its own flash: one way of counting each term."""
+    ways = [FLASH_OF.get(part, way) if tuple(way) == _FLASH else tuple(way) for way in WAYS[core]]
+    return product(*ways)
 
 
 def expected(core: str, term: str, wait_states: int) -> Expected:
     """What a term's weight should be. A wait for a load: one cycle (manual of the M4). A refill:
-    one to three. A word from flash: half of the wait states, as a read ahead may hide them all or
-    none; behind the M7's data cache they are shared by the words of a line. An instruction of the
-    M7: between a half (all in pairs) and one.
+    one to three. A second fetch: none to one. A word from flash: half of the wait states, as a read
+    ahead may hide them all or none; behind the M7's data cache they are shared by the words of a
+    line; a miss takes them all, and one. An instruction of the M7: between a half (all in pairs)
+    and one; an issue: one.
     """
     if term == "n":
         return Expected(mean=0.75, deviation=0.15)
+    if term == "issues":
+        return Expected(mean=1.0, deviation=0.2)
     if term.startswith("load"):
         return Expected(mean=1.0, deviation=0.5)
     if term.startswith("data"):
         share = 1 / LINE_WORDS if core == "cortex-m7" else 0.5
         return Expected(mean=share * wait_states, deviation=share * wait_states)
+    if term.startswith("miss"):
+        return Expected(mean=wait_states + 1.0, deviation=wait_states + 1.0)
+    if term == "wide_split":
+        return Expected(mean=0.5, deviation=0.5)
     return Expected(mean=1.0, deviation=1.0)
 
 

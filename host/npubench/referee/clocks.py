@@ -1,7 +1,8 @@
 """The core's clock as an image itself set it up, from the registers that it wrote.
 
 Sources: reference manuals RM0432 (L4R5), RM0455 (H7A3), RM0385 (F746), RM0456 (U575), RM0444
-(G0B1), chapters RCC. Crystals: the boards' user manuals.
+(G0B1), chapters RCC; PSoC 6 CY8C62x8/A (PLL of system resources). Crystals: the boards' user
+manuals.
 """
 
 from __future__ import annotations
@@ -50,12 +51,21 @@ def _g0b1(r: Registers) -> float | None:
     return 16_000_000 / ((pll >> 4 & 7) + 1) * (pll >> 8 & 127) / ((pll >> 29 & 7) + 1)
 
 
+def _cy8c624a(r: Registers) -> float | None:
+    pll = r["clk_pll_config0"]
+    if r["clk_root_select0"] & 15 != 1 or r["clk_path_select1"] & 7 or not pll >> 31:
+        return None
+    made = 8_000_000 * (pll & 127) / max(pll >> 8 & 31, 1) / max(pll >> 16 & 31, 1)
+    return made / (1 << (r["clk_root_select0"] >> 4 & 3)) / ((r["cm4_clock_ctl"] >> 8 & 255) + 1)
+
+
 CLOCKS: Mapping[str, Callable[[Registers], float | None]] = MappingProxyType(
     {
         "STM32L4R5": _l4r5,
         "STM32H7A3": _h7a3,
         "STM32F746": _f746,
         "STM32G0B1": _g0b1,
+        "CY8C624A": _cy8c624a,
     }
 )
 

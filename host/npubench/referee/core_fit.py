@@ -25,12 +25,14 @@ def fit_core(core: str, parts: Parts) -> PartWeights:
     """The weights of a core from the images of at least two of its parts."""
     import numpy as np
 
-    samples = samples_of([image for name in sorted(parts) for image in parts[name]])
+    samples = samples_of([image for name in sorted(parts) for image in parts[name]], as_core=True)
     everything = np.ones(len(samples.published), dtype=bool)
     means, chosen, ratio = [], [], 0.0
     for left_out in sorted(parts):
-        others = samples_of([i for name in sorted(parts) if name != left_out for i in parts[name]])
-        mine = samples_of(parts[left_out])
+        others = samples_of(
+            [i for name in sorted(parts) if name != left_out for i in parts[name]], as_core=True
+        )
+        mine = samples_of(parts[left_out], as_core=True)
         values = _by_form(others, mine)
         mean = values.mean(axis=0)
         means.append(mean - 1)

@@ -34,9 +34,11 @@ Array = Any
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
     """Images of one part as arrays: published cycles, documented cycles, counts by term, and the
-    group (engine or benchmark) and benchmark of each."""
+    group (engine or benchmark) and benchmark of each. ``part``: whose flash it is, empty for a
+    core's images from any part."""
 
     core: str
+    part: str
     wait_states: int
     published: np.ndarray[Any, Any]
     prior: np.ndarray[Any, Any]
@@ -47,26 +49,32 @@ class Samples:
     @property
     def forms(self) -> list[tuple[str, ...]]:
         """The forms that all images were counted for."""
-        return [form for form in forms(self.core) if all(term in self.counts for term in form)]
+        return [
+            form
+            for form in forms(self.core, self.part)
+            if all(term in self.counts for term in form)
+        ]
 
 
-def samples_of(images: Sequence[Image]) -> Samples:
-    """Arrays of images of one part."""
+def samples_of(images: Sequence[Image], *, as_core: bool = False) -> Samples:
+    """Arrays of images of one part; ``as_core``: of any parts of a core."""
     import numpy as np
 
     core = images[0].core
     engines = [image.engine for image in images]
     benchmarks = [image.benchmark for image in images]
-    terms = sorted({term for form in forms(core) for term in form})
+    part = "" if as_core else images[0].part
+    terms = sorted({term for form in forms(core, part) for term in form})
     return Samples(
         core=core,
+        part=part,
         wait_states=wait_states(images),
         published=np.array([image.published_cycles for image in images]),
         prior=np.array([prior_cycles(core, image.counts) for image in images]),
         counts={
             term: np.array([count_of(image.counts, term) for image in images])
             for term in terms
-            if term == "n" or all(term in image.counts for image in images)
+            if all({"n": "alu", "issues": "pair_any"}.get(term, term) in i.counts for i in images)
         },
         groups=np.array(engines if len(set(engines)) > 1 else benchmarks),
         benchmarks=np.array(benchmarks),

@@ -86,6 +86,9 @@ class ForeignBoard(BoardModel):
             bitband=self._board.cpu.core in BITBANDS,
         )
 
+    def _time_read(self, address: int) -> None:
+        self.peripherals.note_timer(address)
+
     def _map_memory(self, board: Board) -> None:
         import ctypes
 

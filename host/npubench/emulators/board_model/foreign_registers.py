@@ -171,7 +171,7 @@ class ForeignRegisters:
                 found = device.read(place - device.base, now)
                 if found is not None:
                     if not isinstance(device, StUsart | Scb):
-                        self._note("timer", f"{place:#010x}")
+                        self.note_timer(place)
                     return found
         action = self._pins.get(place)
         if action is not None and action[0] == "input":
@@ -245,6 +245,10 @@ class ForeignRegisters:
         if not self._line:
             self._note("line-begin", chr(byte))
         self._line.append(byte)
+
+    def note_timer(self, address: int) -> None:
+        """A register that tells the time is read."""
+        self._note("timer", f"{address:#010x}")
 
     def _note(self, kind: Literal["timer", "pin", "line-begin", "line-end"], what: str) -> None:
         if self.watches:

@@ -31,14 +31,13 @@
  *   FETCH_RAM     the same for 8 bytes of code outside flash
  *   DATA4 ...     reads of data from flash in another word of 4, 8, 16, 32 bytes than the last
  *   DATA8_JUMP    of DATA8, those not to the next word
- *   MISS_*        misses of caches: instruction (I), data from flash (F), all data (D), both (U) */
+ *   MISS_U8K      misses of a cache of 8 KiB for code and constants from flash */
 #define NB_EXTRAS(X)                                                                               \
     X(LDM_WORDS) X(STM_WORDS) X(DOUBLE_WORDS) X(VLDM_WORDS) X(TAKEN) X(IF_TAKEN) X(TARGET_SPLIT)   \
     X(LOAD_GROUP) X(LOAD_USE) X(LOAD_USE2) X(MUL_USE) X(UNALIGNED) X(WIDE) X(FAILED) X(PAIR_ANY)   \
     X(PAIR_LOADS) X(PAIR_NARROW) X(FETCH8) X(FETCH16) X(FETCH32) X(FETCH8_JUMP) X(FETCH16_JUMP)    \
     X(FETCH_RAM) X(FLASH_READS) X(RAM_READS) X(WRITES) X(DATA4) X(DATA8) X(DATA16) X(DATA32)       \
-    X(DATA8_JUMP) X(MISS_I64) X(MISS_I1K) X(MISS_I4K) X(MISS_I8K) X(MISS_I16K) X(MISS_F256)        \
-    X(MISS_F1K) X(MISS_D4K) X(MISS_D16K) X(MISS_U8K)        \
+    X(DATA8_JUMP) X(MISS_U8K)                                                                      \
     X(LOAD_ALONE) X(LOAD_LAST) X(WIDE_SPLIT)
 
 #define NB_EXTRA(name) NB_##name,
@@ -49,16 +48,15 @@ enum nb_extra { NB_FIRST_EXTRA = NB_CLASS_COUNT - 1, NB_EXTRAS(NB_EXTRA) NB_TALL
 static const char nb_tally_names[] = NB_CLASSES(NB_NAME) NB_EXTRAS(NB_NAME);
 #undef NB_NAME
 
-#define NB_MAX_WAYS 32
+#define NB_LINE_SHIFT 4u
+#define NB_SETS 128u
+#define NB_WAYS 4u
 
+/* PSoC 6's: 4 ways, lines of 16 bytes, the one not used for longest goes. */
 typedef struct {
-    unsigned line_shift, sets, ways, extra;
     uint32_t last;
-    uint32_t *tags; /* sets x ways, most recent first; line number + 1, 0 = empty */
+    uint32_t tags[NB_SETS][NB_WAYS]; /* most recent first; line number + 1, 0 = empty */
 } nb_cache;
-
-enum { NB_C_I64, NB_C_I1K, NB_C_I4K, NB_C_I8K, NB_C_I16K, NB_C_F256, NB_C_F1K, NB_C_D4K, NB_C_D16K,
-       NB_C_U8K, NB_CACHES };
 
 /* An instruction at its place, and how it stands to the one before: worked out once. */
 typedef struct {
@@ -82,20 +80,10 @@ typedef struct {
     unsigned open; /* pairs that the instruction before may still be the first of (NB_PAIRINGS) */
     uint32_t flash, flash_bytes; /* the code region ... */
     uint32_t alias;              /* ... which is seen here too (same value: it has no alias) */
-    nb_cache caches[NB_CACHES];
+    nb_cache cache;
+    uint32_t *lines; /* not 0: where the lines of fetches are kept for later */
+    unsigned line_count, line_room;
 } nb_tally;
-
-static inline void nb_cache_init(nb_cache *c, unsigned bytes, unsigned line_shift, unsigned ways,
-                                 unsigned extra)
-{
-    c->line_shift = line_shift;
-    c->ways = ways;
-    c->sets = bytes >> line_shift;
-    c->sets /= ways;
-    c->extra = extra;
-    c->last = 0;
-    c->tags = calloc((size_t)c->sets * ways, sizeof *c->tags);
-}
 
 static inline void nb_tally_init(nb_tally *t, uint32_t flash, uint32_t flash_bytes, uint32_t alias)
 {
@@ -104,30 +92,18 @@ static inline void nb_tally_init(nb_tally *t, uint32_t flash, uint32_t flash_byt
     t->flash_bytes = flash_bytes;
     t->alias = alias;
     t->fetched = t->data = 0xFFFFFFFFu;
-    /* STM32G0: two lines; STM32L4: 1 KiB and 256 bytes of 32-byte lines; STM32F7: 4 KiB; PSoC 6:
-     * 8 KiB, 4 ways; STM32H7: 16 KiB; STM32U5: 8 KiB, 2 ways of 16-byte lines, code and constants. */
-    nb_cache_init(&t->caches[NB_C_I64], 64, 5, 2, NB_MISS_I64);
-    nb_cache_init(&t->caches[NB_C_I1K], 1024, 5, 32, NB_MISS_I1K);
-    nb_cache_init(&t->caches[NB_C_I4K], 4096, 5, 2, NB_MISS_I4K);
-    nb_cache_init(&t->caches[NB_C_I8K], 8192, 4, 4, NB_MISS_I8K);
-    nb_cache_init(&t->caches[NB_C_I16K], 16384, 5, 2, NB_MISS_I16K);
-    nb_cache_init(&t->caches[NB_C_F256], 256, 5, 8, NB_MISS_F256);
-    nb_cache_init(&t->caches[NB_C_F1K], 1024, 5, 32, NB_MISS_F1K);
-    nb_cache_init(&t->caches[NB_C_D4K], 4096, 5, 4, NB_MISS_D4K);
-    nb_cache_init(&t->caches[NB_C_D16K], 16384, 5, 4, NB_MISS_D16K);
-    nb_cache_init(&t->caches[NB_C_U8K], 8192, 4, 2, NB_MISS_U8K);
 }
 
-static inline void nb_cache_touch(nb_tally *t, nb_cache *c, uint32_t address)
+static inline void nb_cache_touch(nb_tally *t, uint32_t address)
 {
-    const uint32_t line = (address >> c->line_shift) + 1u;
-    if (line == c->last) {
+    const uint32_t line = (address >> NB_LINE_SHIFT) + 1u;
+    if (line == t->cache.last) {
         return;
     }
-    c->last = line;
-    uint32_t *const tags = c->tags + (size_t)(line % c->sets) * c->ways;
+    t->cache.last = line;
+    uint32_t *const tags = t->cache.tags[line % NB_SETS];
     uint32_t carried = line;
-    for (unsigned way = 0; way < c->ways; way++) {
+    for (unsigned way = 0; way < NB_WAYS; way++) {
         const uint32_t here = tags[way];
         tags[way] = carried;
         if (here == line) {
@@ -135,7 +111,7 @@ static inline void nb_cache_touch(nb_tally *t, nb_cache *c, uint32_t address)
         }
         carried = here;
     }
-    t->counts[c->extra]++;
+    t->counts[NB_MISS_U8K]++;
 }
 
 /* Whether an address is flash; through an alias it becomes the flash's own. */
@@ -149,6 +125,18 @@ static inline int nb_in_flash(const nb_tally *t, uint32_t *address)
         return 1;
     }
     return 0;
+}
+
+/* A fetch from another line of 16 bytes. Who works a block out beforehand keeps the lines instead. */
+static inline void nb_line(nb_tally *t, uint32_t address)
+{
+    if (t->lines == 0) {
+        nb_cache_touch(t, address);
+    } else if (t->line_count < t->line_room) {
+        t->lines[t->line_count++] = address;
+    } else {
+        abort();
+    }
 }
 
 static inline void nb_fetch(nb_tally *t, uint32_t address)
@@ -168,15 +156,8 @@ static inline void nb_fetch(nb_tally *t, uint32_t address)
     if ((address ^ before) >> 4) {
         t->counts[NB_FETCH16]++;
         t->counts[NB_FETCH16_JUMP] += (address >> 4) != (before >> 4) + 1u;
-        nb_cache_touch(t, &t->caches[NB_C_I8K], real);
-        nb_cache_touch(t, &t->caches[NB_C_U8K], real);
-        if ((address ^ before) >> 5) {
-            t->counts[NB_FETCH32]++;
-            nb_cache_touch(t, &t->caches[NB_C_I64], real);
-            nb_cache_touch(t, &t->caches[NB_C_I1K], real);
-            nb_cache_touch(t, &t->caches[NB_C_I4K], real);
-            nb_cache_touch(t, &t->caches[NB_C_I16K], real);
-        }
+        t->counts[NB_FETCH32] += ((address ^ before) >> 5) != 0;
+        nb_line(t, real);
     }
 }
 
@@ -314,16 +295,12 @@ static inline void nb_tally_data(nb_tally *t, uint32_t address, unsigned bytes, 
             }
         }
         t->data = real;
-        nb_cache_touch(t, &t->caches[NB_C_F256], real);
-        nb_cache_touch(t, &t->caches[NB_C_F1K], real);
-        nb_cache_touch(t, &t->caches[NB_C_U8K], real);
+        nb_cache_touch(t, real);
     } else if (is_write) {
         counts[NB_WRITES]++;
     } else {
         counts[NB_RAM_READS]++;
     }
-    nb_cache_touch(t, &t->caches[NB_C_D4K], real);
-    nb_cache_touch(t, &t->caches[NB_C_D16K], real);
 }
 
 #endif

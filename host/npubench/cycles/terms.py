@@ -87,11 +87,11 @@ PRIOR: Mapping[str, Mapping[str, float]] = MappingProxyType(
 # What is left to fit, each by its physical reason: what waits for a load, constants that come from
 # flash, and fetches that come late. Each can be counted in more than one way, and no document says
 # which is the core's; a form takes one way of each, and a part's model is the mean of all forms:
-# nothing is chosen by the data. Of the M4 the manual says how loads wait (one more for the last of a
-# row), and that a refill takes 1 to 3 by the width and alignment of the target: a 32-bit instruction
-# that crosses a word needs two fetches, at a target or elsewhere. The M0+ waits for no load, beyond
-# the table. The M7 has no table: its instructions, or its issues where pairs go together, take one
-# place, and what waits for a load or for a taken branch the second.
+# nothing is chosen by the data. Of the M4 the manual says how loads wait (one more for the last of
+# a row), and that a refill takes 1 to 3 by the width and alignment of the target: a 32-bit
+# instruction that crosses a word needs two fetches, at a target or elsewhere. The M0+ waits for no
+# load, beyond the table. The M7 has no table: its instructions, or its issues where pairs go
+# together, take one place, and what waits for a load or for a taken branch the second.
 _FLASH = ("data4", "data8", "data16")
 _LOADS = ("load_use", "load_use2", "load_group")
 _JUMP = ("taken", "fetch8_jump")
@@ -104,8 +104,8 @@ WAYS: Mapping[str, Sequence[Sequence[str]]] = MappingProxyType(
     }
 )
 # Where a manual says how wide a part's flash is read, no wider word is a way; where it says that a
-# cache holds constants, its misses are the way. RM0432 (two banks: 64 bits), RM0444 (64 bits); PSoC 6
-# CY8C62x8/A TRM (8 KiB for code and constants, lines of 16 bytes).
+# cache holds constants, its misses are the way. RM0432 (two banks: 64 bits), RM0444 (64 bits);
+# PSoC 6 CY8C62x8/A TRM (8 KiB for code and constants, lines of 16 bytes).
 FLASH_OF: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "STM32L4R5ZI": ("data4", "data8"),

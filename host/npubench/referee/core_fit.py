@@ -16,6 +16,7 @@ from npubench.referee.fit import (
     predict,
     samples_of,
     scores,
+    up_pct,
 )
 
 Parts = Mapping[str, Sequence[Image]]
@@ -69,8 +70,8 @@ def fit_core(core: str, parts: Parts) -> PartWeights:
         worst_pct=_pct(np.max(np.abs(errors))),
         chosen_mean_pct=_pct(np.mean(np.abs(one))),
         chosen_worst_pct=_pct(np.max(np.abs(one))),
-        over_pct=max(FLOOR_PCT, _pct(max(0.0, float(np.max(errors))))),
-        under_pct=max(FLOOR_PCT, _pct(max(0.0, -float(np.min(errors))))),
+        over_pct=max(FLOOR_PCT, up_pct(float(np.max(errors)))),
+        under_pct=max(FLOOR_PCT, up_pct(-float(np.min(errors)))),
         ratio_pct=max(FLOOR_PCT, _pct(ratio)),
     )
 

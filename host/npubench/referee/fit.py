@@ -9,6 +9,7 @@ the data, and held-out errors are what they look like. Everything follows from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median_low
@@ -168,8 +169,9 @@ def ratio_error(samples: Samples) -> float:
     return worst
 
 
-def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
-    """The weights of one part from its images (those that ``is_fitted``)."""
+def fit_part(part: str, images: Sequence[Image], kept_back: Sequence[Image] = ()) -> PartWeights:
+    """The weights of one part from its images (those that ``is_fitted``). Images that were kept
+    back are in no fit; a displayed range covers their errors, too."""
     import numpy as np
 
     samples = samples_of(images)
@@ -179,7 +181,14 @@ def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
     errors = held_out(samples, samples.groups, everything).mean(axis=0)
     others = held_out(samples, samples.benchmarks, everything).mean(axis=0)
     chosen = chosen_errors(samples)
-    told = np.concatenate([errors, others, predict_all(samples, everything).mean(axis=0) - 1])
+    told = np.concatenate(
+        [
+            errors,
+            others,
+            predict_all(samples, everything).mean(axis=0) - 1,
+            off_by(kept_back, samples) if kept_back else [],
+        ]
+    )
     models = [
         Model(
             terms={
@@ -204,8 +213,8 @@ def fit_part(part: str, images: Sequence[Image]) -> PartWeights:
         worst_pct=_pct(np.max(np.abs(errors))),
         chosen_mean_pct=_pct(np.mean(np.abs(chosen))),
         chosen_worst_pct=_pct(np.max(np.abs(chosen))),
-        over_pct=max(FLOOR_PCT, _pct(max(0.0, float(np.max(told))))),
-        under_pct=max(FLOOR_PCT, _pct(max(0.0, -float(np.min(told))))),
+        over_pct=max(FLOOR_PCT, up_pct(float(np.max(told)))),
+        under_pct=max(FLOOR_PCT, up_pct(-float(np.min(told)))),
         ratio_pct=max(FLOOR_PCT, _pct(ratio_error(samples))),
         energy=tuple(fit_energy(images)),
     )
@@ -240,15 +249,34 @@ def fit_energy(images: Sequence[Image]) -> Iterable[Energy]:
 def fit_all(images: Sequence[Image]) -> list[PartWeights]:
     """Weights of every part with enough images, in the order of their names."""
     by_part: dict[str, list[Image]] = {}
+    kept: dict[str, list[Image]] = {}
     for image in images:
         if image.is_fitted:
             by_part.setdefault(image.part, []).append(image)
+        elif image.predicted is not None and image.counts:
+            kept.setdefault(image.part, []).append(image)
     return [
-        fit_part(part, members)
+        fit_part(part, members, kept.get(part, ()))
         for part, members in sorted(by_part.items())
         if len(members) >= 4 and len({m.benchmark for m in members}) >= 3
     ]
 
 
+def off_by(kept_back: Sequence[Image], samples: Samples) -> Array:
+    """Relative errors of the mean of all forms, fitted on ``samples``, on other images of the part
+    that count all its terms."""
+    import numpy as np
+
+    others = samples_of(kept_back)
+    everything = np.ones(len(samples.published), dtype=bool)
+    values = [predict(others, form, fit_form(samples, form, everything)) for form in samples.forms]
+    return np.mean(values, axis=0) - 1
+
+
 def _pct(ratio: Any) -> float:
     return round(100 * float(ratio), 2)
+
+
+def up_pct(ratio: float) -> float:
+    """Rounded up, so that a range holds the image that it was made for."""
+    return max(0.0, math.ceil(1e4 * ratio) / 100)

@@ -23,7 +23,7 @@ KINDS = ("counts", "registers", "bounded_by", "instructions")
 
 def _seen(path: Path) -> tuple[str, dict[str, Any]]:
     """What an image does now: its status in words, and what is stored of it."""
-    verdict = judge_image(path, board_id=None, references=())
+    verdict = judge_image(path, board_id=None, references=(), boot_limit_s=200.0)
     if verdict.status != "ok":
         return f"{verdict.status}: {verdict.reason}", {}
     found = {kind: verdict.details[kind] for kind in ("counts", "registers")}

@@ -16,6 +16,10 @@ MSI_HZ = (
     24_000_000, 32_000_000, 48_000_000,
 )  # fmt: skip
 
+MSIS_HZ = MappingProxyType(
+    {0: 48_000_000, 1: 24_000_000, 2: 16_000_000, 3: 12_000_000, 4: 4_000_000}
+)
+
 
 def _l4r5(r: Registers) -> float | None:
     pll = r["rcc_pllcfgr"]
@@ -51,6 +55,15 @@ def _g0b1(r: Registers) -> float | None:
     return 16_000_000 / ((pll >> 4 & 7) + 1) * (pll >> 8 & 127) / ((pll >> 29 & 7) + 1)
 
 
+def _u575(r: Registers) -> float | None:
+    pll, divider = r["rcc_pll1cfgr"], r["rcc_pll1divr"]
+    msis = MSIS_HZ.get(r["rcc_icscr1"] >> 28, None) if r["rcc_icscr1"] >> 23 & 1 else 4_000_000
+    source = {1: msis, 2: 16_000_000}.get(pll & 3)
+    if source is None or r["rcc_cfgr1"] & 3 != 3:
+        return None
+    return source / ((pll >> 8 & 15) + 1) * ((divider & 0x1FF) + 1) / ((divider >> 24 & 127) + 1)
+
+
 def _cy8c624a(r: Registers) -> float | None:
     pll = r["clk_pll_config0"]
     if r["clk_root_select0"] & 15 != 1 or r["clk_path_select1"] & 7 or not pll >> 31:
@@ -65,6 +78,7 @@ CLOCKS: Mapping[str, Callable[[Registers], float | None]] = MappingProxyType(
         "STM32H7A3": _h7a3,
         "STM32F746": _f746,
         "STM32G0B1": _g0b1,
+        "STM32U575": _u575,
         "CY8C624A": _cy8c624a,
     }
 )

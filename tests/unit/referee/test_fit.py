@@ -15,6 +15,7 @@ from npubench.cycles.images import Image, load_images
 from npubench.cycles.terms import WAYS, expected, forms, instructions
 from npubench.cycles.weights import cycles_range, load_cores, load_weights, sentence
 from npubench.emulators.board_model.foreign import foreign_boards, load_foreign
+from npubench.referee.clocks import core_hz
 from npubench.referee.core_fit import fit_core, fit_cores
 from npubench.referee.fit import fit_form, fit_part, held_out, samples_of
 
@@ -54,6 +55,17 @@ def test_every_image_is_counted_or_says_why_not() -> None:
         assert bool(image.counts) != bool(image.reason), image.path
         if image.counts:
             assert instructions(image.counts) == image.instructions, image.path
+
+
+def test_no_image_in_a_fit_contradicts_its_stated_clock() -> None:
+    """Cycles are latency times clock: an image that set up another one would fit a wrong weight."""
+    told = 0
+    for image in load_images():
+        if image.is_fitted:
+            hz = core_hz(image.part, image.registers)
+            told += hz is not None
+            assert hz is None or hz == pytest.approx(image.hz, rel=0.01), image.path
+    assert told > 40
 
 
 def test_identical_code_counts_once() -> None:

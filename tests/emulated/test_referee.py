@@ -18,6 +18,7 @@ from npubench.boards import load_board
 from npubench.connect.board import open_board
 from npubench.core.errors import DeviceError, UsageError
 from npubench.core.progress import Silent
+from npubench.core.seeded import seeded_bytes
 from npubench.emulators.board_model.__main__ import BOOT_LIMIT_S
 from npubench.emulators.board_model.foreign_board import ForeignBoard
 from npubench.farm.local import LocalExecutor
@@ -153,11 +154,22 @@ def test_an_image_of_noise_and_one_for_another_address_are_refused(tmp_path: Pat
     noise.write_bytes(bytes((7 * n * n + 13 * n) >> 3 & 0xFF for n in range(4096)))
     with pytest.raises(UsageError, match="no board fits"):
         identify(noise)
+    noise.write_bytes(seeded_bytes(1, 65_536))
+    with pytest.raises(UsageError, match=r"look like noise \(8.00 bits each\): it is encrypted"):
+        identify(noise)
     verdict = judge_image(noise, board_id=None, references=())
     assert (verdict.status, verdict.board) == ("refused", None)
     verdict = judge_image(build(tmp_path), board_id="nucleo-h7a3zi-q", references=())
     assert verdict.status == "refused"
-    assert verdict.reason
+    assert "the registers that it names are nucleo-l4r5zi's" in str(verdict.reason)
+
+
+def test_an_image_for_another_address_is_named(tmp_path: Path) -> None:
+    moved = tmp_path / "moved.hex"
+    command = ["arm-none-eabi-objcopy", "-O", "ihex", "--change-addresses", "0x18000000"]
+    subprocess.run([*command, build(tmp_path, elf=True), moved], check=True)
+    with pytest.raises(UsageError, match="lies at 0x20000000: it is for another address"):
+        identify(moved)
 
 
 def test_classes_add_up_to_all_instructions(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from npubench.emulators.board_model.foreign import ForeignPart, foreign_boards, 
 from npubench.emulators.board_model.image import Segment, read_image
 
 LEAST_SHARE = 0.5
+RANDOM_BITS = 7.9
+"""Entropy of a byte; code and constants have 5 to 7.5, what is encrypted 8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +36,31 @@ def identify(image: Path) -> str:
     sp, reset = (int.from_bytes(segments[0].data[at : at + 4], "little") for at in (0, 4))
     raise UsageError(
         f"no board fits {image.name}: its first words are stack {sp:#010x} and reset "
-        f"{reset:#010x}, and no part's registers are named in it",
-        hint="it may be encrypted, or for another part; --board says which one "
-        f"({', '.join(foreign_boards())})",
+        f"{reset:#010x}, {_unlike(segments, reset)}",
+        hint=f"--board says for which part it is ({', '.join(foreign_boards())})",
     )
+
+
+def told_apart(image: Path, board_id: str) -> str | None:
+    """The board whose registers an image names more of than of ``board_id``'s, if there is one."""
+    shares = {guess.board: guess.share for guess in rank(read_image(image))}
+    best = max(shares, key=lambda name: shares[name], default=None)
+    if best is None or shares[best] < LEAST_SHARE or shares[best] <= shares.get(board_id, 0.0):
+        return None
+    return best
+
+
+def _unlike(segments: Sequence[Segment], reset: int) -> str:
+    """What is unlike an image for a part that is known."""
+    data = b"".join(segment.data for segment in segments)
+    shares = [count / len(data) for count in Counter(data).values()]
+    bits = -sum(share * math.log2(share) for share in shares)
+    if bits > RANDOM_BITS:
+        return f"and its bytes look like noise ({bits:.2f} bits each): it is encrypted, or no image"
+    first = segments[0].address
+    if first is not None and not first <= reset < first + len(segments[0].data):
+        return f"but it lies at {first:#010x}: it is for another address"
+    return "and no part's registers are named in it: it is for another part"
 
 
 def rank(segments: Sequence[Segment]) -> list[Guess]:

@@ -18,7 +18,7 @@ from npubench.farm.executor import Executor
 from npubench.farm.matrix import watched
 from npubench.referee.fetch import choose_images, fetch_images
 from npubench.referee.golden_check import compare
-from npubench.referee.identify import identify
+from npubench.referee.identify import identify, told_apart
 from npubench.referee.play import SEED, Limits, Seen, play, play_there, seen_of, task_of
 from npubench.referee.result import Verdict
 
@@ -76,6 +76,13 @@ def judge_image(
         except NpubenchError as error:
             seen = error
     return _verdict(image, seen, references)
+
+
+def _reason(path: Path, seen: dict[str, Any], board_id: str | None) -> str | None:
+    """Why an image was refused; on a board that was named, whose registers it names instead."""
+    reason: str | None = seen["reason"]
+    other = None if reason is None or board_id is None else told_apart(path, board_id)
+    return reason if other is None else f"{reason}; the registers that it names are {other}'s"
 
 
 def judge_images(
@@ -169,7 +176,7 @@ def _verdict(
         board=board.id,
         model=model,
         status=seen["status"],
-        reason=seen["reason"],
+        reason=_reason(path, seen, board_id),
         golden=compare(model or "", seen["results"], references, SEED)
         if seen["status"] == "ok"
         else "unavailable: it gave no result",

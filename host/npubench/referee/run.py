@@ -78,13 +78,6 @@ def judge_image(
     return _verdict(image, seen, references)
 
 
-def _reason(path: Path, seen: dict[str, Any], board_id: str | None) -> str | None:
-    """Why an image was refused; on a board that was named, whose registers it names instead."""
-    reason: str | None = seen["reason"]
-    other = None if reason is None or board_id is None else told_apart(path, board_id)
-    return reason if other is None else f"{reason}; the registers that it names are {other}'s"
-
-
 def judge_images(
     paths: Sequence[Path],
     *,
@@ -151,6 +144,13 @@ def _image(path: Path, board_id: str | None) -> Image:
     return Image(path=path, sha256=sha256, board=board)
 
 
+def _reason(path: Path, seen: Seen, board: Board) -> str | None:
+    """Why an image was refused; on a board that is not its own, whose registers it names."""
+    reason: str | None = seen["reason"]
+    other = None if reason is None else told_apart(path, board.id)
+    return reason if other is None else f"{reason}; the registers that it names are {other}'s"
+
+
 def _verdict(
     image: Image, seen: Seen | NpubenchError | None, references: Sequence[Path]
 ) -> Verdict:
@@ -176,7 +176,7 @@ def _verdict(
         board=board.id,
         model=model,
         status=seen["status"],
-        reason=_reason(path, seen, board_id),
+        reason=_reason(image.path, seen, board),
         golden=compare(model or "", seen["results"], references, SEED)
         if seen["status"] == "ok"
         else "unavailable: it gave no result",

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from npubench.cycles.images import load_images
+from npubench.cycles.rebuilt import load_rebuilt
 from npubench.referee.core_fit import fit_cores
 from npubench.referee.fit import fit_all
 
@@ -19,7 +20,8 @@ WEIGHTS = Path(__file__).parents[1] / "host" / "npubench" / "cycles" / "data" / 
 
 def main() -> int:
     """Fit, write, and say the errors."""
-    fitted, cores = fit_all(load_images()), fit_cores(load_images())
+    images, rebuilt = load_images(), load_rebuilt()
+    fitted, cores = fit_all(images, rebuilt), fit_cores(images, rebuilt)
     document = {
         "schema": 1,
         "parts": [part.model_dump(mode="json") for part in fitted],

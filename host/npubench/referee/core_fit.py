@@ -7,23 +7,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from npubench.cycles.images import Image
+from npubench.cycles.rebuilt import Rebuilt
 from npubench.cycles.weights import Model, PartWeights
 from npubench.referee.fit import (
     ALIKE_PCT,
     FLOOR_PCT,
     Samples,
+    Unseen,
     fit_form,
+    off_by,
     predict,
     samples_of,
     scores,
+    unseen_of,
     up_pct,
 )
 
 Parts = Mapping[str, Sequence[Image]]
 
 
-def fit_core(core: str, parts: Parts) -> PartWeights:
-    """The weights of a core from the images of at least two of its parts."""
+def fit_core(core: str, parts: Parts, unseen: Sequence[Unseen] = ()) -> PartWeights:
+    """The weights of a core from the images of at least two of its parts. ``unseen``: software on
+    further parts, in no fit, whose errors a displayed range covers."""
     import numpy as np
 
     samples = samples_of([image for name in sorted(parts) for image in parts[name]], as_core=True)
@@ -55,6 +60,7 @@ def fit_core(core: str, parts: Parts) -> PartWeights:
         )
         for form, score in zip(samples.forms, scored, strict=True)
     ]
+    told = np.concatenate([errors, off_by(unseen, models, core)])
     images = [image for members in parts.values() for image in members]
     return PartWeights(
         part=core,
@@ -70,13 +76,13 @@ def fit_core(core: str, parts: Parts) -> PartWeights:
         worst_pct=_pct(np.max(np.abs(errors))),
         chosen_mean_pct=_pct(np.mean(np.abs(one))),
         chosen_worst_pct=_pct(np.max(np.abs(one))),
-        over_pct=max(FLOOR_PCT, up_pct(float(np.max(errors)))),
-        under_pct=max(FLOOR_PCT, up_pct(-float(np.min(errors)))),
+        over_pct=max(FLOOR_PCT, up_pct(float(np.max(told)))),
+        under_pct=max(FLOOR_PCT, up_pct(-float(np.min(told)))),
         ratio_pct=max(FLOOR_PCT, _pct(ratio)),
     )
 
 
-def fit_cores(images: Sequence[Image]) -> list[PartWeights]:
+def fit_cores(images: Sequence[Image], rebuilt: Sequence[Rebuilt] = ()) -> list[PartWeights]:
     """Weights of every core of which two parts have images of three benchmarks, by name."""
     by_core: dict[str, dict[str, list[Image]]] = {}
     for image in images:
@@ -90,7 +96,7 @@ def fit_cores(images: Sequence[Image]) -> list[PartWeights]:
             if len({member.benchmark for member in members}) >= 3
         }
         if len(enough) > 1:
-            found.append(fit_core(core, enough))
+            found.append(fit_core(core, enough, unseen_of(core, (), rebuilt)))
     return found
 
 

@@ -16,8 +16,9 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 from npubench.cycles.images import Image
+from npubench.cycles.rebuilt import Rebuilt
 from npubench.cycles.terms import count_of, expected, forms, prior_cycles
-from npubench.cycles.weights import Energy, Model, PartWeights
+from npubench.cycles.weights import Energy, Model, PartWeights, model_cycles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ FLOOR_PCT = 1.0
 LATENCY_MASK = 0xF
 
 Array = Any
+Unseen = Image | Rebuilt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +171,10 @@ def ratio_error(samples: Samples) -> float:
     return worst
 
 
-def fit_part(part: str, images: Sequence[Image], kept_back: Sequence[Image] = ()) -> PartWeights:
-    """The weights of one part from its images (those that ``is_fitted``). Images that were kept
-    back are in no fit; a displayed range covers their errors, too."""
+def fit_part(part: str, images: Sequence[Image], unseen: Sequence[Unseen] = ()) -> PartWeights:
+    """The weights of one part from its images (those that ``is_fitted``). ``unseen``: images that
+    were kept back, and software that was built again; they are in no fit, but a displayed range
+    covers their errors."""
     import numpy as np
 
     samples = samples_of(images)
@@ -181,14 +184,6 @@ def fit_part(part: str, images: Sequence[Image], kept_back: Sequence[Image] = ()
     errors = held_out(samples, samples.groups, everything).mean(axis=0)
     others = held_out(samples, samples.benchmarks, everything).mean(axis=0)
     chosen = chosen_errors(samples)
-    told = np.concatenate(
-        [
-            errors,
-            others,
-            predict_all(samples, everything).mean(axis=0) - 1,
-            off_by(kept_back, samples) if kept_back else [],
-        ]
-    )
     models = [
         Model(
             terms={
@@ -200,6 +195,14 @@ def fit_part(part: str, images: Sequence[Image], kept_back: Sequence[Image] = ()
         )
         for form, score in zip(samples.forms, scored, strict=True)
     ]
+    told = np.concatenate(
+        [
+            errors,
+            others,
+            predict_all(samples, everything).mean(axis=0) - 1,
+            off_by(unseen, models, samples.core),
+        ]
+    )
     return PartWeights(
         part=part,
         core=samples.core,
@@ -246,31 +249,34 @@ def fit_energy(images: Sequence[Image]) -> Iterable[Energy]:
         )
 
 
-def fit_all(images: Sequence[Image]) -> list[PartWeights]:
+def unseen_of(name: str, images: Sequence[Image], rebuilt: Sequence[Rebuilt]) -> list[Unseen]:
+    """What no fit has seen of a part, or is told by a core's weights."""
+    kept = [i for i in images if i.predicted is not None and i.counts and i.part == name]
+    return [*kept, *(row for row in rebuilt if row.weights == name)]
+
+
+def fit_all(images: Sequence[Image], rebuilt: Sequence[Rebuilt] = ()) -> list[PartWeights]:
     """Weights of every part with enough images, in the order of their names."""
     by_part: dict[str, list[Image]] = {}
-    kept: dict[str, list[Image]] = {}
     for image in images:
         if image.is_fitted:
             by_part.setdefault(image.part, []).append(image)
-        elif image.predicted is not None and image.counts:
-            kept.setdefault(image.part, []).append(image)
     return [
-        fit_part(part, members, kept.get(part, ()))
+        fit_part(part, members, unseen_of(part, images, rebuilt))
         for part, members in sorted(by_part.items())
         if len(members) >= 4 and len({m.benchmark for m in members}) >= 3
     ]
 
 
-def off_by(kept_back: Sequence[Image], samples: Samples) -> Array:
-    """Relative errors of the mean of all forms, fitted on ``samples``, on other images of the part
-    that count all its terms."""
-    import numpy as np
-
-    others = samples_of(kept_back)
-    everything = np.ones(len(samples.published), dtype=bool)
-    values = [predict(others, form, fit_form(samples, form, everything)) for form in samples.forms]
-    return np.mean(values, axis=0) - 1
+def off_by(unseen: Sequence[Unseen], models: Sequence[Model], core: str) -> list[float]:
+    """Relative errors of the mean of all forms on images that no fit has seen."""
+    return [
+        sum(model_cycles(model, core, item.counts) for model in models)
+        / len(models)
+        / item.published_cycles
+        - 1
+        for item in unseen
+    ]
 
 
 def _pct(ratio: Any) -> float:

@@ -12,23 +12,24 @@ import pytest
 
 from npubench.boards import board_ids, load_board
 from npubench.cycles.images import Image, load_images
+from npubench.cycles.rebuilt import load_rebuilt
 from npubench.cycles.terms import WAYS, expected, forms, instructions
 from npubench.cycles.weights import cycles_range, load_cores, load_weights, sentence
 from npubench.emulators.board_model.foreign import foreign_boards, load_foreign
 from npubench.referee.clocks import core_hz
 from npubench.referee.core_fit import fit_core, fit_cores
-from npubench.referee.fit import fit_form, fit_part, held_out, samples_of
+from npubench.referee.fit import fit_form, fit_part, held_out, samples_of, unseen_of
 
 
 @pytest.mark.parametrize("part", sorted(load_weights()))
 def test_the_fit_from_stored_counts_gives_the_stored_weights(part: str) -> None:
     images = [image for image in load_images() if image.part == part and image.is_fitted]
-    kept = [image for image in load_images() if image.part == part and image.predicted is not None]
-    assert fit_part(part, images, kept) == load_weights()[part]
+    unseen = unseen_of(part, load_images(), load_rebuilt())
+    assert fit_part(part, images, unseen) == load_weights()[part]
 
 
 def test_the_fit_of_cores_gives_the_stored_weights() -> None:
-    found = {weights.core: weights for weights in fit_cores(load_images())}
+    found = {weights.core: weights for weights in fit_cores(load_images(), load_rebuilt())}
     assert found == load_cores()
     assert set(found) == {"cortex-m4", "cortex-m33", "cortex-m7"}
 
@@ -157,6 +158,10 @@ def test_ranges_hold_what_was_kept_back() -> None:
         if image.predicted is not None:
             found = cycles_range(load_weights()[image.part], image.counts)
             assert found.low <= image.published_cycles <= found.high, image.path
+    for row in load_rebuilt():
+        weights = load_weights().get(row.weights) or load_cores()[row.weights]
+        found = cycles_range(weights, row.counts)
+        assert found.low <= row.published_cycles <= found.high, row.release
 
 
 @pytest.mark.parametrize(

@@ -105,15 +105,16 @@ def test_firmware_answers_computes_and_marks(bench: Bench) -> None:
     assert result.selftest is not None
     short, long = result.selftest.counts
     assert long - short == 2 * (result.selftest.iterations[1] - result.selftest.iterations[0])
-    assert [code for code in bench.levels(before) if code] == STAGES
-    assert bench.levels(before)[1::2] == [0] * len(STAGES)
+    marked = bench.job.board.markers is not None
+    assert [code for code in bench.levels(before) if code] == (STAGES if marked else [])
+    assert bench.levels(before)[1::2] == [0] * (len(STAGES) if marked else 0)
     assert all(edge.timestamp for edge in model.peripherals.edges if edge.at_instructions > before)
 
     before = model.instructions
     device.mode("energy")
     device.infer(1, 0)
     pulses = [e.timestamp for e in model.peripherals.edges if e.at_instructions > before]
-    assert pulses == [False, True, False, True]
+    assert pulses == ([False, True, False, True] if marked else [])
 
     assert device.burst(6, 1, HOLD_US).slept
 

@@ -56,7 +56,8 @@ class Bench:
         """Stage codes since an instruction, as an instrument sees them: levels that were held."""
         hold = HOLD_US * (self.job.board.cpu.hz or 0) // 1_000_000
         edges = [edge for edge in self.model.peripherals.edges if edge.at_instructions >= since]
-        ends = [edge.at_instructions for edge in edges[1:]] + [self.model.instructions]
+        ends = [edge.at_instructions for edge in edges[1:]]
+        ends += [self.model.instructions] if edges else []
         held = [
             edge.code
             for edge, end in zip(edges, ends, strict=True)

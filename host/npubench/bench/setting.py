@@ -1,5 +1,5 @@
-"""Which of a vendor's ways to compile comes nearest: asked on samples of the calibration, never on
-those that the run is judged on."""
+"""Which of a vendor's ways to compile is taken: asked on samples of the calibration, never on those
+that the run is judged on."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from npubench.bench.scheme import Array, nearness
 from npubench.compiler.vendor.simulation import Ranges, Simulation, Simulator
 from npubench.core.errors import NpubenchError
 
-SETTING_SAMPLES = 16
+SETTING_SAMPLES = 32
 _EXACT_DB = 999.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """``setting`` is empty where there is one way; ``snr_db``: of each way, its lowest output's."""
+    """``setting`` is empty where there is one way; ``snr_db``: of each way that was
+    tried, its lowest output's."""
 
     setting: str
     snr_db: Mapping[str, float]
@@ -36,9 +37,11 @@ def chosen(
     truth: Callable[[tuple[Array, ...]], tuple[Array, ...]],
     calibration: tuple[Array, ...],
     ranges: Ranges,
+    classifier: bool,
 ) -> Chosen:
-    """The setting with the least noise in real numbers; the first of equal ones. A setting that the
-    tool does not compile is left out; raises its error where none is left."""
+    """The first setting within the limits by which runs are judged; where none is, the one with the
+    least noise in real numbers. A setting that the tool does not compile is left out; raises its
+    error where none is left."""
     if len(simulator.settings) < 2:
         return Chosen(setting=next(iter(simulator.settings), ""), snr_db={})
     few = tuple(array[:SETTING_SAMPLES] for array in calibration)
@@ -57,8 +60,10 @@ def chosen(
         except NpubenchError as error:
             refused = error
             continue
-        noise = nearness(wanted, got.outputs, classifier=False).snr_db
-        found[setting] = min((_EXACT_DB if value is None else value) for value in noise)
+        near = nearness(wanted, got.outputs, classifier=classifier)
+        found[setting] = min((_EXACT_DB if value is None else value) for value in near.snr_db)
+        if not near.failures:
+            return Chosen(setting=setting, snr_db=found)
     if not found and refused is not None:
         raise refused
     return Chosen(setting=max(found, key=lambda name: found[name]), snr_db=found)

@@ -175,6 +175,7 @@ def _execute(
             truth=lambda arrays: truth(None, arrays),
             calibration=others,
             ranges=ranges,
+            classifier=classifier,
         )
         simulation = simulator.simulate(
             given,

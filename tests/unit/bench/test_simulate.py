@@ -207,7 +207,7 @@ class Played:
         assert ranges
         outputs = real_answers(model, inputs)
         sign = np.where(np.arange(outputs[0].size) % 2, 1.0, -1.0).reshape(outputs[0].shape)
-        noise = self.noise * (2.0 if setting == "coarse" else 1.0)
+        noise = self.noise * (20.0 if setting == "coarse" else 1.0)
         return Simulation(version="1", outputs=tuple(out * (1.0 + noise * sign) for out in outputs))
 
 
@@ -249,7 +249,7 @@ def test_a_near_scheme_is_ok_and_tells_no_time(
     assert record.scheme.snr_db == (40.0,)
     assert record.npu is not None
     assert record.npu.details["setting"] == (
-        "fine (on 16 calibration samples: coarse 34.0 dB, fine 40.0 dB)"
+        "fine (on 32 calibration samples: coarse 14.0 dB, fine 40.0 dB)"
     )
     assert all(stage.median is None and stage.reason for stage in record.stages.values())
 

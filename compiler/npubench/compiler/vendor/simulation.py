@@ -63,8 +63,8 @@ class Simulator(Protocol):
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Ways to compile, the tool's own first: the bench takes the one that comes nearest on
-        samples of the calibration. Empty where there is one way."""
+        """Ways to compile, the cheapest on the part first: the bench takes the first that is within
+        its limits on samples of the calibration, else the nearest. Empty where there is one way."""
 
     def simulate(
         self,
@@ -78,7 +78,7 @@ class Simulator(Protocol):
         """Compile and run ``model`` on every sample of ``inputs`` (for each input an array
         (samples, ...)); ``calibration``: other samples of the same distribution; ``ranges``: of
         the network's inputs and of every operator's first output; ``setting``: one of ``settings``,
-        empty for the tool's own.
+        empty for the first.
 
         Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
         CompileError for what it cannot take.

@@ -31,8 +31,10 @@ def main() -> None:
     Path("network.mlir").write_text(text, encoding="utf-8")
     ranges = json.loads(Path("ranges.json").read_text(encoding="utf-8"))
     Path("table").write_text(table(text, ranges), encoding="utf-8")
-    _run("model_deploy.py", "--mlir", "network.mlir", "--quantize", "INT8", "--chip", "cv180x",
-         "--calibration_table", "table", "--model", "network.cvimodel")  # fmt: skip
+    form = ["--quantize", sys.argv[1]]
+    form += ["--calibration_table", "table"] if sys.argv[1] == "INT8" else []
+    _run("model_deploy.py", "--mlir", "network.mlir", "--chip", "cv180x", *form,
+         "--model", "network.cvimodel")  # fmt: skip
     info = _run("model_tool", "--info", "network.cvimodel")
     Path("info.txt").write_text(info, encoding="utf-8")
     # The simulator's libraries are found by variables that a process reads at its start.

@@ -30,5 +30,5 @@ BACKEND = VendorBackend(
         "Milk-V Duo documentation (--chip cv180x)",
         "tpu-mlir developer manual (model_tool --info); Sophgo's runtime, public logs (report)",
     ),
-    unconfirmed="an int8 .tflite without a calibration table; --version",
+    unconfirmed="--version; tpu_mlir 1.30.2 does not lower an int8 .tflite (tried)",
 )

@@ -30,5 +30,5 @@ BACKEND = VendorBackend(
         "nncase FAQ",
         "kendryte/nncase issues 396 and 534 (what ncc 1.0 and 1.3 print: MEMORY USAGES)",
     ),
-    unconfirmed="a quantized .tflite: nncase asks for float networks and a data set to quantize",
+    unconfirmed="ncc itself; nncase 1.9 refuses a quantized .tflite (tried)",
 )

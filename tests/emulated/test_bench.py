@@ -146,6 +146,23 @@ def test_the_cpu_engine_keeps_its_limits_on_cortex_m4(bench: Bench) -> None:
     assert abs(layers - stages["infer"]["median"]) <= 0.01 * stages["infer"]["median"]
 
 
+@pytest.mark.long  # six builds; the choice itself is tested in tests/unit/compiler
+@pytest.mark.parametrize("board", ["qemu-m4", "qemu-m55"])
+def test_every_goal_of_the_cpu_engine_has_the_same_answers(bench: Bench, board: str) -> None:
+    runs = {
+        goal: bench("kws", "--board", board, "--verify-layers", "--set", f"cpu.optimise={goal}")[1][
+            "runs"
+        ][0]
+        for goal in ("speed", "size", "ram")
+    }
+    assert {run["golden"]["status"] for run in runs.values()} == {"match"}
+    memory = {goal: run["memory"] for goal, run in runs.items()}
+    infer = {goal: run["stages"]["infer"]["median"] for goal, run in runs.items()}
+    assert memory["ram"]["arena_bytes"] < memory["speed"]["arena_bytes"]
+    assert memory["size"]["flash_bytes"] < memory["speed"]["flash_bytes"]
+    assert infer["speed"] < infer["size"]
+
+
 def test_native_has_answers_but_no_timing(bench: Bench) -> None:
     code, document = bench("digits", "--board", "native", "--verify-layers")
     run = document["runs"][0]

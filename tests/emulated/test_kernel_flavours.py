@@ -171,12 +171,16 @@ def layer(rng: np.random.Generator) -> Any:
     return ops.binary("ADD", shape, shape, activation=activation)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+@pytest.fixture(
+    scope="module",
+    params=[1000, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2000, 3000, 4000))],
+)
+def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Random layers, from a first seed on."""
     folder = tmp_path_factory.mktemp("layers")
     paths = []
     for index in range(LAYERS):
-        rng = np.random.default_rng(1000 + index)
+        rng = np.random.default_rng(request.param + index)
         path = folder / f"layer_{index}.tflite"
         path.write_bytes(layer(rng)(rng).bytes())
         paths.append(path)
@@ -247,7 +251,7 @@ def test_random_layers_equal_the_reference(name: str, models: list[Path], tmp_pa
             for step in program.steps
             if isinstance(step, KernelCall) and step.kernel.startswith("nb_dsp_conv")
         }
-        assert blocks == {"in place", "copied", "copied in blocks"}
+        assert blocks >= {"in place", "copied"}
     image = build(core, programs, tmp_path)
     for index, (path, program) in enumerate(zip(models, programs, strict=True)):
         rounds = [kernels.stimuli(program.graph, seed) for seed in range(ROUNDS)]

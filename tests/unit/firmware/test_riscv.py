@@ -1,4 +1,4 @@
-"""Promise: the portable kernels are the same source on 32 and 64 bits of RISC-V, without a warning."""
+"""Promise: the portable kernels are one source for 32 and 64 bits of RISC-V, without a warning."""
 
 from __future__ import annotations
 

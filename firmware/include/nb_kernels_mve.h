@@ -70,4 +70,10 @@ void nb_mve_add_s8(const nb_mve_add_s8_params *p, const int8_t *input1, const in
 /* Average pooling over at most 255 places, channels a multiple of eight. */
 void nb_mve_average_pool_s8(const nb_pool_s8_params *p, const int8_t *input, int8_t *output);
 
+/* int16 convolution in one group, or a dense layer as 1x1 over its rows, as nb_conv2d_s16;
+ * weights[out_c][taps], taps filled up with zeros to
+ * eights; scratch: 2 * taps values. */
+void nb_mve_conv2d_s16(const nb_conv2d_s16_params *p, const int16_t *input, const int8_t *weights,
+                       const int32_t *quant, int16_t *scratch, int16_t *output);
+
 #endif

@@ -19,7 +19,7 @@ from npubench.compiler.lower.weights import (
     weight_scales,
 )
 from npubench.compiler.lower.wide import wide_pair
-from npubench.compiler.lower.window import turned_padding
+from npubench.compiler.lower.window import turned_padding, turned_shape
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, TensorArg
 
 _BATCH_DIMS = 3
@@ -29,12 +29,13 @@ def _transpose_conv(site: Site) -> Lowering:
     if site.is_wide(2):
         return wide_layer.transpose_convolution(site)
     site.arity(inputs=(3, 4))
-    shape, filters = site.integers(0, "its output's shape"), site.input(1)
+    filters = site.input(1)
     source, target = site.activation(2), site.output()
+    turned_shape(site, target)
     given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
     weights = weight_array(site, filters)
     site.require(
-        weights.ndim == 4 and len(source.shape) == 4 and tuple(shape) == target.shape,
+        weights.ndim == 4 and len(source.shape) == len(target.shape) == 4,
         f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
     )
     channels, kernel_h, kernel_w, depth = weights.shape

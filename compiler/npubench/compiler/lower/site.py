@@ -145,7 +145,8 @@ class Site:
             low, high = -32768, 32767
         self.require(
             math.isfinite(quantization.scale)
-            and quantization.scale > 0
+            # A constant that is all zero may have no scale either.
+            and (quantization.scale > 0 or (tensor.is_constant and quantization.scale == 0))
             and low <= quantization.zero_point <= high,
             f"{what} has scale {quantization.scale} and zero point {quantization.zero_point}",
         )

@@ -3,11 +3,14 @@ TRANSPOSE_CONV."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from npubench.compiler.graph import DType, Quantization, Tensor
 from npubench.compiler.lower.activation import fused_range
+from npubench.compiler.lower.choice import fastest
 from npubench.compiler.lower.requant import single
 from npubench.compiler.lower.site import Choice, Lowering, Site, read, write
 from npubench.compiler.lower.weights import (
@@ -17,7 +20,8 @@ from npubench.compiler.lower.weights import (
     weight_scales,
 )
 from npubench.compiler.lower.wide import Sums, sums_of, wide_bias, wide_table
-from npubench.compiler.lower.window import Window, slide, turned_padding
+from npubench.compiler.lower.wide_fast import KERNELS, fast_layer
+from npubench.compiler.lower.window import Window, slide, turned_padding, turned_shape
 from npubench.compiler.plan import Constant, ConstantArg, KernelCall, ParamValue, ScratchArg
 
 _CODES = "int16_t"
@@ -69,7 +73,7 @@ def _call(
             write(target, _CODES),
         ),
         scratch_bytes=scratch_bytes or 0,
-        choice=Choice(reason="no other kernel for int16", instructions=round(instructions)),
+        choice=Choice(reason="", instructions=round(instructions)),
     )
     return call, constants
 
@@ -118,7 +122,7 @@ def convolution(site: Site) -> Lowering:
         "high": high,
     }
     taps = by_channel.shape[1]
-    return _call(
+    portable = _call(
         site,
         "conv2d_s16",
         source,
@@ -128,6 +132,24 @@ def convolution(site: Site) -> Lowering:
         target.count * (_BY_MAC[sums] * taps + 30),
         scratch_bytes=4 * taps,
     )
+    return _fastest(site, portable, params, by_channel, quant, sums)
+
+
+def _fastest(
+    site: Site,
+    portable: Lowering,
+    params: dict[str, ParamValue],
+    weights: NDArray[np.int8],
+    quant: Constant,
+    sums: Sums,
+) -> Lowering:
+    call, _ = portable
+    assert isinstance(call, KernelCall)
+    offers = {
+        kernel.flavour: partial(fast_layer, site, call, params, weights, quant, sums, kernel)
+        for kernel in KERNELS
+    }
+    return fastest(site, offers, portable)
 
 
 def depthwise(site: Site) -> Lowering:
@@ -205,7 +227,7 @@ def dense(site: Site) -> Lowering:
         "low": low,
         "high": high,
     }
-    return _call(
+    portable = _call(
         site,
         "fully_connected_s16",
         source,
@@ -214,16 +236,24 @@ def dense(site: Site) -> Lowering:
         (site.constant("weights", "int8_t", weights.tobytes()), quant),
         rows * outputs * (4.5 * depth + 35),
     )
+    # A dense layer is a 1x1 convolution over its rows.
+    image = dict.fromkeys(("batches", "in_h", "out_h", "groups"), 1)
+    image |= dict.fromkeys(("kernel_h", "kernel_w", "stride_h", "stride_w"), 1)
+    image |= dict.fromkeys(("dilation_h", "dilation_w"), 1)
+    image |= {"in_w": rows, "out_w": rows, "in_c": depth, "out_c": outputs}
+    image |= {"pad_top": 0, "pad_left": 0, "sums": int(sums), "low": low, "high": high}
+    return _fastest(site, portable, dict(image), weights, quant, sums)
 
 
 def transpose_convolution(site: Site) -> Lowering:
     """TRANSPOSE_CONV. Raises UnsupportedOp for a form that no kernel serves."""
     site.arity(inputs=(3, 4))
     source, given, target, wanted = _ends(site, 2)
-    shape, filters = site.integers(0, "its output's shape"), site.input(1)
+    filters = site.input(1)
+    turned_shape(site, target)
     weights = weight_array(site, filters)
     site.require(
-        weights.ndim == 4 and len(source.shape) == 4 and tuple(shape) == target.shape,
+        weights.ndim == 4 and len(source.shape) == len(target.shape) == 4,
         f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
     )
     channels, kernel_h, kernel_w, depth = weights.shape

@@ -66,6 +66,15 @@ def slide(
     )
 
 
+def turned_shape(site: Site, target: Tensor) -> None:
+    """Require that a transposed convolution's first input asks for the output's shape. One that is
+    known only at run time asks for nothing else: the reference takes the output's own."""
+    asked = site.input(0)
+    if asked.data is not None:
+        shape = site.integers(0, "its output's shape")
+        site.require(shape == target.shape, f"shape {list(shape)} is not {list(target.shape)}")
+
+
 def turned_padding(
     site: Site, target: Tensor, kernel: tuple[int, int], stride: tuple[int, int]
 ) -> list[int]:

@@ -14,7 +14,8 @@ from npubench.core.errors import ModelFormatError
 TENSOR_LIMIT_BYTES: Final = 1 << 30
 RANK_LIMIT: Final = 8
 NAME_LIMIT_BYTES: Final = 1 << 20
-SMALLEST_SCALE: Final = 2.0**-40
+SMALLEST_SCALE: Final = 2.0**-149
+"""Of activations: what is always zero may have been given any scale above zero."""
 LARGEST_SCALE: Final = 2.0**40
 """Beyond what quantization gives, and such that quotients of scales stay finite in float32."""
 

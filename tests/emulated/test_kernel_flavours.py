@@ -23,6 +23,7 @@ import pytest
 from npubench.compiler.plan import KernelCall
 from npubench.core.paths import data_root
 from support import kernel_program as kernels
+from support.operator_networks import networks
 
 pytest.importorskip(
     "tflite_micro.python.tflite_micro.runtime", reason="tflite-micro is Linux on x86-64 only"
@@ -38,6 +39,9 @@ pytestmark = [
 
 TESTS = Path(__file__).resolve().parents[1]
 LAYERS = 40
+# Sums of 32 bits, rounded once and twice, and of 64; an odd number of windows; dense layers.
+WIDE = ("wide_conv_0", "wide_conv_1", "wide_conv_9", "wide_conv_11", "wide_dense_1_each",
+        "wide_dense_2_whole")  # fmt: skip
 ROUNDS = 2
 SPARE_BYTES = (0, 1 << 16, 350)
 
@@ -184,6 +188,10 @@ def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         path = folder / f"layer_{index}.tflite"
         path.write_bytes(layer(rng)(rng).bytes())
         paths.append(path)
+    wide = networks()
+    for name in WIDE:
+        paths.append(folder / f"{name}.tflite")
+        paths[-1].write_bytes(wide[name])
     return paths
 
 

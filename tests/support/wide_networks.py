@@ -162,6 +162,12 @@ def elements(rng: Rng) -> Iterator[Network]:
                     one(kind, [first, second], [wide((2, 3, 4), float(out))],
                         None if kind == "SQUARED_DIFFERENCE" else options),
                 )  # fmt: skip
+        if number == 0:
+            # A state that is always zero: its product underflows, and so may the product's scale.
+            zero = replace(wide(a, 0.0), data=bytes(48))
+            nothing, state = wide(a, 3.6e-43), wide(a, step(rng))
+            yield "wide_mul_nothing", one("MUL", [state, zero], [nothing], {0: ("b", 0)})
+            yield "wide_add_nothing", one("ADD", [nothing, state], [state], {0: ("b", 0)})
         scale = step(rng)
         for kind in ("MINIMUM", "MAXIMUM"):
             inputs = [wide(a, scale), wide(b, scale)]

@@ -76,8 +76,8 @@ static __attribute__((noinline)) void pass32(const int16_t *x, int32_t taps, con
                    "smlad %[s11], %[v], %[kb], %[s11]\n\t"
                    "cmp %[x], %[end]\n\t"
                    "bne 1b"
-                   : [x] "+r"(x), [y] "+r"(y), [a] "+r"(a), [b] "+r"(b), [s00] "+r"(sum00),
-                     [s01] "+r"(sum01), [s10] "+r"(sum10), [s11] "+r"(sum11), [ka] "=&r"(ka),
+                   : [x] "+&r"(x), [y] "+&r"(y), [a] "+&r"(a), [b] "+&r"(b), [s00] "+&r"(sum00),
+                     [s01] "+&r"(sum01), [s10] "+&r"(sum10), [s11] "+&r"(sum11), [ka] "=&r"(ka),
                      [kb] "=&r"(kb), [u] "=&r"(u), [v] "=&r"(v), [even] "=&r"(even)
                    : [end] "r"(end)
                    : "cc", "memory");

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from npubench.compiler.graph import Quantization
 from npubench.compiler.lower.requant import round_away
 from npubench.compiler.lower.site import Site
+
+_BEYOND = 1 << 32
+"""Of a scale that is next to nothing: past the codes of any width."""
 
 _LIMITS: dict[str, tuple[float | None, float | None]] = {
     "NONE": (None, None),
@@ -18,9 +23,11 @@ _LIMITS: dict[str, tuple[float | None, float | None]] = {
 
 def quantized(value: float, quantization: Quantization) -> int:
     """The code of a real value, not limited to int8; the quotient is formed in float32."""
-    return quantization.zero_point + round_away(
-        float(np.float32(value) / np.float32(quantization.scale))
-    )
+    with np.errstate(over="ignore"):
+        codes = float(np.float32(value) / np.float32(quantization.scale))
+    if math.isinf(codes):
+        return _BEYOND if codes > 0 else -_BEYOND
+    return quantization.zero_point + round_away(codes)
 
 
 def fused_range(site: Site, output: Quantization, *, wide: bool = False) -> tuple[int, int]:

@@ -98,9 +98,10 @@ def _sum(site: Site, kernel: str) -> Lowering:
     site.arity(inputs=(2,))
     wide = alike(site)
     left_shift = WIDE_LEFT_SHIFT if wide else LEFT_SHIFT
-    first = site.codes(site.input(0), "the first input")
-    second = site.codes(site.input(1), "the second input")
-    target = site.codes(site.output(), "the output")
+    first = site.codes(site.input(0), "the first input", tiny=True)
+    second = site.codes(site.input(1), "the second input", tiny=True)
+    target = site.codes(site.output(), "the output", tiny=True)
+    site.require(target.scale > 0, "the output has the scale 0.0")
     scale1, scale2, scale = single(first.scale), single(second.scale), single(target.scale)
     twice = 2.0 * max(scale1, scale2)
     factors = [scale1 / twice, scale2 / twice, twice / ((1 << left_shift) * scale)]
@@ -167,9 +168,10 @@ def _sub(site: Site) -> Lowering:
 def _mul(site: Site) -> Lowering:
     site.arity(inputs=(2,))
     wide = alike(site)
-    first = site.codes(site.input(0), "the first input")
-    second = site.codes(site.input(1), "the second input")
-    target = site.codes(site.output(), "the output")
+    first = site.codes(site.input(0), "the first input", tiny=True)
+    second = site.codes(site.input(1), "the second input", tiny=True)
+    target = site.codes(site.output(), "the output", tiny=True)
+    site.require(target.scale > 0, "the output has the scale 0.0")
     real = single(first.scale) * single(second.scale) / single(target.scale)
     multiplier, shift = checked_multiplier(site, real)
     low, high = fused_range(site, target, wide=wide)

@@ -17,6 +17,7 @@ from npubench.core.errors import UnsupportedOp
 
 HINT = "convert the model without this form of it (npubench coverage lists what runs)"
 LARGEST_BYTES = 2**31 - 1
+SMALLEST_SCALE = 2.0**-40
 PORTABLE = "portable"
 
 Lowering = tuple[Lowered, tuple[Constant, ...]]
@@ -117,22 +118,25 @@ class Site:
         tensor = self.optional_input(position)
         return tensor is not None and tensor.dtype is DType.INT16
 
-    def symmetric(self, tensor: Tensor, what: str) -> Quantization:
+    def symmetric(self, tensor: Tensor, what: str, *, tiny: bool = False) -> Quantization:
         """The per-tensor quantization of an int16 tensor, whose zero point must be zero."""
         self.require(tensor.dtype is DType.INT16, f"{what} is {tensor.dtype}, not int16")
-        quantization = self.affine(tensor, what)
+        quantization = self.affine(tensor, what, tiny=tiny)
         self.require(
             quantization.zero_point == 0, f"{what} has zero point {quantization.zero_point}"
         )
         return quantization
 
-    def codes(self, tensor: Tensor, what: str) -> Quantization:
-        """The per-tensor quantization of an int8 or an int16 tensor."""
-        wide = tensor.dtype is DType.INT16
-        return self.symmetric(tensor, what) if wide else self.quantization(tensor, what)
+    def codes(self, tensor: Tensor, what: str, *, tiny: bool = False) -> Quantization:
+        """The per-tensor quantization of an int8 or an int16 tensor; ``tiny`` as `affine` has it,
+        of int16."""
+        if tensor.dtype is DType.INT16:
+            return self.symmetric(tensor, what, tiny=tiny)
+        return self.quantization(tensor, what)
 
-    def affine(self, tensor: Tensor, what: str) -> Quantization:
-        """The per-tensor quantization of an 8-bit tensor of either signedness, or of int16."""
+    def affine(self, tensor: Tensor, what: str, *, tiny: bool = False) -> Quantization:
+        """The per-tensor quantization of an 8-bit tensor of either signedness, or of int16;
+        ``tiny``: whatever its scale, which may have underflowed where all is zero."""
         quantization = tensor.quantization
         if quantization is None:
             self.fail(f"{what} is not quantized")
@@ -145,8 +149,7 @@ class Site:
             low, high = -32768, 32767
         self.require(
             math.isfinite(quantization.scale)
-            # A constant that is all zero may have no scale either.
-            and (quantization.scale > 0 or (tensor.is_constant and quantization.scale == 0))
+            and (quantization.scale >= SMALLEST_SCALE or tiny)
             and low <= quantization.zero_point <= high,
             f"{what} has scale {quantization.scale} and zero point {quantization.zero_point}",
         )

@@ -75,11 +75,13 @@ def analyze(
     board: str | None = None,
     backend: str | None = None,
     options: Iterable[str] = (),
+    costs: bool = False,
 ) -> Inspection:
     """What a network needs, without running it; with a board, its plan there as well.
 
-    ``model``: a zoo id or the path of a .tflite. ``options``: as `ethos-u.optimise=Size`. A network
-    that does not run is looked at all the same: the inspection's ``error`` says why, ``missing``
+    ``model``: a zoo id or the path of a .tflite. ``options``: as `ethos-u.optimise=Size`.
+    ``costs``: what each option of the NPU's compiler costs. A network that does not run is
+    looked at all the same: the inspection's ``error`` says why, ``missing``
     lists every operator. Raises UsageError, and ModelFormatError for what is no network at all.
     """
     if board is not None:
@@ -87,7 +89,9 @@ def analyze(
             job = _one(model, board, backend, options)
         except (CompileError, ToolMissing) as error:
             return inspect_brought(os.fspath(model), error)
-        return inspect_model(os.fspath(model), job)
+        return inspect_model(os.fspath(model), job, costs=costs)
+    if costs:
+        raise UsageError("the costs of options need a board", hint="name one with an NPU")
     if backend is not None or list(options):
         raise UsageError("a backend needs a board", hint="name one")
     return inspect_model(os.fspath(model), None)

@@ -100,9 +100,13 @@ def test_a_part_with_an_npu_is_seen_at_its_own_pace(tmp_path: Path) -> None:
     energy, modelled = run["energy"], run["stages"]["infer"]["energy_uj"]
     assert energy["verdict"] == "ok"
     infer = energy["stages"]["infer"]
-    assert infer["gross_low_uj"] <= modelled["mid"] <= infer["gross_high_uj"]
     assert modelled["low"] < infer["gross_uj"] < modelled["high"]
-    assert infer["duration_us"] == pytest.approx(run["stages"]["infer"]["median"], rel=0.05)
+    stage = run["stages"]["infer"]
+    assert stage["low"] <= infer["duration_us"] <= stage["high"]
+    # The CPU's share lies between bounds of what it executed.
+    cycles = stage["cycles"]
+    assert 0.5 * stage["cpu_instructions"] < cycles["low"] < cycles["high"]
+    assert "counted classes" in cycles["model"]
     # What the part takes asleep was not published.
     assert infer["net_uj"] is None
     assert energy["idle_uw"] is None

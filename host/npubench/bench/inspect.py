@@ -12,6 +12,7 @@ from typing import TextIO
 
 from npubench.bench.evaluate import kernels_of
 from npubench.bench.job import Job
+from npubench.bench.option_costs import OptionCost, option_costs
 from npubench.bench.prepare import compile_job
 from npubench.compiler.analyze import analyze
 from npubench.compiler.compiled import Compiled, Network, read_network
@@ -32,8 +33,8 @@ from npubench.zoo import ResolvedModel, resolve_model
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """``network`` may be one that is not int8; ``compiled`` is None without a board, or where it
-    does not compile. ``engines``: where each operator runs on the board. ``error``: why it cannot
-    run here, or on the board."""
+    does not compile. ``costs``: of each option of the NPU's compiler, where asked. ``engines``:
+    where each operator runs on the board. ``error``: why it cannot run here, or on the board."""
 
     name: str
     uses: tuple[Use, ...]
@@ -41,6 +42,7 @@ class Inspection:
     compiled: Compiled | None
     engines: dict[int, str] | None
     error: NpubenchError | None
+    costs: tuple[OptionCost, ...] = ()
 
     @property
     def missing(self) -> tuple[Use, ...]:
@@ -64,9 +66,10 @@ class Inspection:
                 stream.write(f"  hint: {self.error.hint}\n")
 
 
-def inspect_model(model: str, job: Job | None) -> Inspection:
-    """Look at a MODEL, on the target of ``job`` where there is one. Raises UsageError, and
-    ModelFormatError for what is no network at all."""
+def inspect_model(model: str, job: Job | None, *, costs: bool = False) -> Inspection:
+    """Look at a MODEL, on the target of ``job`` where there is one; with ``costs`` also at what the
+    options of its compiler cost. Raises UsageError, and ModelFormatError for what is no network at
+    all."""
     try:
         resolved = load_model(model) if job is None else job.model
     except (CompileError, ToolMissing) as error:
@@ -104,6 +107,7 @@ def inspect_model(model: str, job: Job | None) -> Inspection:
         compiled=compiled,
         engines=engines,
         error=why,
+        costs=option_costs(job, network, compiled) if costs and compiled is not None else (),
     )
 
 

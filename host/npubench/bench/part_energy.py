@@ -135,10 +135,11 @@ def with_energy(
     for name, stage in stages.items():
         if stage.median is None or stage.cpu_instructions is None:
             continue
-        npu_cycles = stage.npu_cycles or 0
-        low, mid, high = engines.energy_uj(
-            clocks.cpu_us(stage.cpu_instructions), clocks.npu_us(npu_cycles)
-        )
+        cpu_us = clocks.cpu_us(stage.cpu_instructions)
+        if stage.cycles is not None and stage.time_us is None:
+            each_us = 1e6 / clocks.cpu_hz
+            cpu_us = float(stage.cycles.low) * each_us, float(stage.cycles.high) * each_us
+        low, mid, high = engines.energy_uj(cpu_us, clocks.npu_us(stage.npu_cycles or 0))
         records[name] = stage.model_copy(
             update={
                 "energy_uj": RangeRecord(

@@ -11,6 +11,8 @@ from npubench.bench.counts import Scale
 from npubench.bench.evaluate import TIMED
 from npubench.bench.job import Job, Settings
 from npubench.bench.modelled import npu_record
+from npubench.bench.npu_time import Clocks
+from npubench.bench.part_energy import Engines
 from npubench.bench.prepare import Prepared
 from npubench.bench.session import Session
 from npubench.compiler.compiled import Compiled, Network
@@ -63,6 +65,8 @@ class Findings:
     layers: tuple[LayerRecord, ...] = ()
     energy: EnergyRecord | None = None
     energy_missing: str | None = None
+    clocks: Clocks | None = None
+    engines: Engines | None = None
     accuracy: tuple[AccuracyRecord, ...] = ()
     error: ErrorRecord | None = None
     status: str = "ok"

@@ -21,12 +21,14 @@ from npubench.bench.evaluate import (
     timing_evidence,
 )
 from npubench.bench.flashing import ask_board
+from npubench.bench.issue_bounds import bounded_layers, bounded_stages, rules_of
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import FILE as LABELLED_FILE
 from npubench.bench.labelled import Questions, keep, outputs_of, questions_of
 from npubench.bench.modelled import modelled_layers
 from npubench.bench.npu_time import clocks_of, modelled_stages, npu_cycles
 from npubench.bench.part_cycles import PartOf, Windows, part_layers, part_of, part_stages
+from npubench.bench.part_energy import with_energy
 from npubench.bench.prepare import build_image
 from npubench.bench.record import (
     Findings,
@@ -180,7 +182,7 @@ def _execute(
             sent_log=sent_text,
             reporter=timed,
             power_folder=writer.folder / POWER_FOLDER,
-            windows=writer.folder / WINDOWS_FILE if part_of(job, settings) is not None else None,
+            windows=writer.folder / WINDOWS_FILE if _tells_windows(job, settings) else None,
             questions=questions,
         )
     if session.input_bytes is not None:
@@ -196,15 +198,29 @@ def _execute(
             judge_energy(job, findings, session)
 
 
+def _tells_windows(job: Job, settings: Settings) -> bool:
+    """Whether what each window executes is to be written down."""
+    return part_of(job, settings) is not None or rules_of(job.board) is not None
+
+
 def model_cycles(
     job: Job, settings: Settings, findings: Findings, session: Session, path: Path
 ) -> None:
     """Add the part's modelled cycles, time and energy to stages and layers, where it has weights
     and its model, or QEMU, wrote down what each window executed."""
     part: PartOf | None = part_of(job, settings)
-    if part is None or not path.is_file() or findings.scale is None:
+    rules = rules_of(job.board)
+    if not path.is_file() or findings.scale is None:
         return
     windows = Windows(read_windows(path), findings.scale)
+    clocks = findings.clocks
+    if rules is not None and clocks is not None:
+        findings.stages = bounded_stages(findings.stages, session, windows, clocks, rules)
+        findings.layers = bounded_layers(findings.layers, session, windows, clocks, rules)
+        if findings.engines is not None:
+            findings.stages = with_energy(findings.stages, clocks, findings.engines)
+    if part is None:
+        return
     findings.stages = part_stages(findings.stages, session, windows, part)
     findings.layers = part_layers(findings.layers, session, windows, part)
 
@@ -304,6 +320,7 @@ def judge(
     clocks = clocks_of(board, compiled.plan.npu)
     if clocks is not None:
         cycles = npu_cycles(bench)
+        findings.clocks = clocks
         findings.stages, engines, _ = priced(
             modelled_stages(findings.stages, clocks, cycles),
             clocks,
@@ -312,6 +329,7 @@ def judge(
             as_board=settings.as_board,
         )
         findings.energy_missing = engines if isinstance(engines, str) else None
+        findings.engines = None if isinstance(engines, str) else engines
         findings.layers = modelled_layers(findings.layers, compiled, session, clocks)
     if session.mem.stack_used_bytes > session.mem.stack_size_bytes - STACK_MARGIN_BYTES:
         raise DeviceError(

@@ -45,6 +45,7 @@ SHOWN_DIFFERENCES = 12
 CHOSEN = ("kernel", "choice", "predicted")
 """Fields of a layer that today's compiler decides: no byte of the run tells them."""
 MODELLED = ("cycles", "time_us", "energy_uj")
+TIMES = ("median", "value", "low", "high")
 """Fields of stages and layers that are a model's of the part: another model says another thing."""
 HOST_CLOCK = ("measured_hz", "uncertainty_ppm", "deviation_ppm", "source")
 """Fields of the clock that the host measured."""
@@ -277,10 +278,10 @@ def _of_other_model(
         if theirs is not None and (todays is None or _model_of(theirs) != _model_of(todays)):
             others[theirs.model, "none" if todays is None else todays.model] = None
             found |= dict.fromkeys(spoiled)
-        elif theirs is None and todays is not None and field == "energy_uj":
-            # Published since: the record was made without a model of energy.
+        elif theirs is None and todays is not None:
+            # The record was made before there was such a model.
             others["none", todays.model] = None
-            found["energy_uj"] = None
+            found |= dict.fromkeys((*spoiled, *(TIMES if field == "cycles" else ())))
     return tuple(found)
 
 

@@ -55,6 +55,14 @@ def analyze(
     board: Annotated[str | None, typer.Option("--board", "-b", help="Board id.")] = None,
     backend: BackendOption = None,
     settings: SetOption = None,
+    costs: Annotated[
+        bool,
+        typer.Option(
+            "--costs",
+            help="Also compile with each option of the NPU's compiler changed, and say what it "
+            "costs in memory and cycles.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Per-layer costs of a network, what of it runs nowhere here, and its fit on a board."""
@@ -62,17 +70,22 @@ def analyze(
     from npubench.report.coverage import missing_lines, uses_document
     from npubench.report.describe import analysis_document
 
-    found = api.analyze(model, board=board, backend=backend, options=settings or ())
+    found = api.analyze(model, board=board, backend=backend, options=settings or (), costs=costs)
     document = analysis_document(found.network, found.compiled)
     document["missing"] = uses_document(found.missing)
     document["error"] = found.error_document()
+    if costs:
+        document["options"] = [cost.document() for cost in found.costs]
     if as_json:
         print_json(document)
     else:
+        from npubench.report.option_costs import costs_view
         from npubench.report.terminal import analysis_view
 
         out = console()
         out.print(analysis_view(document))
+        if found.costs:
+            out.print(costs_view([cost.document() for cost in found.costs]))
         if found.missing:
             out.print("Without a kernel on the CPU:" if board is None else "Runs nowhere there:")
             for line in missing_lines(found.missing):

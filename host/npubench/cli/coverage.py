@@ -27,6 +27,14 @@ def coverage(
     board: Annotated[str | None, typer.Option("--board", "-b", help="Board id.")] = None,
     backend: BackendOption = None,
     settings: SetOption = None,
+    costs: Annotated[
+        bool,
+        typer.Option(
+            "--costs",
+            help="Also compile with each option of the NPU's compiler changed, and say what it "
+            "costs in memory and cycles.",
+        ),
+    ] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the page docs/coverage.md.")
     ] = False,
@@ -37,7 +45,7 @@ def coverage(
     from npubench.report.coverage import coverage_document, coverage_markdown, coverage_view
 
     if model is not None:
-        return _network(model, board, backend, settings, as_json=as_json)
+        return _network(model, board, backend, settings, costs=costs, as_json=as_json)
     if board is not None or backend is not None:
         raise UsageError("--board and --backend need a MODEL", hint="npubench coverage MODEL ...")
     from npubench.compiler.coverage.table import coverage as general
@@ -58,13 +66,15 @@ def _network(
     backend: str | None,
     settings: list[str] | None,
     *,
+    costs: bool,
     as_json: bool,
 ) -> int:
     from npubench.bench.inspect import inspect_model
     from npubench.report.coverage import uses_document, uses_view
+    from npubench.report.option_costs import costs_view
 
     found = inspect_model(
-        model, None if board is None else one_job(model, board, backend, settings)
+        model, None if board is None else one_job(model, board, backend, settings), costs=costs
     )
     document = {
         "name": found.name,
@@ -74,9 +84,13 @@ def _network(
         "runs": found.error is None,
         "error": None if found.error is None else found.error_document(),
     }
+    if costs:
+        document["options"] = [cost.document() for cost in found.costs]
     if as_json:
         print_json(document)
     else:
         console().print(uses_view(found.uses, found.engines))
+        if found.costs:
+            console().print(costs_view([cost.document() for cost in found.costs]))
     found.tell(sys.stderr)
     return 0 if found.error is None else 1

@@ -22,6 +22,7 @@ from npubench.compiler.backends.ethos_u.options import (
 )
 from npubench.compiler.backends.ethos_u.output import VelaTensor
 from npubench.compiler.backends.ethos_u.partition import Partition, Segment
+from npubench.compiler.backends.ethos_u.variants import variants
 from npubench.compiler.backends.ethos_u.vela import PACKAGE, VERSION, VelaResult
 from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
@@ -76,6 +77,10 @@ class EthosUBackend:
     def configured(self, values: Mapping[str, str]) -> EthosUBackend:
         """This backend with some options set. Raises UsageError for a value that cannot be."""
         return replace(self, chosen=parse_options(values))
+
+    def variants(self, board: Board, arena_bytes: int) -> tuple[tuple[str, str], ...]:
+        """One option changed at a time, for who wants to know what each costs."""
+        return variants(board, self.chosen, arena_bytes)
 
     def other_compiler(self, options: Options) -> Options:
         """Vela's legacy core where its default one was asked for, and the other way round."""

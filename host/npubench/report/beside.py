@@ -47,7 +47,8 @@ def of_parts(runs: Sequence[RunRecord]) -> tuple[OfPart, ...]:
             found.setdefault(run.board, set()).add(run.model.name)
     parts = []
     for board, networks in found.items():
-        rows = tuple(row for row in published(Choice(board=board)) if row.origin == "measured")
+        measured = [row for row in published(Choice(board=board)) if row.origin == "measured"]
+        rows = tuple(sorted(measured, key=lambda row: row.result.energy_uj is None))
         same = [row for row in rows if row.result.network in networks]
         parts.append(OfPart(board=board, rows=rows, same=len(same)))
     return tuple(parts)

@@ -135,7 +135,9 @@ def said(pair: NpuPair) -> tuple[str, ...]:
     """What may be said of a pair, and where its energies are from."""
     ratio = energy_ratio(pair.npu, pair.cpu)
     lines = [f"{pair.network} on {pair.npu.board}: the NPU's energy is {ratio.words}."]
-    if ratio.low is None:
+    if pair.cpu is None:
+        lines = []
+    elif ratio.low is None:
         lines = [f"{pair.network} on {pair.npu.board}: energy, {ratio.words}."]
     for _, run in _sides(pair):
         energy = energy_of(run)

@@ -33,8 +33,9 @@ was counted by kind, and weights were fitted so that the counts give the cycles 
 An inference is the window of `infer 2` less the window of `infer 1`, between the reads of the timer
 (or the pulses of the pin, or the console's lines) that the image itself makes. The images of the
 CY8C624A read no timer and move no pin there (they touch their serial block alone): their windows
-are bounded by lines, whose printing cancels in the difference. No byte of an image is in this
-project.
+are bounded by lines, whose printing cancels in the difference. Those of round 1.3 read CYCCNT; what
+is stored of them was bounded by lines before that read was seen, 0.02 % apart. No byte of an image
+is in this project.
 
 ![What was held out: predicted against published cycles](fidelity.svg)
 

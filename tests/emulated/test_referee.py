@@ -33,6 +33,9 @@ SOURCE = r"""
 #define REG(a) (*(volatile uint32_t *)(a))
 #define UART 0x40008000u
 #define TIM5 0x40000C00u
+#ifndef TIME
+#define TIME (TIM5 + 0x24)
+#endif
 extern uint32_t stack_top[];
 static char line[128]; static volatile unsigned used, filled; static uint8_t buffer[512];
 static void put(char c) { while (!(REG(UART + 0x1C) & 128)) {} REG(UART + 0x28) = (uint8_t)c; }
@@ -50,9 +53,9 @@ static void command(void) {
       unsigned v = 0; for (int i = 0; i < 2; i++) v = v * 16 + (unsigned)(p[i] <= '9' ? p[i] - '0'
       : (p[i] | 32) - 'a' + 10); buffer[filled++ & 511] = (uint8_t)v; } }
   else if (same(line, "infer ")) {
-    uint32_t t = REG(TIM5 + 0x24); say("m-lap-us-"); number(t); say("\r\n");
+    uint32_t t = REG(TIME); say("m-lap-us-"); number(t); say("\r\n");
     for (int i = line[6] - '0'; i; i--) infer(LOOPS);
-    t = REG(TIM5 + 0x24); say("m-lap-us-"); number(t); say("\r\nm-results-[0.500,0.250]\r\n"); }
+    t = REG(TIME); say("m-lap-us-"); number(t); say("\r\nm-results-[0.500,0.250]\r\n"); }
   say("m-ready\r\n"); }
 void receive(void) { if (REG(UART + 0x1C) & 32) { char c = (char)REG(UART + 0x24);
     if (c == '%') { line[used] = 0; used = 0; command(); }
@@ -70,7 +73,9 @@ LINK = "SECTIONS { . = 0x08000000; .t : { *(.vectors) *(.text*) *(.rodata*) } . 
 LINK += ".b (NOLOAD) : { *(.data*) *(.bss*) *(COMMON) } stack_top = 0x20010000; }"
 
 
-def build(folder: Path, *, loops: int = 1000, wait: str = "", elf: bool = False) -> Path:
+def build(
+    folder: Path, *, loops: int = 1000, wait: str = "", elf: bool = False, time: str = ""
+) -> Path:
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
     (folder / "image.c").write_text(SOURCE)
@@ -82,6 +87,7 @@ def build(folder: Path, *, loops: int = 1000, wait: str = "", elf: bool = False)
         "-ffreestanding",
         "-nostdlib",
         "-Wl,--build-id=none",
+        *([f"-DTIME={time}"] if time else []),
     ]
     program = folder / "image.elf"
     subprocess.run(
@@ -113,6 +119,19 @@ def test_an_image_is_found_out_runs_and_its_window_is_exact(tmp_path: Path) -> N
         assert verdict.golden.startswith("unavailable: no reference model")
         counted.append(verdict.instructions)
     assert counted[1] - counted[0] == 1000 * LOOP_INSTRUCTIONS
+
+
+def test_a_window_is_bounded_by_reads_of_the_cycle_counter(tmp_path: Path) -> None:
+    """The core's own counter is read without the board's registers: its reads bound as a timer's
+    do, to the same instruction."""
+    counted = []
+    for name, time in (("timer", ""), ("cycles", "0xE0001004u")):
+        folder = tmp_path / name
+        folder.mkdir()
+        verdict = judge_image(build(folder, time=time), board_id="nucleo-l4r5zi", references=())
+        assert (verdict.status, verdict.bounded_by) == ("ok", "timer"), verdict.reason
+        counted.append(verdict.instructions)
+    assert counted[0] == counted[1]
 
 
 def test_hex_elf_and_bin_are_one_image(tmp_path: Path) -> None:

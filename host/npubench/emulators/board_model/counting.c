@@ -55,6 +55,9 @@ struct nb_tallying {
         uint32_t it_length; /* of the block that an IT instruction opens */
     } known[KNOWN] __attribute__((aligned(64)));
     uint32_t it_left; /* instructions of an IT block to come */
+    uint64_t reads; /* of CYCCNT, and what was counted at the last one */
+    uint64_t read_count;
+    uint64_t read[NB_TALLY_COUNT];
     uint64_t window_count;
     uint64_t window[NB_TALLY_COUNT];
     FILE *windows;
@@ -148,6 +151,21 @@ const uint64_t *tally_counts(const nb_counting *state)
     return state->tallying->tally.counts;
 }
 
+uint64_t tally_reads(const nb_counting *state)
+{
+    return state->tallying->reads;
+}
+
+uint64_t tally_read_count(const nb_counting *state)
+{
+    return state->tallying->read_count;
+}
+
+const uint64_t *tally_read(const nb_counting *state)
+{
+    return state->tallying->read;
+}
+
 static void end_window(nb_counting *state)
 {
     struct nb_tallying *const t = state->tallying;
@@ -189,7 +207,11 @@ uint64_t read_counter(void *engine, uint64_t offset, unsigned size, void *user)
     (void)size;
     if (offset == 4) {
         if (state->tallying != NULL) {
+            struct nb_tallying *const t = state->tallying;
             end_window(state);
+            t->reads++;
+            t->read_count = state->count;
+            memcpy(t->read, t->tally.counts, sizeof t->read);
         }
         state->polls = state->count - state->polled <= NEAR ? state->polls + 1 : 0;
         state->polled = state->count;

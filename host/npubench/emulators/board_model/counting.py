@@ -129,6 +129,8 @@ class Counting:
         for number in range(16):
             state.registers[number] = getattr(arm_const, f"UC_ARM_REG_R{number}")
         library.tally_counts.restype = ctypes.POINTER(ctypes.c_uint64)
+        library.tally_read.restype = ctypes.POINTER(ctypes.c_uint64)
+        library.tally_reads.restype = library.tally_read_count.restype = ctypes.c_uint64
         failed = library.tally_start(
             ctypes.byref(state),
             ctypes.c_uint32(flash),
@@ -148,6 +150,13 @@ class Counting:
         """What was executed since the tally started, as of now."""
         counts = self._library.tally_counts(ctypes.byref(self._state))
         return Tally(ctypes.string_at(counts, self._tally_size))
+
+    def cycles_read(self) -> tuple[int, int, Tally]:
+        """How often CYCCNT was read since the tally started; instructions, and what was executed,
+        as of the last time."""
+        library, state = self._library, ctypes.byref(self._state)
+        packed = ctypes.string_at(library.tally_read(state), self._tally_size)
+        return int(library.tally_reads(state)), int(library.tally_read_count(state)), Tally(packed)
 
     @property
     def count(self) -> int:

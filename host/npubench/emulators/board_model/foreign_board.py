@@ -81,13 +81,11 @@ class ForeignBoard(BoardModel):
             now=lambda: self._counting.count + self._skipped,
             count=lambda: self._counting.count,
             tally=self._counting.tally,
+            cycles_read=self._counting.cycles_read,
             pc=lambda: self._counting.last,
             may_interrupt=self._may_interrupt,
             bitband=self._board.cpu.core in BITBANDS,
         )
-
-    def _time_read(self, address: int) -> None:
-        self.peripherals.note_timer(address)
 
     def _map_memory(self, board: Board) -> None:
         import ctypes

@@ -15,6 +15,7 @@ from npubench.emulators.board_model.psoc import Scb, TcpwmCounter
 WORD = 0xFFFFFFFF
 SPACE, SPACE_BYTES = 0x40000000, 0x20000000
 BITBAND, BITBAND_BYTES = 0x42000000, 0x02000000
+CYCCNT = 0xE0001004
 IN_VAIN = 60_000
 
 
@@ -43,7 +44,8 @@ class Poll:
 
 class ForeignRegisters:
     """All of a part's registers. ``now`` counts core cycles as far as the model knows them (one
-    per instruction, and what was slept); ``count`` and ``tally`` give instructions so far;
+    per instruction, and what was slept); ``count`` and ``tally`` give instructions so far,
+    ``cycles_read`` how often CYCCNT was read, and both as of the last time;
     ``may_interrupt`` says whether an interrupt line would be heard.
 
     ``received`` is the console's queue; ``events`` what may bound a window, from ``watches`` on;
@@ -57,12 +59,14 @@ class ForeignRegisters:
         now: Callable[[], int],
         count: Callable[[], int],
         tally: Callable[[], Tally],
+        cycles_read: Callable[[], tuple[int, int, Tally]],
         pc: Callable[[], int],
         may_interrupt: Callable[[int], bool],
         bitband: bool,
     ) -> None:
         self._part, self._now, self._count, self._tally, self._pc = part, now, count, tally, pc
         self._bitband, self._may_interrupt = bitband, may_interrupt
+        self._cycles_read, self._cycle_reads = cycles_read, 0
         self.words: dict[int, int] = {}
         self.sent = bytearray()
         self.events: list[Event] = []
@@ -171,7 +175,7 @@ class ForeignRegisters:
                 found = device.read(place - device.base, now)
                 if found is not None:
                     if not isinstance(device, StUsart | Scb):
-                        self.note_timer(place)
+                        self._note("timer", f"{place:#010x}")
                     return found
         action = self._pins.get(place)
         if action is not None and action[0] == "input":
@@ -246,15 +250,18 @@ class ForeignRegisters:
             self._note("line-begin", chr(byte))
         self._line.append(byte)
 
-    def note_timer(self, address: int) -> None:
-        """A register that tells the time is read."""
-        self._note("timer", f"{address:#010x}")
-
     def _note(self, kind: Literal["timer", "pin", "line-begin", "line-end"], what: str) -> None:
-        if self.watches:
+        if not self.watches:
+            return
+        reads, at, tally = self._cycles_read()
+        if reads != self._cycle_reads:  # CYCCNT, which is read without coming by here
+            self._cycle_reads = reads
             self.events.append(
-                Event(kind=kind, what=what, at_instructions=self._count(), tally=self._tally())
+                Event(kind="timer", what=f"{CYCCNT:#010x}", at_instructions=at, tally=tally)
             )
+        self.events.append(
+            Event(kind=kind, what=what, at_instructions=self._count(), tally=self._tally())
+        )
 
     # --- interrupts ------------------------------------------------------------------------------
 

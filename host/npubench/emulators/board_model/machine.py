@@ -13,7 +13,6 @@ from npubench.emulators.board_model.cortex_m import (
     PAGE,
     SCS,
     SVC,
-    SYSTICK_VALUE,
     USAGE_FAULT,
     SystemControl,
 )
@@ -72,8 +71,6 @@ class BoardModel(PoweredBoard):
 
         def read(_: Any, offset: int, width: int, __: Any) -> int:
             now()
-            if offset & ~3 == SYSTICK_VALUE:
-                self._time_read(SCS + offset)
             return control.read(offset, width)
 
         def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
@@ -87,9 +84,6 @@ class BoardModel(PoweredBoard):
         self.peripherals.slept = lambda: self._skipped
         counting.map_trace_unit(DWT, PAGE, write_trace)
         self._uc.mmio_map(SCS, PAGE, read, None, write, None)
-
-    def _time_read(self, address: int) -> None:
-        """SysTick's value is read, which firmware may take for the time."""
 
     def _set_trace(self) -> None:
         trace = self.control.trace

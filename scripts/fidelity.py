@@ -69,8 +69,9 @@ is in this project.
   farther; never less than 1 %. Code unlike the fitted engines', such as our own kernels, may err
   by more.
 - **Not modelled.** Contention of buses, prefetch, dual issue of the Cortex-M7 beyond pairs in
-  order; the Cortex-M85: its published images are no images in the public copies. QEMU boards have
-  no cycles of their own: `--as BOARD` lends them a part's, and says so.
+  order; the Cortex-M85: its published images (EK-RA8D1) could not be fetched, and their Helium
+  instructions would not run on a board model. QEMU boards have no cycles of their own: `--as BOARD`
+  lends them a part's, and says so.
 - **Energy.** Energy per cycle of one named configuration, from published energies; its error leaves
   a benchmark out.
 """

@@ -78,13 +78,15 @@ def run_tasks(
     reporter: Reporter,
     kept: Callable[[str, StoredRun], None] = lambda *_: None,
 ) -> NpubenchError | None:
-    """Do tasks of ``task_of`` on ``executor``, which is not entered yet; each run is kept as it
-    comes, put into ``stored`` by its key, and told to ``kept``.
+    """Do tasks of ``task_of`` on ``executor``, which is not entered yet, nor where there are none;
+    each run is kept as it comes, put into ``stored`` by its key, and told to ``kept``.
 
     The first error of a job that gave no run is returned. Raises StorageError when the disk refuses
     a run, which ends the others, and WorkerFailure as ``Executor.map`` does.
     """
     failure: NpubenchError | None = None
+    if not tasks:
+        return None
     with executor:
         for done in watched(executor.map(run_point, tasks), len(tasks), reporter):
             try:

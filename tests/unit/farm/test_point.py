@@ -73,7 +73,7 @@ def test_what_is_stored_is_not_done_again(
     made: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = keep_run(made, tmp_path / "runs")
-    monkeypatch.setattr(LocalExecutor, "map", _not_done)
+    monkeypatch.setattr(LocalExecutor, "__enter__", _not_entered)
     outcome = matrix.run_matrix_on(
         LocalExecutor(1),
         [job_of()],
@@ -86,10 +86,8 @@ def test_what_is_stored_is_not_done_again(
     assert outcome.exit_code == 0
 
 
-def _not_done(self: LocalExecutor, work: object, tasks: list[Task]) -> list[Done]:
-    del self, work
-    assert not tasks
-    return []
+def _not_entered(self: LocalExecutor) -> LocalExecutor:
+    raise AssertionError(f"nothing is left to do, but {self.describe()} is started")
 
 
 @needs_compiler

@@ -49,10 +49,9 @@ static void console_init(void)
 {
     CMU_CLKEN0 |= CMU_CLKEN0_GPIO | CMU_CLKEN0_USART0;
     GPIO_PORTA_DOUT |= 1u << TX_PIN; /* the line's idle level, before it is driven */
-    GPIO_PORTA_MODEL = (GPIO_PORTA_MODEL &
-                        ~((15u << (TX_PIN * MODE_BITS)) | (15u << (RX_PIN * MODE_BITS)))) |
-                       (GPIO_PUSH_PULL << (TX_PIN * MODE_BITS)) |
-                       (GPIO_INPUT << (RX_PIN * MODE_BITS));
+    GPIO_PORTA_MODEL =
+        (GPIO_PORTA_MODEL & ~((15u << (TX_PIN * MODE_BITS)) | (15u << (RX_PIN * MODE_BITS)))) |
+        (GPIO_PUSH_PULL << (TX_PIN * MODE_BITS)) | (GPIO_INPUT << (RX_PIN * MODE_BITS));
     GPIO_USART0_TXROUTE = GPIO_ROUTE(PORT_A, TX_PIN);
     GPIO_USART0_RXROUTE = GPIO_ROUTE(PORT_A, RX_PIN);
     GPIO_USART0_ROUTEEN = GPIO_USART_RXPEN | GPIO_USART_TXPEN;

@@ -20,6 +20,7 @@ from npubench.compiler.compiled import (
 )
 from npubench.core.errors import ConfigError, StorageError
 from npubench.core.progress import Event, Reporter, Silent, step
+from npubench.emulators.board_model.description import models_driver
 from npubench.zoo import ResolvedModel
 
 
@@ -51,9 +52,9 @@ def compile_job(
 
 
 def require_engine(compiled: Compiled, *, on_model: bool) -> None:
-    """Refuse what a board's model cannot run: it plays the processor alone. Raises ConfigError."""
+    """Refuse what a board's model cannot run: most play the processor alone. Raises ConfigError."""
     driver = compiled.plan.driver
-    if on_model and driver != "none":
+    if on_model and driver != "none" and not models_driver(compiled.board, driver):
         raise ConfigError(
             f"the model of {compiled.board.id} has no NPU: it plays the processor and cannot run "
             f"what is compiled for driver {driver!r}",

@@ -114,13 +114,25 @@ class Clint(_Part):
     cycles_per_tick: Annotated[int, Field(gt=0)]
 
 
+class AcceleratorModel(_Part):
+    """An accelerator beside the core. ``part``: which, as its model in ``npu`` calls it;
+    ``driver``: the firmware's driver that runs it. ``power``: conditions without which it forgets
+    all; ``needs``: further ones without which it reads 0 and takes nothing."""
+
+    part: Literal["MAX78000", "MAX78002"]
+    driver: Literal["max7800x"]
+    power: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
 class RegisterModel(_Part):
     """A board's registers, as its registers.toml describes them.
 
     ``vectors``: where the core finds its vector table after reset; by default the start of the
     code region. ``reset``: a field that resets the board when 1 is written to it. ``clint``: on
     RISC-V, the timer that wakes the core. ``counter``: the register of a timer that runs with the
-    core's clock, where the core has no cycle counter; it counts instructions.
+    core's clock, where the core has no cycle counter; it counts instructions. ``accelerator``: an
+    NPU that is modelled with the board.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -128,6 +140,7 @@ class RegisterModel(_Part):
     reset: str | None = None
     clint: Clint | None = None
     counter: str | None = None
+    accelerator: AcceleratorModel | None = None
     console: ConsoleModel
     markers: MarkerModel | None = None
     block: tuple[Block, ...]
@@ -151,6 +164,9 @@ class RegisterModel(_Part):
         fields += [c.field for c in self.conditions(self.console.needs, "")]
         if self.markers is not None:
             fields += [c.field for c in self.conditions(self.markers.needs, "")]
+        if self.accelerator is not None:
+            texts_of_it = (*self.accelerator.power, *self.accelerator.needs)
+            fields += [c.field for c in self.conditions(texts_of_it, "")]
         for field in fields:
             if field.block not in names:
                 raise ValueError(f"there is no block {field.block!r}")
@@ -206,6 +222,14 @@ def registers_path(board_id: str) -> Path:
 def has_model(board: Board) -> bool:
     """Whether the board can be played by a model of its registers."""
     return registers_path(board.id).is_file()
+
+
+def models_driver(board: Board, driver: str) -> bool:
+    """Whether the board's model has the accelerator that the firmware's ``driver`` runs."""
+    if not has_model(board):
+        return False
+    accelerator = load_registers(board).accelerator
+    return accelerator is not None and accelerator.driver == driver
 
 
 def on_model(board: Board) -> Board:

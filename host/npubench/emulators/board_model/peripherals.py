@@ -158,7 +158,7 @@ class Peripherals:
         name, offset, _ = found
         shift = 8 * (offset & 3)
         offset &= ~3
-        if not self._holds(self._gates[name]):
+        if not self.holds(self._gates[name]):
             return 0
         waits = bool(self.received)
         polls = self._polls.get((name, offset), ())
@@ -182,7 +182,7 @@ class Peripherals:
         if found is None:
             return
         name, offset, action = found
-        if not self._holds(self._gates[name]):
+        if not self.holds(self._gates[name]):
             return
         if (name, offset & ~3) == (self._transmit.block, self._transmit.offset):
             self._send(value & 0xFF)
@@ -230,7 +230,8 @@ class Peripherals:
         word = self._blocks[field.block].words.get(field.offset, 0)
         return (word >> field.low) & field.mask
 
-    def _holds(self, conditions: tuple[Condition, ...]) -> bool:
+    def holds(self, conditions: tuple[Condition, ...]) -> bool:
+        """Whether fields have the values that they must have."""
         return all(self._value(c.field) == c.value for c in conditions)
 
     def _find(self, address: int) -> tuple[str, int, int] | None:
@@ -260,7 +261,7 @@ class Peripherals:
             return
         timestamp: bool | None = None
         code: int | None = None
-        if self._holds(self._marker_needs):
+        if self.holds(self._marker_needs):
             timestamp = bool(self._value(self._timestamp))
             code = sum(self._value(field) << bit for bit, field in enumerate(self._codes))
         last = self.edges[-1] if self.edges else None

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from npubench.boards import Board
-from npubench.core.errors import ConfigError, DeviceError, ToolMissing
+from npubench.core.errors import ConfigError, DeviceError, NpubenchError, ToolMissing
+from npubench.emulators.board_model.accelerator import Attached
 from npubench.emulators.board_model.counting import Counting
 from npubench.emulators.board_model.description import RegisterModel, load_registers
 from npubench.emulators.board_model.peripherals import Peripherals
@@ -59,9 +60,14 @@ class PoweredBoard(ABC):
         self._uc = self._engine()
         self._counting = Counting(self._uc, thumb=self.THUMB)
         self.peripherals = self._connect()
+        self.attached = self._attach()
+        self._failure: NpubenchError | None = None
         self._map_memory(board)
         for base, size in self.peripherals.pages(PAGE):
             self._map_registers(base, size)
+        if self.attached is not None:
+            for part in self.attached.ranges():
+                self._map_accelerator(self.attached, part.base, part.size_bytes)
         self._map_control()
         self._load(elf)
         self.resets = 0
@@ -72,6 +78,13 @@ class PoweredBoard(ABC):
 
     def _connect(self) -> Peripherals:
         return Peripherals(self._registers, lambda: self._counting.count)
+
+    def _attach(self) -> Attached | None:
+        """The accelerator beside the core, where one is modelled."""
+        registers = getattr(self, "_registers", None)
+        if registers is None or registers.accelerator is None:
+            return None
+        return Attached(registers, self.peripherals.holds)
 
     # --- outside ---------------------------------------------------------------------------------
 
@@ -99,12 +112,16 @@ class PoweredBoard(ABC):
     def run(self, instructions: int) -> int:
         """Run about as many instructions, less when the firmware waits for input; how many it were.
 
-        Raises ModelStopped on a lockup.
+        Raises ModelStopped on a lockup, AcceleratorStopped when the accelerator beside the core is
+        asked for what its model does not do.
         """
         begin = self._counting.count
         end = begin + instructions
         while self._counting.count < end and not self.is_idle:
             self._start(end)
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
         return self._counting.count - begin
 
     def tally_windows(self, path: Path) -> None:
@@ -158,7 +175,22 @@ class PoweredBoard(ABC):
 
         def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
             self.peripherals.write(base + offset, width, value)
+            if self.attached is not None:
+                self.attached.look()
             if self.peripherals.wants_reset or self.peripherals.wants_look:
+                self._counting.stop()
+
+        self._uc.mmio_map(base, size, read, None, write, None)
+
+    def _map_accelerator(self, attached: Attached, base: int, size: int) -> None:
+        def read(_: Any, offset: int, width: int, __: Any) -> int:
+            return attached.read(base + offset, width)
+
+        def write(_: Any, offset: int, width: int, value: int, __: Any) -> None:
+            try:
+                attached.write(base + offset, width, value)
+            except NpubenchError as error:  # it must not pass through the emulator's C
+                self._failure = error
                 self._counting.stop()
 
         self._uc.mmio_map(base, size, read, None, write, None)

@@ -116,12 +116,14 @@ class Clint(_Part):
 
 class AcceleratorModel(_Part):
     """An accelerator beside the core. ``part``: which, as its model in ``npu`` calls it;
-    ``driver``: the firmware's driver that runs it. ``power``: conditions without which it forgets
-    all; ``needs``: further ones without which it reads 0 and takes nothing."""
+    ``driver``: the firmware's driver that runs it. Fields of a bit for each quadrant: ``power``, all
+    1, or the quadrant forgets all; ``held``, all 0, or it reads 0 and takes nothing. ``needs``:
+    conditions without which none of it does."""
 
     part: Literal["MAX78000", "MAX78002"]
     driver: Literal["max7800x"]
     power: tuple[str, ...]
+    held: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
 
@@ -165,8 +167,9 @@ class RegisterModel(_Part):
         if self.markers is not None:
             fields += [c.field for c in self.conditions(self.markers.needs, "")]
         if self.accelerator is not None:
-            texts_of_it = (*self.accelerator.power, *self.accelerator.needs)
-            fields += [c.field for c in self.conditions(texts_of_it, "")]
+            accelerator = self.accelerator
+            fields += [parse_field(t, "") for t in (*accelerator.power, *accelerator.held)]
+            fields += [c.field for c in self.conditions(accelerator.needs, "")]
         for field in fields:
             if field.block not in names:
                 raise ValueError(f"there is no block {field.block!r}")

@@ -220,9 +220,10 @@ class Peripherals:
 
     def value(self, field: str) -> int:
         """What a field reads as, for tests: ``rcc.0x00[25]``."""
-        return self._value(parse_field(field, ""))
+        return self.look(parse_field(field, ""))
 
-    def _value(self, field: BitField) -> int:
+    def look(self, field: BitField) -> int:
+        """What a field reads as."""
         word = self._blocks[field.block].read(field.offset, self._stored)
         return (word >> field.low) & field.mask
 
@@ -232,7 +233,7 @@ class Peripherals:
 
     def holds(self, conditions: tuple[Condition, ...]) -> bool:
         """Whether fields have the values that they must have."""
-        return all(self._value(c.field) == c.value for c in conditions)
+        return all(self.look(c.field) == c.value for c in conditions)
 
     def _find(self, address: int) -> tuple[str, int, int] | None:
         if address in self._found:
@@ -249,7 +250,7 @@ class Peripherals:
     def _send(self, byte: int) -> None:
         self.idle_polls = 0
         for condition in self._console_needs:
-            if self._value(condition.field) != condition.value:
+            if self.look(condition.field) != condition.value:
                 reason = f"{condition.text} does not hold"
                 if reason not in self.lost:
                     self.lost.append(reason)
@@ -262,8 +263,8 @@ class Peripherals:
         timestamp: bool | None = None
         code: int | None = None
         if self.holds(self._marker_needs):
-            timestamp = bool(self._value(self._timestamp))
-            code = sum(self._value(field) << bit for bit, field in enumerate(self._codes))
+            timestamp = bool(self.look(self._timestamp))
+            code = sum(self.look(field) << bit for bit, field in enumerate(self._codes))
         last = self.edges[-1] if self.edges else None
         if last is None or (last.timestamp, last.code) != (timestamp, code):
             self.edges.append(Edge(at_instructions=self._now(), timestamp=timestamp, code=code))

@@ -84,7 +84,7 @@ class PoweredBoard(ABC):
         registers = getattr(self, "_registers", None)
         if registers is None or registers.accelerator is None:
             return None
-        return Attached(registers, self.peripherals.holds)
+        return Attached(registers, self.peripherals)
 
     # --- outside ---------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from npubench.npu.max7800x.layout import (
     SHARED,
     Layout,
 )
-from npubench.npu.max7800x.memory import BiasMemory, DataMemory, WeightMemory
+from npubench.npu.max7800x.memory import UNKNOWN, BiasMemory, DataMemory, WeightMemory
 from npubench.npu.max7800x.program import AcceleratorStopped, LayerProgram, decode
 
 ENABLE, EXPRESS, FIFO, FAST_FIFO, AVERAGE_ROUNDS, BINARY = 1, 1 << 20, 1 << 15, 1 << 22, 1 << 13, 1 << 30
@@ -44,18 +44,15 @@ class Range:
 
 class Accelerator:
     """One accelerator of the part ``name``. ``undescribed``: what was written that the model does
-    not know, in words; ``runs``: inferences since power-up; ``layers``: those of the last one."""
+    not know, in words; ``answers``: the quadrants that answer, a bit each; ``runs``: inferences since power-up; ``layers``: those of the last one."""
 
     def __init__(self, name: str) -> None:
         self.layout: Layout = LAYOUTS[name]
         self.undescribed: list[str] = []
         self.runs = 0
         self.layers: tuple[LayerProgram, ...] = ()
+        self.answers = (1 << QUADRANTS) - 1
         self._names = self._register_names()
-        self.power_off()
-
-    def power_off(self) -> None:
-        """Registers go to zero, memories to what is unknown."""
         self.registers: list[dict[str, int]] = [{} for _ in range(QUADRANTS)]
         self.layer_registers: list[dict[int, dict[str, int]]] = [{} for _ in range(QUADRANTS)]
         self.data = DataMemory(self.layout.memory_words)
@@ -63,6 +60,16 @@ class Accelerator:
         self.biases = BiasMemory(self.layout)
         self._frame: list[list[int]] = [[] for _ in range(QUADRANTS)]
         self._waits = False
+
+    def power_off(self, quadrants: int) -> None:
+        """Of the quadrants (a bit each) registers go to zero, memories to what is unknown."""
+        for quadrant in (q for q in range(QUADRANTS) if quadrants >> q & 1):
+            self.registers[quadrant] = {}
+            self.layer_registers[quadrant] = {}
+            self.data.bytes[quadrant * SHARED : (quadrant + 1) * SHARED] = UNKNOWN
+            self.weights.bytes[quadrant * PER_QUADRANT : (quadrant + 1) * PER_QUADRANT] = UNKNOWN
+            self.biases.bytes[quadrant] = UNKNOWN
+            self._waits = False
 
     def ranges(self) -> tuple[Range, ...]:
         """Where it lies."""
@@ -99,6 +106,8 @@ class Accelerator:
             self._write_fifo(address, value)
             return
         quadrant, offset = place
+        if not self.answers >> quadrant & 1:
+            return
         layout = self.layout
         weight = offset - layout.weight_offset
         if 0 <= weight < PER_QUADRANT * layout.weight_bytes:
@@ -135,6 +144,8 @@ class Accelerator:
         if place is None:
             return 0  # the FIFOs are never full
         quadrant, offset = place
+        if not self.answers >> quadrant & 1:
+            return 0
         data = offset - layout.data_offset
         if 0 <= data < SHARED * layout.device.instance_bytes:
             instance, within = divmod(data, layout.device.instance_bytes)

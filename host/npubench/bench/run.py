@@ -40,6 +40,7 @@ from npubench.bench.record import (
 from npubench.bench.reference import reference_answer
 from npubench.bench.second import with_second_opinion
 from npubench.bench.session import Session, collect
+from npubench.bench.untimed import is_untimed, untimed_layers, untimed_stages
 from npubench.bench.virtual_pace import priced
 from npubench.compiler.compiled import Compiled, Network
 from npubench.compiler.stimulus import read_stimulus
@@ -331,6 +332,9 @@ def judge(
         findings.energy_missing = engines if isinstance(engines, str) else None
         findings.engines = None if isinstance(engines, str) else engines
         findings.layers = modelled_layers(findings.layers, compiled, session, clocks)
+    if is_untimed(board, compiled):
+        findings.stages = untimed_stages(findings.stages, compiled.plan.npu)
+        findings.layers = untimed_layers(findings.layers)
     if session.mem.stack_used_bytes > session.mem.stack_size_bytes - STACK_MARGIN_BYTES:
         raise DeviceError(
             f"the stack overflowed: {session.mem.stack_used_bytes} of "

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from npubench.bench.job import Settings, resolve_jobs
-from npubench.bench.prepare import build_image
+from npubench.bench.prepare import require_engine
 from npubench.bench.reference import reference_answer
 from npubench.boards import load_board
 from npubench.build.firmware import build_firmware
@@ -345,14 +345,16 @@ def test_a_tool_without_its_python_is_told_which_variable_names_it(
 
 
 @pytest.mark.parametrize("name", ["max78000fthr", "max78000evkit", "max78002evkit"])
-def test_a_board_model_without_the_accelerator_refuses_before_the_build(
+def test_the_boards_models_have_the_accelerator_and_others_refuse_before_the_build(
     checkout_dir: Path, name: str
 ) -> None:
     assert checkout_dir.is_dir()
     (job,) = resolve_jobs(["digits"], [name], ["max7800x"], place=Place.MODEL)
     compiled = compile_network(read_network(job.model), job.board, job.backend)
+    require_engine(compiled, on_model=True)
+    without = replace(compiled, board=load_board("nucleo-l4r5zi"))
     with pytest.raises(ConfigError, match="has no NPU") as error:
-        build_image(compiled, job, Silent())
+        require_engine(without, on_model=True)
     assert "--on-model" in error.value.hint
     assert "--backend cpu" in error.value.hint
 

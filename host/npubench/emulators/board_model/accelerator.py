@@ -36,8 +36,7 @@ class Attached:
         return self.accelerator.ranges()
 
     def look(self) -> None:
-        """After each store to the board's registers: a quadrant forgets as soon as its power goes.
-        """
+        """After each store to the board's registers: who has lost its power has forgotten."""
         powered = reduce(lambda bits, value: bits & value, self._values(self._power))
         self.accelerator.power_off(self._powered & ~powered)
         self._powered = powered

@@ -116,8 +116,8 @@ class Clint(_Part):
 
 class AcceleratorModel(_Part):
     """An accelerator beside the core. ``part``: which, as its model in ``npu`` calls it;
-    ``driver``: the firmware's driver that runs it. Fields of a bit for each quadrant: ``power``, all
-    1, or the quadrant forgets all; ``held``, all 0, or it reads 0 and takes nothing. ``needs``:
+    ``driver``: the firmware's driver that runs it. Fields of a bit for each quadrant: ``power``,
+    all 1, or the quadrant forgets all; ``held``, all 0, or it reads 0 and takes nothing. ``needs``:
     conditions without which none of it does."""
 
     part: Literal["MAX78000", "MAX78002"]

@@ -24,7 +24,14 @@ from npubench.npu.max7800x.layout import (
 from npubench.npu.max7800x.memory import UNKNOWN, BiasMemory, DataMemory, WeightMemory
 from npubench.npu.max7800x.program import AcceleratorStopped, LayerProgram, decode
 
-ENABLE, EXPRESS, FIFO, FAST_FIFO, AVERAGE_ROUNDS, BINARY = 1, 1 << 20, 1 << 15, 1 << 22, 1 << 13, 1 << 30
+ENABLE, EXPRESS, FIFO, FAST_FIFO, AVERAGE_ROUNDS, BINARY = (
+    1,
+    1 << 20,
+    1 << 15,
+    1 << 22,
+    1 << 13,
+    1 << 30,
+)
 NOT_MODELLED = {
     7: "snooping", 8: "one layer at a time", 16: "the reordering of outputs (mlator)",
     21: "simple one-bit weights", 31: "four inputs at once (quad FIFO)",
@@ -43,8 +50,12 @@ class Range:
 
 
 class Accelerator:
-    """One accelerator of the part ``name``. ``undescribed``: what was written that the model does
-    not know, in words; ``answers``: the quadrants that answer, a bit each; ``runs``: inferences since power-up; ``layers``: those of the last one."""
+    """One accelerator of the part ``name``.
+
+    ``undescribed``: what was written that the model does not know, in words; ``answers``: the
+    quadrants that answer, a bit each; ``runs``: inferences since power-up; ``layers``: those of
+    the last one.
+    """
 
     def __init__(self, name: str) -> None:
         self.layout: Layout = LAYOUTS[name]
@@ -169,7 +180,7 @@ class Accelerator:
 
     def _register_names(self) -> dict[int, tuple[str, int]]:
         layout = self.layout
-        names = {}
+        names: dict[int, tuple[str, int]] = {}
         for table, count in (
             (layout.layer_registers, layout.layers),
             (layout.stream_registers, layout.stream_layers),
@@ -218,9 +229,9 @@ class Accelerator:
         self.registers[quadrant][name] = value
         if name == "test":
             self.registers[quadrant][name] = value | self._clear(quadrant, value)
-        elif name == CONTROL and value & ENABLE and not value & DONE:
-            if value >> 9 & 3 == quadrant:
-                self._start(quadrant, value)
+        starts = name == CONTROL and value & ENABLE and not value & DONE
+        if starts and value >> 9 & 3 == quadrant:
+            self._start(quadrant, value)
 
     def _clear(self, quadrant: int, value: int) -> int:
         """What the memories' tests leave behind: zeros."""
@@ -288,9 +299,7 @@ class Accelerator:
     def _program(self) -> None:
         """Decode the layers in their order."""
         count = self.registers[self._master].get("layer_count", 0)
-        used = [
-            q for q in range(QUADRANTS) if self.registers[q].get(CONTROL, 0) & ENABLE
-        ]
+        used = [q for q in range(QUADRANTS) if self.registers[q].get(CONTROL, 0) & ENABLE]
         last, index = count & 0xFF, count >> 8 & 0xFF
         found: list[LayerProgram] = []
         while True:

@@ -62,9 +62,7 @@ def _read(layer: LayerProgram, source: DataMemory) -> Ints:
     else:
         rows, columns = (
             (count - 1) * layer.stride + (size - 1) * apart + 1
-            for count, size, apart in zip(
-                layer.pooled, layer.window, layer.dilation, strict=True
-            )
+            for count, size, apart in zip(layer.pooled, layer.window, layer.dilation, strict=True)
         )
     pixels = np.arange(rows)[:, None] * layer.width + np.arange(columns)
     if layer.planar:
@@ -133,13 +131,12 @@ def _pooled(layer: LayerProgram, data: Ints, *, rounds_average: bool) -> Ints:
     mean = total / area
     if rounds_average:
         rounded = np.where(mean < 0, np.ceil(mean - 0.5), np.floor(mean + 0.5))
-        return np.clip(rounded, LOW, HIGH).astype(np.int64)
-    return np.trunc(mean).astype(np.int64)
+        mean = np.clip(rounded, LOW, HIGH)
+    whole: Ints = np.trunc(mean).astype(np.int64)
+    return whole
 
 
-def _kernels(
-    layer: LayerProgram, weights: WeightMemory, count: int, *, binary: bool
-) -> Floats:
+def _kernels(layer: LayerProgram, weights: WeightMemory, count: int, *, binary: bool) -> Floats:
     """(kernels, processors, taps) in their order in memory. Kernels of fewer bits share bytes:
     the first has the lowest bits. The taps of a kernel lie in memory from the last to the first.
     """
@@ -180,9 +177,7 @@ def _tap_views(layer: LayerProgram, data: Ints) -> list[Floats]:
     padded = _padded(layer, data)
     high, wide = layer.kernel
     rows, columns = padded.shape[-2] - high + 1, padded.shape[-1] - wide + 1
-    return [
-        padded[..., i : i + rows, j : j + columns] for i in range(high) for j in range(wide)
-    ]
+    return [padded[..., i : i + rows, j : j + columns] for i in range(high) for j in range(wide)]
 
 
 def _convolved(layer: LayerProgram, data: Ints, taps: Floats) -> Ints:
@@ -284,9 +279,7 @@ def _write_packed(layer: LayerProgram, values: Ints, target: DataMemory) -> None
             _store(layer, target, lane, word, values[turn, at])
 
 
-def _store(
-    layer: LayerProgram, target: DataMemory, lane: int, word: int, plane: Ints
-) -> None:
+def _store(layer: LayerProgram, target: DataMemory, lane: int, word: int, plane: Ints) -> None:
     instance, byte = divmod(lane, SHARED)
     if instance >= INSTANCES:
         raise AcceleratorStopped(f"layer {layer.index} writes for processor {lane}, there are 64")

@@ -66,9 +66,9 @@ class Layout:
         return self.device.memory_bytes // 4
 
 
-def _layer_registers(names: tuple[str, ...], *, base: int, by_layer: bool, layers: int) -> dict[
-    str, tuple[int, int]
-]:
+def _layer_registers(
+    names: tuple[str, ...], *, base: int, by_layer: bool, layers: int
+) -> dict[str, tuple[int, int]]:
     """Names in the order of their numbers; "" leaves a number out."""
     if by_layer:
         return {name: (base + 4 * n, 0x100) for n, name in enumerate(names) if name}
@@ -106,10 +106,10 @@ LAYOUT_78000: Final = Layout(
     stream_registers={},
     known=_COMMON
     | {
-        CONTROL: 0xC0FAFE0F | DONE | 1 << 13 | 1 << 8 | 1 << 4,
+        CONTROL: 0xC0FFFFFF,
         "rows": 0x303FF, "columns": 0x303FF, "one_dimension": 0x3FFFFF,
         "pool_rows": 0xF, "pool_columns": 0xF, "stride": 0xF,
-        "write_base": 0x1FFFF, "layer_control": 0x1FBE0 | 0x20, "layer_control_2": 0x1FFFF,
+        "write_base": 0x1FFFF, "layer_control": 0x1FBE0, "layer_control_2": 0x1FFFF,
         "mask": 0xFFFFFFFF, "post": 0x1FFFFFFF, "stream_delta": 0xFFF01FF,
         "rollover": 0x1FFFF,
     },
@@ -154,11 +154,11 @@ LAYOUT_78002: Final = Layout(
     },
     known=_COMMON
     | {
-        CONTROL: 0xC0FAFE6F | DONE | 1 << 13 | 1 << 8 | 1 << 4,
+        CONTROL: 0xC0FFFFFF,
         "next_layer": 0x1FF,
         "rows": 0xFFFFE7FF, "columns": 0xFFFFE7FF, "one_dimension": 0x3FFFFF,
         "pool_rows": 0xFF, "pool_columns": 0xFF, "stride": 0xFFFFFFFF,
-        "write_base": 0x1FFFFF, "layer_control": 0x3FFFFBE0 | 0x20, "layer_control_2": 0x3FFFFF,
+        "write_base": 0x1FFFFF, "layer_control": 0x7FFFFBE0, "layer_control_2": 0x3FFFFF,
         "mask_end": 0x7FFFF, "mask_start": 0x7FFFF, "output_channels": 0xFFFF,
         "post": 0xDFFFFFFF, "stream_delta": 0x3FFF01FF, "rollover": 0x3FFFF,
     },

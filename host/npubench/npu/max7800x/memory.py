@@ -82,7 +82,9 @@ class WeightMemory:
         if word >= self._counts[processor] or part == 3:
             return 0
         begin = (0, 1, 5)[part]
-        return int.from_bytes(self.bytes[processor, word, begin : begin + (4 if part else 1)], "big")
+        return int.from_bytes(
+            self.bytes[processor, word, begin : begin + (4 if part else 1)], "big"
+        )
 
     def set_address(self, processor: int, offset: int) -> None:
         """Where the express mode goes on."""
@@ -111,4 +113,5 @@ class BiasMemory:
 
     def values(self, quadrant: int, places: Indices) -> Indices:
         """The biases at ``places``."""
-        return self.bytes[quadrant].view(np.int8)[places].astype(np.int64)
+        found: Indices = self.bytes[quadrant].view(np.int8)[places].astype(np.int64)
+        return found

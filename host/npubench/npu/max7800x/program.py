@@ -103,9 +103,7 @@ def decode(
             raise AcceleratorStopped(f"layer {index}: {what} is not modelled")
     if control >> 30 & 1:
         raise AcceleratorStopped(f"layer {index}: kernels of ones (bypass) are not modelled")
-    enabled = {
-        quadrant: words.get("enable", 0) & 0xFFFF for quadrant, words in registers.items()
-    }
+    enabled = {quadrant: words.get("enable", 0) & 0xFFFF for quadrant, words in registers.items()}
     processors = tuple(
         quadrant * PER_QUADRANT + number
         for quadrant in range(QUADRANTS)
@@ -242,9 +240,7 @@ def _sizes(
     return (pads[0], pads[1]), (pooled[0], pooled[1]), width
 
 
-def _masks(
-    layout: Layout, lead: Mapping[str, int], bits: int, ones: int
-) -> tuple[int, int, int]:
+def _masks(layout: Layout, lead: Mapping[str, int], bits: int, ones: int) -> tuple[int, int, int]:
     """First kernel (in eighths), how many kernels, bytes into the first."""
     if layout.counts_have_stops:
         first, last = lead.get("mask_start", 0), lead.get("mask_end", 0)

@@ -1,0 +1,306 @@
+"""ADI's published networks through ADI's tool and the model of the accelerator.
+
+    AI8X_SYNTHESIS_DIR=~/ai8x-synthesis AI8X_PYTHON=... python scripts/max7800x_networks.py \
+        [--folder FOLDER] [--write docs/max7800x-networks.md] [NAME...]
+
+For each network of the checkout's networks/: the tool generates its C, and the C is played on the
+model (registers, weights, biases, the sample input); what is in the data memories then is held
+against the tool's known answer. Where the checkout has the trained checkpoint that is taken. Where
+it has none, weights are drawn, with the network's own layers: the arithmetic is tried as well.
+What is in the folder already is not generated again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from npubench.core.errors import NpubenchError
+from npubench.npu.max7800x.accelerator import Accelerator
+from npubench.npu.max7800x.replay import Generated
+
+CHECKPOINTS = {
+    "ai85-dotprod": "trained/ai85-dot_emb_112_checkpoint-q",
+    "ai85-bayer2rgb": "trained/ai85-bayer2rgb-qat8-q",
+    "ai85-autoencoder": "trained/ai85-autoencoder-samplemotordatalimerick-qat-q",
+    "ai85-facedet-tinierssd": "trained/ai85-facedet-tinierssd-qat8-q",
+    "ai87-dotprod": "trained/ai87-dot_emb_112_checkpoint-q",
+    "ai87-face-tinierssd-startat74": "trained/ai87-facedet-tinierssd-qat8-q",
+    "ai87-facedet-tinierssd": "trained/ai87-facedet-tinierssd-qat8-q",
+    "ai87-kws20-v3-hwc": "trained/ai87-kws20_v3-qat8-q",
+    "aisegment-unet-large-fakept": "trained/ai85-aisegment-unet-large-fakept-q",
+    "camvid-unet-large-fakept": "trained/ai85-camvid-unet-large-fakept-q",
+    "camvid-unet-large": "trained/ai85-camvid-unet-large-q",
+    "cats-dogs-hwc-no-fifo": "trained/ai85-catsdogs-qat8-q",
+    "cats-dogs-hwc": "trained/ai85-catsdogs-qat8-q",
+    "cifar10-hwc": "tests/test-cifar10",
+    "cifar10-nas": "trained/ai85-cifar10-qat8-q",
+    "faceid": "tests/test-faceid-qat8-q",
+    "fashionmnist-chw": "tests/test-fashionmnist",
+    "fashionmnist-hwc": "tests/test-fashionmnist",
+    "kws20-hwc": "trained/ai85-kws20-qat8-q",
+    "kws20-v3-hwc": "trained/ai85-kws20_v3-qat8-q",
+    "mnist-chw-ai85": "trained/ai85-mnist-qat8-q",
+    "mnist-chw-extrasmall-ai85": "trained/ai85-mnist-extrasmall-qat8-q",
+    "mnist-chw-extrasmallnet": "tests/test-mnist-extrasmallnet",
+    "mnist-chw": "tests/test-mnist",
+    "speechcom-chw": "tests/test-speechcom-net7",
+    "svhn-tinierssd": "trained/ai85-svhn-tinierssd-qat8-q",
+}
+"""Of the checkout, as its gen-demos scripts and tests pair them."""
+MAX78002 = ("ai87-", "cats-dogs-hwc-no-fifo")
+FIFO = (
+    "ai85-facedet-tinierssd", "ai85-faceid_112", "ai85-tinierssd-kpts-qr", "cats-dogs-hwc",
+    "faceid", "ai87-mobilefacenet-112", "ai87-pascalvoc",
+)  # fmt: skip
+OPTIONS = {
+    "ai85-facedet-tinierssd": "--sample-input tests/sample_vggface2_facedetection.npy",
+    "ai85-kinetics-actiontcn": "--overlap-data --zero-sram",
+    "ai85-tinierssd-kpts-qr": "--overlap-data",
+    "ai87-dotprod": "--start-layer 73",
+    "ai87-face-tinierssd-startat74":
+        "--start-layer 74 --sample-input tests/sample_vggface2_facedetection.npy",
+    "ai87-facedet-tinierssd": "--sample-input tests/sample_vggface2_facedetection.npy",
+    "ai87-pascalvoc": "--sample-input tests/sample_pascalvoc_256_320.npy --no-unload",
+    "aisegment-unet-large": "--overlap-data --no-unload --max-checklines 8192",
+    "camvid-unet-large": "--overlap-data --no-unload --max-checklines 8192 --new-kernel-loader",
+    "svhn-tinierssd": "--overlap-data",
+}  # fmt: skip
+SECONDS = 1500
+LAYER = re.compile(r"^\s*- ")
+COMMENT = re.compile(r"in (\d+) ?ch,? ?,? out (\d+) ?ch", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one network. ``verdict``: match, differs, or why there is none."""
+
+    name: str
+    part: str
+    weights: str
+    layers: int
+    words: int
+    verdict: str
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("max7800x-networks"))
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args(words)
+    checkout = Path(os.environ["AI8X_SYNTHESIS_DIR"])
+    folder = given.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    names = given.names or sorted(path.stem for path in (checkout / "networks").glob("*.yaml"))
+    outcomes = []
+    for name in names:
+        found = attempt(name, checkout, folder)
+        outcomes.append(found)
+        sys.stdout.write(f"{found}\n")
+        sys.stdout.flush()
+    if given.write is not None:
+        given.write.write_text(table(outcomes), encoding="utf-8")
+    return 0
+
+
+def attempt(name: str, checkout: Path, folder: Path) -> Outcome:
+    """Generate, play, compare."""
+    part = "MAX78002" if name.startswith(MAX78002) else "MAX78000"
+    checkpoint = CHECKPOINTS.get(name)
+    trained = checkpoint is not None and (checkout / f"{checkpoint}.pth.tar").is_file()
+    what = "trained" if trained else "drawn"
+    said = None
+    if not (folder / name / "sampleoutput.h").is_file():
+        try:
+            said = generate(
+                name, part, checkout, folder, f"{checkpoint}.pth.tar" if trained else ""
+            )
+        except (OSError, KeyError, IndexError, ValueError, subprocess.TimeoutExpired) as error:
+            said = f"{type(error).__name__}: {error}"
+    layers = count = 0
+    if said is not None:
+        verdict = said
+    else:
+        try:
+            played = Generated(folder / name).play(Accelerator(part))
+            layers, count = played.layers, played.equal + played.unequal
+            verdict = "match" if count and not played.unequal else f"{played.unequal} words differ"
+        except NpubenchError as error:
+            verdict = error.message
+    return Outcome(name=name, part=part, weights=what, layers=layers, words=count, verdict=verdict)
+
+
+def generate(name: str, part: str, checkout: Path, folder: Path, checkpoint: str) -> str | None:
+    """Run the tool; what it says where it refuses, None where it does not."""
+    config = checkout / "networks" / f"{name}.yaml"
+    options = next((text for key, text in OPTIONS.items() if name.startswith(key)), "").split()
+    if name.startswith(FIFO) and name != "cats-dogs-hwc-no-fifo":
+        options.append("--fifo")
+    if checkpoint:
+        options += ["--checkpoint-file", checkpoint]
+    else:
+        options += drawn(name, config, checkout, folder)
+        config = folder / f"{name}.yaml"
+    done = subprocess.run(
+        [
+            os.environ.get("AI8X_PYTHON", "python3"), "ai8xize.py", "--test-dir", str(folder),
+            "--prefix", name, "--config-file", str(config), "--device", part, "--timer", "0",
+            "--no-version-check", "--yamllint", "none", "--overwrite", "--no-wfi", *options,
+        ],
+        cwd=checkout,
+        env=os.environ | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=SECONDS,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return None
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+    lines += done.stderr.strip().splitlines()[-1:]
+    return f"the tool: {lines[0] if lines else 'no word'}"
+
+
+def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
+    """Weights and biases for a network without a checkpoint, and the tool's words for them."""
+    text = config.read_text(encoding="utf-8")
+    network = yaml.safe_load(text)
+    sample = checkout / "tests" / f"sample_{str(network['dataset']).lower()}.npy"
+    if "--sample-input" in OPTIONS.get("ai87-pascalvoc", "") and name.startswith("ai87-pascalvoc"):
+        sample = checkout / "tests/sample_pascalvoc_256_320.npy"
+    shape = np.load(sample).shape
+    random = np.random.default_rng(7)
+    weights, biases, room = [], [], 900
+    for wanted in shapes(network["layers"], text, shape):
+        fan = int(np.prod(wanted[1:]))
+        values = np.round(random.normal(0, max(110 / np.sqrt(fan), 1.5), wanted))
+        weights.append(np.clip(values, -127, 127).astype(np.int64))
+        bias = np.zeros(wanted[0], dtype=np.int64)
+        if len(biases) % 3 == 0 and wanted[0] <= 64 and wanted[0] <= room:
+            room -= wanted[0]
+            bias = np.clip(np.round(random.normal(0, 25, wanted[0])), -127, 127).astype(np.int64)
+        biases.append(bias)
+    (folder / f"{name}.yaml").write_text(
+        re.sub(r"^arch:.*$", "arch: test", text, flags=re.MULTILINE), encoding="utf-8"
+    )
+    for kind, arrays in (("weights", weights), ("bias", biases)):
+        buffer = io.BytesIO()
+        for values in arrays:
+            np.save(buffer, values)
+        (folder / f"{name}-{kind}.npy").write_bytes(buffer.getvalue() + b"end of arrays\n")
+    return [
+        "--weight-input", str(folder / f"{name}-weights.npy"),
+        "--bias-input", str(folder / f"{name}-bias.npy"),
+        *([] if name.startswith("ai87-pascalvoc") else ["--sample-input", str(sample)]),
+    ]  # fmt: skip
+
+
+def shapes(
+    layers: list[dict[str, Any]], text: str, sample: tuple[int, ...]
+) -> list[tuple[int, ...]]:
+    """Of the weights of each layer that has some: from the comments of the file where they tell
+    channels, else from its processors."""
+    told = comments(text)
+    found: list[tuple[int, ...]] = []
+    outputs: list[tuple[int, tuple[int, int]]] = []
+    channels, size = sample[0], (sample[1], sample[2] if len(sample) > 2 else 1)
+    for number, layer in enumerate(layers):
+        sources = layer.get("in_sequences")
+        sources = [sources] if isinstance(sources, int) else sources
+        used = bin(layer.get("processors", 0)).count("1")
+        if sources:
+            given = [outputs[s] if s >= 0 else (sample[0], size) for s in sources]
+            channels, size = given[0]
+            if len(given) > 1 and not layer.get("eltwise") and used != channels:
+                channels = sum(one for one, _ in given)
+        if isinstance(layer.get("in_dim"), list):
+            size = (layer["in_dim"][0], layer["in_dim"][1])
+        elif layer.get("in_dim"):
+            size = (layer["in_dim"], 1)
+        operation = str(layer.get("op", layer.get("operation", "conv2d"))).lower()
+        inside, outside = told.get(number, (channels, 0))
+        if operation in ("none", "passthrough"):
+            inside = channels
+        channels = inside
+        window = layer.get("max_pool", layer.get("avg_pool", 1))
+        windows = window if isinstance(window, list) else [window, window]
+        step = layer.get("pool_stride", max(windows) if window != 1 else 1)
+        size = (
+            (size[0] - windows[0]) // step + 1,
+            max((size[1] - windows[1]) // step + 1, 1),
+        )
+        if operation in ("none", "passthrough"):
+            outputs.append((channels, size))
+            continue
+        following = layers[number + 1] if number + 1 < len(layers) else {}
+        to = layer.get("output_processors", following.get("processors", 0))
+        outside = outside or bin(to).count("1") or 10
+        groups = layer.get("groups", layer.get("conv_groups", 1))
+        kernel = str(layer.get("kernel_size", "1x1" if "mlp" in operation else "3x3"))
+        pad = layer.get("pad", 1)
+        if operation in ("mlp", "linear"):
+            flat = channels * (size[0] * size[1] if layer.get("flatten") else 1)
+            found.append((outside, flat, 1, 1))
+            size = (1, 1) if layer.get("flatten") else size
+        elif operation == "conv1d":
+            length = int(kernel.split("x")[0])
+            found.append((outside, channels // groups, length))
+            size = (size[0] + 2 * pad - (length - 1) * layer.get("dilation", 1), 1)
+        else:
+            side = int(kernel.split("x")[0])
+            found.append((outside, channels // groups, side, side))
+            more = 2 * pad - side + 1
+            scale = 2 if "transpose" in operation else 1
+            if scale == 1:
+                size = (size[0] + more, size[1] + more)
+            else:
+                size = (2 * size[0], 2 * size[1])
+        channels = outside
+        outputs.append((channels, size))
+    return found
+
+
+def comments(text: str) -> dict[int, tuple[int, int]]:
+    """Layer to its input and output channels, where the comment before it tells them."""
+    found, number, last = {}, -1, None
+    for line in text[text.index("layers:") :].splitlines():
+        if match := COMMENT.search(line):
+            last = int(match[1]), int(match[2])
+        elif LAYER.match(line):
+            number += 1
+            if last is not None:
+                found[number], last = last, None
+    return found
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """The page."""
+    good = sum(one.verdict == "match" for one in outcomes)
+    lines = [
+        "# ADI's published networks on the model of the accelerator",
+        "",
+        f"{good} of {len(outcomes)} networks of ai8x-synthesis give the tool's known answer on the "
+        "model (`python scripts/max7800x_networks.py --write` makes this page). "
+        "Trained: the checkpoint that ADI publishes; drawn: the copy at hand has none, and weights "
+        "and biases were drawn. Words: of the known answer.",
+        "",
+        "| network | part | weights | layers | words | |",
+        "|---|---|---|--:|--:|---|",
+    ]
+    for one in sorted(outcomes, key=lambda item: item.name):
+        figures = f"{one.layers} | {one.words}" if one.words else " | "
+        verdict = one.verdict.replace("|", "/").replace("\n", " ")
+        lines.append(f"| {one.name} | {one.part} | {one.weights} | {figures} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -24,11 +24,13 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from npubench.core.errors import NpubenchError
 from npubench.npu.max7800x.accelerator import Accelerator
 from npubench.npu.max7800x.replay import Generated
 
+Ints = NDArray[np.int64]
 CHECKPOINTS = {
     "ai85-dotprod": "trained/ai85-dot_emb_112_checkpoint-q",
     "ai85-bayer2rgb": "trained/ai85-bayer2rgb-qat8-q",
@@ -75,7 +77,10 @@ OPTIONS = {
     "aisegment-unet-large": "--overlap-data --no-unload --max-checklines 8192",
     "camvid-unet-large": "--overlap-data --no-unload --max-checklines 8192 --new-kernel-loader",
     "svhn-tinierssd": "--overlap-data",
+    "cifar10-nas": "--sample-input tests/sample_cifar-10.npy",
 }  # fmt: skip
+SAMPLES = {"Bayer": (4, 45, 45), "SampleMotorDataLimerick": (256, 3)}
+"""Shapes of inputs of which the checkout has no sample: one is drawn."""
 SECONDS = 1500
 LAYER = re.compile(r"^\s*- ")
 COMMENT = re.compile(r"in (\d+) ?ch,? ?,? out (\d+) ?ch", re.IGNORECASE)
@@ -126,7 +131,7 @@ def attempt(name: str, checkout: Path, folder: Path) -> Outcome:
             said = generate(
                 name, part, checkout, folder, f"{checkpoint}.pth.tar" if trained else ""
             )
-        except (OSError, KeyError, IndexError, ValueError, subprocess.TimeoutExpired) as error:
+        except (LookupError, OSError, TypeError, ValueError, subprocess.SubprocessError) as error:
             said = f"{type(error).__name__}: {error}"
     layers = count = 0
     if said is not None:
@@ -147,6 +152,11 @@ def generate(name: str, part: str, checkout: Path, folder: Path, checkpoint: str
     options = next((text for key, text in OPTIONS.items() if name.startswith(key)), "").split()
     if name.startswith(FIFO) and name != "cats-dogs-hwc-no-fifo":
         options.append("--fifo")
+    dataset = str(yaml.safe_load(config.read_text(encoding="utf-8"))["dataset"])
+    if dataset in SAMPLES:
+        random = np.random.default_rng(3)
+        np.save(folder / f"{name}-sample.npy", random.integers(-128, 128, SAMPLES[dataset]))
+        options += ["--sample-input", str(folder / f"{name}-sample.npy")]
     if checkpoint:
         options += ["--checkpoint-file", checkpoint]
     else:
@@ -178,11 +188,14 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
         sample = checkout / "tests/sample_pascalvoc_256_320.npy"
     shape = np.load(sample).shape
     random = np.random.default_rng(7)
-    weights, biases, room = [], [], 900
+    weights: list[Ints] = []
+    biases: list[Ints] = []
+    room = 900
     for wanted in shapes(network["layers"], text, shape):
         fan = int(np.prod(wanted[1:]))
-        values = np.round(random.normal(0, max(110 / np.sqrt(fan), 1.5), wanted))
-        weights.append(np.clip(values, -127, 127).astype(np.int64))
+        spread = max(110 / np.sqrt(fan), 1.5)
+        codes = np.clip(np.round(random.normal(0, spread, wanted)), -127, 127)
+        weights.append(codes.astype(np.int64))
         bias = np.zeros(wanted[0], dtype=np.int64)
         if len(biases) % 3 == 0 and wanted[0] <= 64 and wanted[0] <= room:
             room -= wanted[0]
@@ -211,12 +224,15 @@ def shapes(
     told = comments(text)
     found: list[tuple[int, ...]] = []
     outputs: list[tuple[int, tuple[int, int]]] = []
+    names = {str(layer["name"]): at for at, layer in enumerate(layers) if "name" in layer}
+    names |= {"input": -1}
     channels, size = sample[0], (sample[1], sample[2] if len(sample) > 2 else 1)
     for number, layer in enumerate(layers):
         sources = layer.get("in_sequences")
-        sources = [sources] if isinstance(sources, int) else sources
+        sources = [sources] if isinstance(sources, (int, str)) else sources
         used = bin(layer.get("processors", 0)).count("1")
         if sources:
+            sources = [names.get(one, one) for one in sources]
             given = [outputs[s] if s >= 0 else (sample[0], size) for s in sources]
             channels, size = given[0]
             if len(given) > 1 and not layer.get("eltwise") and used != channels:
@@ -233,6 +249,7 @@ def shapes(
         window = layer.get("max_pool", layer.get("avg_pool", 1))
         windows = window if isinstance(window, list) else [window, window]
         step = layer.get("pool_stride", max(windows) if window != 1 else 1)
+        step = step[0] if isinstance(step, list) else step
         size = (
             (size[0] - windows[0]) // step + 1,
             max((size[1] - windows[1]) // step + 1, 1),
@@ -270,7 +287,8 @@ def shapes(
 
 def comments(text: str) -> dict[int, tuple[int, int]]:
     """Layer to its input and output channels, where the comment before it tells them."""
-    found, number, last = {}, -1, None
+    found: dict[int, tuple[int, int]] = {}
+    number, last = -1, None
     for line in text[text.index("layers:") :].splitlines():
         if match := COMMENT.search(line):
             last = int(match[1]), int(match[2])
@@ -288,7 +306,7 @@ def table(outcomes: list[Outcome]) -> str:
         "# ADI's published networks on the model of the accelerator",
         "",
         f"{good} of {len(outcomes)} networks of ai8x-synthesis give the tool's known answer on the "
-        "model (`python scripts/max7800x_networks.py --write` makes this page). "
+        "model (`python scripts/max7800x_networks.py --write FILE`). "
         "Trained: the checkpoint that ADI publishes; drawn: the copy at hand has none, and weights "
         "and biases were drawn. Words: of the known answer.",
         "",

@@ -79,11 +79,13 @@ OPTIONS = {
     "svhn-tinierssd": "--overlap-data",
     "cifar10-nas": "--sample-input tests/sample_cifar-10.npy",
 }  # fmt: skip
-SAMPLES = {"Bayer": (4, 45, 45), "SampleMotorDataLimerick": (256, 3)}
+SAMPLES = {"ai85-bayer2rgb": (4, 45, 45), "ai85-autoencoder": (256, 3), "benchmark": (64, 32, 32)}
 """Shapes of inputs of which the checkout has no sample: one is drawn."""
 SECONDS = 1500
 LAYER = re.compile(r"^\s*- ")
-COMMENT = re.compile(r"in (\d+) ?ch,? ?,? out (\d+) ?ch", re.IGNORECASE)
+COMMENT = re.compile(
+    r"(?:in |Conv2d\w*\()(\d+) ?(?:ch,? ?,? out|,) ?(\d+) ?(?:ch|,)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +154,9 @@ def generate(name: str, part: str, checkout: Path, folder: Path, checkpoint: str
     options = next((text for key, text in OPTIONS.items() if name.startswith(key)), "").split()
     if name.startswith(FIFO) and name != "cats-dogs-hwc-no-fifo":
         options.append("--fifo")
-    dataset = str(yaml.safe_load(config.read_text(encoding="utf-8"))["dataset"])
-    if dataset in SAMPLES:
+    if name in SAMPLES:
         random = np.random.default_rng(3)
-        np.save(folder / f"{name}-sample.npy", random.integers(-128, 128, SAMPLES[dataset]))
+        np.save(folder / f"{name}-sample.npy", random.integers(-128, 128, SAMPLES[name]))
         options += ["--sample-input", str(folder / f"{name}-sample.npy")]
     if checkpoint:
         options += ["--checkpoint-file", checkpoint]
@@ -186,7 +187,7 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
     sample = checkout / "tests" / f"sample_{str(network['dataset']).lower()}.npy"
     if "--sample-input" in OPTIONS.get("ai87-pascalvoc", "") and name.startswith("ai87-pascalvoc"):
         sample = checkout / "tests/sample_pascalvoc_256_320.npy"
-    shape = np.load(sample).shape
+    shape = SAMPLES[name] if name in SAMPLES else np.load(sample).shape
     random = np.random.default_rng(7)
     weights: list[Ints] = []
     biases: list[Ints] = []
@@ -212,7 +213,11 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
     return [
         "--weight-input", str(folder / f"{name}-weights.npy"),
         "--bias-input", str(folder / f"{name}-bias.npy"),
-        *([] if name.startswith("ai87-pascalvoc") else ["--sample-input", str(sample)]),
+        *(
+            []
+            if name.startswith("ai87-pascalvoc") or name in SAMPLES
+            else ["--sample-input", str(sample)]
+        ),
     ]  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def test_reads_a_convolution() -> None:
     assert op.options == {
         "padding": "VALID", "stride_w": 2, "stride_h": 2, "fused_activation_function": "RELU6",
         "dilation_w_factor": 1, "dilation_h_factor": 1,
+        "quantized_bias_type": "float32",
     }  # fmt: skip
     weights = graph.tensor(1)
     assert weights.data == bytes(range(6))

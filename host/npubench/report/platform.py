@@ -10,7 +10,7 @@ from npubench.boards import Board
 from npubench.compiler.backends import load_backend
 from npubench.compiler.vendor.adapter import VendorBackend
 from npubench.cycles.weights import weights_of
-from npubench.emulators.board_model.description import has_model
+from npubench.emulators.board_model.description import has_model, models_driver
 
 PAPER = (
     "max78000fthr",
@@ -86,6 +86,8 @@ def simulator(board: Board) -> str:
             return "our model of the NPU"
         if board.stand_in is not None:
             return "our model of the NPU: `--on-model`"
+    if board.npu.backend is not None and models_driver(board, board.npu.backend):
+        return "our model of the NPU, without time: `--on-model`"
     return "no"
 
 

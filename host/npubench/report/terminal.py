@@ -191,7 +191,7 @@ def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
         )
     note = Text(
         "Modelled, end to end: counted instructions and modelled NPU cycles, with the board's "
-        "clocks and its range of cycles per instruction.",
+        "clocks and its range of cycles per instruction or per class of instructions.",
         style="dim",
     )
     return Group(heading("NPU against CPU"), table, note)

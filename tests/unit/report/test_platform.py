@@ -30,3 +30,10 @@ def test_a_driven_simulator_is_named_and_its_cycles_only_where_it_tells_them() -
     assert k210["npu_compiler"] == "yes: `tools setup nncase`"
     assert "simulator" not in k210["cycles"]
     assert "simulator" in mvp["cycles"]
+
+
+def test_an_accelerator_on_a_boards_model_answers_but_tells_no_time() -> None:
+    for name in ("max78000fthr", "max78000evkit", "max78002evkit"):
+        found = standing(load_board(name))
+        assert "our model of the NPU, without time" in found["simulator"]
+        assert "NPU" not in found["cycles"]

@@ -19,8 +19,8 @@ from npubench.core.errors import DoesNotFit
 _OPTIONS = (
     Option(
         name="optimise",
-        help="what kernels are chosen for: fewest instructions, fewest bytes of code and "
-        "constants, smallest arena",
+        help="what kernels are chosen for: fewest instructions, with weights copied where the "
+        "arena has room (speed); fewest bytes of code and constants (size); smallest arena (ram)",
         default="speed",
         choices=("speed", "size", "ram"),
     ),

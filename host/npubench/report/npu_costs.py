@@ -109,7 +109,6 @@ def costs_table(pairs: Sequence[NpuPair]) -> RenderableType | None:
     table.add_column("Runs", no_wrap=True)
     for title in ("End to end", "Energy", "Flash", "RAM"):
         table.add_column(title, justify="right", no_wrap=True)
-    lines: dict[str, None] = {}
     for pair in asked:
         for words, run in _sides(pair):
             if run is None:
@@ -126,28 +125,29 @@ def costs_table(pairs: Sequence[NpuPair]) -> RenderableType | None:
                 fmt.size(None if memory is None else memory.flash_bytes),
                 fmt.size(None if memory is None else memory.ram_bytes),
             )
-        lines |= dict.fromkeys(said(pair))
-    notes = [Text(line, style="dim") for line in lines]
+    notes = [Text(line, style="dim") for line in said(asked)]
     return Group(heading("NPU against CPU: time, energy, memory"), table, *notes)
 
 
-def said(pair: NpuPair) -> tuple[str, ...]:
-    """What may be said of a pair, and where its energies are from."""
-    ratio = energy_ratio(pair.npu, pair.cpu)
-    lines = [f"{pair.network} on {pair.npu.board}: the NPU's energy is {ratio.words}."]
-    if pair.cpu is None:
-        lines = []
-    elif ratio.low is None:
-        lines = [f"{pair.network} on {pair.npu.board}: energy, {ratio.words}."]
-    for _, run in _sides(pair):
-        energy = energy_of(run)
-        if run is None:
-            continue
-        if energy is not None:
-            lines.append(f"Energy, modelled: {energy.model}.")
-        elif run.energy_missing and run.energy_missing not in ratio.reason:
-            lines.append(f"{run.target}: no energy: {run.energy_missing}.")
-    return tuple(lines)
+def said(pairs: Sequence[NpuPair]) -> tuple[str, ...]:
+    """What may be said of each, and where the energies are from. Networks of a board for which
+    nothing may be said for one reason share a line."""
+    claims: dict[tuple[str, str], list[str]] = {}
+    for pair in pairs:
+        if pair.cpu is not None:
+            ratio = energy_ratio(pair.npu, pair.cpu)
+            words = f"energy, {ratio.words}" if ratio.low is None else f"NPU's energy {ratio.words}"
+            claims.setdefault((pair.npu.board, words), []).append(pair.network)
+    lines = [f"{', '.join(names)} on {board}: {words}." for (board, words), names in claims.items()]
+    for pair in pairs:
+        reason = energy_ratio(pair.npu, pair.cpu).reason
+        for _, run in _sides(pair):
+            energy = energy_of(run)
+            if energy is not None:
+                lines.append(f"Energy, modelled: {energy.model}.")
+            elif run is not None and run.energy_missing and run.energy_missing not in reason:
+                lines.append(f"{run.target}: no energy: {run.energy_missing}.")
+    return tuple(dict.fromkeys(lines))
 
 
 def costs_grid(pairs: Sequence[NpuPair]) -> Grid | None:

@@ -83,7 +83,7 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
         },
         notes=(
             *fallbacks,
-            *dict.fromkeys(line for pair in pairs if told(pair) for line in said(pair)),
+            *said([pair for pair in pairs if told(pair)]),
         ),
     )
 

@@ -196,7 +196,8 @@ def _console(board: Board, probe: str | None) -> tuple[str | None, str | None]:
 
 def _unpacked(data: bytes, into: Path, values: Any) -> Firmware:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-        tar.extractall(into, filter="data")
+        for entry in tar:
+            _unpack(tar, entry, into)
     return Firmware(
         elf=into / "image" / str(values["elf"]),
         map=into / "image" / "none.map",
@@ -207,6 +208,21 @@ def _unpacked(data: bytes, into: Path, values: Any) -> Firmware:
         flags=(),
         cached=True,
     )
+
+
+def _unpack(tar: tarfile.TarFile, entry: tarfile.TarInfo, into: Path) -> None:
+    """A file below ``into``. tarfile's own filters are not in Python 3.11.3 and older."""
+    target = (into / entry.name).resolve()
+    if not target.is_relative_to(into.resolve()) or not (entry.isfile() or entry.isdir()):
+        raise DeviceError(f"the image's archive holds {entry.name!r}, which is no file of it")
+    if entry.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    source = tar.extractfile(entry)
+    assert source is not None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read())
+    target.chmod(0o755 if entry.mode & 0o100 else 0o644)
 
 
 def packed(firmware: Firmware) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import socket
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from npubench.core.errors import DeviceError, MonitorError, UsageError
 from npubench.core.progress import Silent
 from npubench.desk.client import Address, Desk
 from npubench.desk.frame import Frame, Reader
-from npubench.desk.hands import Hands
+from npubench.desk.hands import PROJECT, Hands
 from npubench.flash.detect import Detected
 from npubench.lab.exporter import exporter_text
 from npubench.power.capture.served import serve
@@ -110,6 +112,17 @@ def test_an_emulated_board_is_flashed_and_booted_at_the_desk(board: int) -> None
             device = Device(line, timeouts=timeouts_for(native))
             device.sync()
             assert device.caps().board == "native"
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/out", "image/../../out"])
+def test_an_archive_that_leaves_its_folder_is_refused(name: str) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO(b""))
+    values = {"board": "native", "model": False, "probe": None, "console": 1, "elf": "x.elf"}
+    asked = Frame(verb="upload", values=values, blobs={PROJECT: packed.getvalue()})
+    with Hands() as hands:
+        assert "is no file of it" in hands.answer(asked).values["message"]
 
 
 def test_no_image_is_put_where_nothing_is_served() -> None:

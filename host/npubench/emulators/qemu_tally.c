@@ -50,7 +50,12 @@ bool qemu_plugin_mem_is_store(uint32_t info);
 
 EXPORT int qemu_plugin_version = 1;
 
-#define REGISTERS 0x40000000u /* devices and the core's own, and RAM of none of our boards */
+/* Devices and the core's own registers, by the memory map of the Armv7-M and Armv8-M architectures;
+ * 0x60000000 to 0x9fffffff is RAM. */
+static bool is_register(uint32_t address)
+{
+    return (address >= 0x40000000u && address < 0x60000000u) || address >= 0xa0000000u;
+}
 
 typedef struct nb_place {
     nb_step step;
@@ -303,7 +308,7 @@ static void accessed(unsigned core, uint32_t info, uint64_t address, void *user)
     (void)core;
     if (at - tally.flash < tally.flash_bytes) {
         fetch_lines(where->at);
-    } else if (at >= REGISTERS) {
+    } else if (is_register(at)) {
         cut_behind(where->place);
     }
     nb_tally_data(&tally, at, 1u << qemu_plugin_mem_size_shift(info), stores);

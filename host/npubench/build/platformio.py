@@ -19,6 +19,8 @@ from npubench.core.paths import cache_root
 from npubench.core.tool import ToolResult, run_tool
 
 SCONS_PACKAGE_VERSION = "4.41101.0"
+_FOLDERS = ("packages", "platforms", ".cache/downloads", ".cache/tmp", ".cache/content")
+"""What PlatformIO makes on first use, and fails at where another process of it is faster."""
 _SCONS_SCRIPT = "import SCons.Script\n\nSCons.Script.main()\n"
 
 
@@ -71,6 +73,11 @@ def core_dir() -> Path:
     """
     core = cache_root() / "platformio"
     package = core / "packages" / "tool-scons"
+    try:
+        for name in _FOLDERS:
+            (core / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_made(core, error) from error
     if not (package / ".piopm").is_file():
         _install_scons(package)
     return core
@@ -102,7 +109,6 @@ def _install_scons(package: Path) -> None:
         ),
     }
     try:
-        package.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=package.parent.parent))
         for name, text in files.items():
             (made / name).write_text(text, encoding="utf-8")
@@ -113,7 +119,11 @@ def _install_scons(package: Path) -> None:
             if not (package / ".piopm").is_file():
                 raise
     except OSError as error:
-        raise ToolError(
-            f"PlatformIO's folder cannot be made in {package.parent}: {error.strerror}",
-            hint="set NPUBENCH_CACHE to a folder that can be written",
-        ) from error
+        raise _not_made(package.parent, error) from error
+
+
+def _not_made(folder: Path, error: OSError) -> ToolError:
+    return ToolError(
+        f"PlatformIO's folder cannot be made in {folder}: {error.strerror}",
+        hint="set NPUBENCH_CACHE to a folder that can be written",
+    )

@@ -4,6 +4,7 @@
 #define NB_WIDE_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "nb_kernels.h"
 #include "nb_requant.h"
@@ -38,6 +39,31 @@ static inline int64_t nb_wide_dot(const int16_t *x, const int8_t *w, int32_t cou
         sum += *x++ * *w++;
     }
     return sum;
+}
+
+/* Gathers the window whose top left corner is (y, x) of one image. */
+static inline void nb_wide_column(const nb_conv2d_s16_params *p, const int16_t *image, int32_t y,
+                                  int32_t x, int16_t *column)
+{
+    const size_t bytes = (size_t)p->in_c * sizeof(int16_t);
+    const int32_t run = p->kernel_w * p->in_c;
+    const int inside = p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w;
+    for (int32_t i = 0; i < p->kernel_h; i++, y += p->dilation_h) {
+        if (inside && y >= 0 && y < p->in_h) {
+            memcpy(column, image + (y * p->in_w + x) * p->in_c, (size_t)run * sizeof(int16_t));
+            column += run;
+            continue;
+        }
+        int32_t at = x;
+        for (int32_t j = 0; j < p->kernel_w; j++, at += p->dilation_w) {
+            if (y < 0 || y >= p->in_h || at < 0 || at >= p->in_w) {
+                memset(column, 0, bytes);
+            } else {
+                memcpy(column, image + (y * p->in_w + at) * p->in_c, bytes);
+            }
+            column += p->in_c;
+        }
+    }
 }
 
 #endif

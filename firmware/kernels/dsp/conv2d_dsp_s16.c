@@ -177,31 +177,6 @@ static void one(const layer *l, const int16_t *column, int16_t *output)
     }
 }
 
-/* The window whose top left corner is (y, x) of one image. */
-static void fill_column(const nb_conv2d_s16_params *p, const int16_t *image, int32_t y, int32_t x,
-                        int16_t *column)
-{
-    const size_t bytes = (size_t)p->in_c * sizeof(int16_t);
-    const int32_t run = p->kernel_w * p->in_c;
-    const int inside = p->dilation_w == 1 && x >= 0 && x + p->kernel_w <= p->in_w;
-    for (int32_t i = 0; i < p->kernel_h; i++, y += p->dilation_h) {
-        if (inside && y >= 0 && y < p->in_h) {
-            memcpy(column, image + (y * p->in_w + x) * p->in_c, (size_t)run * sizeof(int16_t));
-            column += run;
-            continue;
-        }
-        int32_t at = x;
-        for (int32_t j = 0; j < p->kernel_w; j++, at += p->dilation_w) {
-            if (y < 0 || y >= p->in_h || at < 0 || at >= p->in_w) {
-                memset(column, 0, bytes);
-            } else {
-                memcpy(column, image + (y * p->in_w + at) * p->in_c, bytes);
-            }
-            column += p->in_c;
-        }
-    }
-}
-
 void nb_dsp_conv2d_s16(const nb_conv2d_s16_params *p, const int16_t *input, const int8_t *weights,
                        const int32_t *quant, int16_t *scratch, int16_t *output)
 {
@@ -216,10 +191,10 @@ void nb_dsp_conv2d_s16(const nb_conv2d_s16_params *p, const int16_t *input, cons
             for (int32_t ox = 0; ox < p->out_w; ox++) {
                 const int32_t x = ox * p->stride_w - p->pad_left;
                 if (pending == NULL) {
-                    fill_column(p, input, y, x, scratch);
+                    nb_wide_column(p, input, y, x, scratch);
                     pending = output;
                 } else {
-                    fill_column(p, input, y, x, scratch + taps);
+                    nb_wide_column(p, input, y, x, scratch + taps);
                     two(&l, scratch, pending, output);
                     pending = NULL;
                 }

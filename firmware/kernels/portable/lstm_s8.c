@@ -7,13 +7,8 @@
 #include <string.h>
 
 #include "nb_kernels.h"
+#include "nb_lstm.h"
 #include "nb_requant.h"
-#include "nb_sigmoid.h"
-
-static inline int32_t limit16(int32_t x)
-{
-    return nb_clamp(x, INT16_MIN, INT16_MAX);
-}
 
 static int32_t dot(const int8_t *x, const int8_t *weights, int32_t n, int32_t sum)
 {
@@ -36,7 +31,7 @@ static void gate(const nb_lstm_s8_params *p, int32_t which, const int8_t *input,
         const int32_t b = dot(hidden, from_state + u * units, units, base[units + u]);
         const int32_t x = nb_requant(a, p->multiplier[2 * which], p->shift[2 * which]);
         const int32_t y = nb_requant(b, p->multiplier[2 * which + 1], p->shift[2 * which + 1]);
-        output[u] = (int16_t)limit16(limit16(x) + limit16(y));
+        output[u] = (int16_t)nb_limit16(nb_limit16(x) + nb_limit16(y));
     }
 }
 
@@ -44,29 +39,12 @@ static void step(const nb_lstm_s8_params *p, const int8_t *input, const int8_t *
                  const int32_t *bias, const uint16_t *table, int8_t *hidden, int16_t *cell,
                  int16_t *gates)
 {
-    const int32_t units = p->units, shift = p->cell_shift;
+    const int32_t units = p->units;
     for (int32_t which = 0; which < 4; which++) {
         gate(p, which, input, hidden, weights, bias, gates + which * units);
     }
     for (int32_t u = 0; u < units; u++) {
-        const int32_t forget = nb_logistic16(3 * gates[u], table);
-        const int32_t in = nb_logistic16(3 * gates[units + u], table);
-        const int32_t fresh = nb_tanh16(3 * gates[2 * units + u], table);
-        const int32_t out = nb_logistic16(3 * gates[3 * units + u], table);
-        const int32_t kept =
-            limit16(nb_requant(forget * cell[u], p->product_multiplier[0], p->product_shift[0]));
-        const int32_t added =
-            limit16(nb_requant(in * fresh, p->product_multiplier[1], p->product_shift[1]));
-        int32_t next = limit16(kept + added);
-        if (p->clip > 0) {
-            next = nb_clamp(next, -p->clip, p->clip);
-        }
-        cell[u] = (int16_t)next;
-        const int32_t argument =
-            shift >= 0 ? next * 3 * (1 << shift) : (next * 3 + (1 << (-shift - 1))) >> -shift;
-        const int32_t lit = nb_tanh16(argument, table);
-        const int32_t value =
-            nb_requant(lit * out, p->product_multiplier[2], p->product_shift[2]) + p->hidden_zero;
+        const int32_t value = nb_lstm_unit(p, gates + u, table, cell + u);
         hidden[u] = (int8_t)nb_clamp(value, INT8_MIN, INT8_MAX);
     }
 }

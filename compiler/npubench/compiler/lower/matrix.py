@@ -19,7 +19,7 @@ from npubench.compiler.lower.weights import (
     weight_scales,
 )
 from npubench.compiler.lower.wide import wide_pair
-from npubench.compiler.lower.window import turned_padding, turned_shape
+from npubench.compiler.lower.window import turn, turned_shape
 from npubench.compiler.plan import ConstantArg, KernelCall, ParamValue, TensorArg
 
 _BATCH_DIMS = 3
@@ -34,19 +34,8 @@ def _transpose_conv(site: Site) -> Lowering:
     turned_shape(site, target)
     given, wanted = site.quantization(source, "the input"), site.quantization(target, "the output")
     weights = weight_array(site, filters)
-    site.require(
-        weights.ndim == 4 and len(source.shape) == len(target.shape) == 4,
-        f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
-    )
-    channels, kernel_h, kernel_w, depth = weights.shape
-    site.require(
-        depth == source.shape[3]
-        and channels == target.shape[3]
-        and source.shape[0] == target.shape[0],
-        f"filters {list(filters.shape)} from {list(source.shape)} to {list(target.shape)}",
-    )
-    stride = (site.integer("stride_h", 1), site.integer("stride_w", 1))
-    pads = turned_padding(site, target, (kernel_h, kernel_w), stride)
+    shape = turn(site, source, target, filters, weights.shape)
+    channels, depth, (kernel_h, kernel_w) = shape.channels, shape.depth, shape.kernel
     flat = weights.reshape(channels, -1)
     bias = bias_array(site, 3, channels)
     # Refuses sums that may exceed 32 bits; the offset stays with the input, whose taps differ.
@@ -67,10 +56,10 @@ def _transpose_conv(site: Site) -> Lowering:
         "out_c": channels,
         "kernel_h": kernel_h,
         "kernel_w": kernel_w,
-        "stride_h": stride[0],
-        "stride_w": stride[1],
-        "pad_top": pads[0],
-        "pad_left": pads[1],
+        "stride_h": shape.stride[0],
+        "stride_w": shape.stride[1],
+        "pad_top": shape.pad[0],
+        "pad_left": shape.pad[1],
         "input_zero": given.zero_point,
         "output_zero": wanted.zero_point,
         "low": low,

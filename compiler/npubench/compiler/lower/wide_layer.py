@@ -21,7 +21,7 @@ from npubench.compiler.lower.weights import (
 )
 from npubench.compiler.lower.wide import Sums, sums_of, wide_bias, wide_table
 from npubench.compiler.lower.wide_fast import KERNELS, fast_layer
-from npubench.compiler.lower.window import Window, slide, turned_padding, turned_shape
+from npubench.compiler.lower.window import Window, slide, turn, turned_shape
 from npubench.compiler.plan import Constant, ConstantArg, KernelCall, ParamValue, ScratchArg
 
 _CODES = "int16_t"
@@ -252,19 +252,8 @@ def transpose_convolution(site: Site) -> Lowering:
     filters = site.input(1)
     turned_shape(site, target)
     weights = weight_array(site, filters)
-    site.require(
-        weights.ndim == 4 and len(source.shape) == len(target.shape) == 4,
-        f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
-    )
-    channels, kernel_h, kernel_w, depth = weights.shape
-    site.require(
-        depth == source.shape[3]
-        and channels == target.shape[3]
-        and source.shape[0] == target.shape[0],
-        f"filters {list(filters.shape)} from {list(source.shape)} to {list(target.shape)}",
-    )
-    stride = (site.integer("stride_h", 1), site.integer("stride_w", 1))
-    pads = turned_padding(site, target, (kernel_h, kernel_w), stride)
+    shape = turn(site, source, target, filters, weights.shape)
+    channels, (kernel_h, kernel_w) = shape.channels, shape.kernel
     by_channel = weights.reshape(channels, -1)
     bias = wide_bias(site, 3, channels, (DType.INT64, DType.INT16))
     pairs = channel_multipliers(site, given, weight_scales(site, filters, axis=0), wanted)
@@ -274,10 +263,10 @@ def transpose_convolution(site: Site) -> Lowering:
         **_image(source, target),
         "kernel_h": kernel_h,
         "kernel_w": kernel_w,
-        "stride_h": stride[0],
-        "stride_w": stride[1],
-        "pad_top": pads[0],
-        "pad_left": pads[1],
+        "stride_h": shape.stride[0],
+        "stride_w": shape.stride[1],
+        "pad_top": shape.pad[0],
+        "pad_left": shape.pad[1],
         "sums": int(sums),
         "low": low,
         "high": high,

@@ -75,6 +75,44 @@ def turned_shape(site: Site, target: Tensor) -> None:
         site.require(shape == target.shape, f"shape {list(shape)} is not {list(target.shape)}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """How a transposed convolution spreads its input: all in elements, height before width."""
+
+    channels: int
+    depth: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+
+
+def turn(
+    site: Site, source: Tensor, target: Tensor, filters: Tensor, shape: tuple[int, ...]
+) -> Turn:
+    """The geometry of a transposed convolution with weights of ``shape``. Refuses shapes that do
+    not belong together."""
+    site.require(
+        len(shape) == 4 and len(source.shape) == len(target.shape) == 4,
+        f"shapes {list(source.shape)}, {list(filters.shape)} and {list(target.shape)}",
+    )
+    channels, kernel_h, kernel_w, depth = shape
+    site.require(
+        depth == source.shape[3]
+        and channels == target.shape[3]
+        and source.shape[0] == target.shape[0],
+        f"filters {list(filters.shape)} from {list(source.shape)} to {list(target.shape)}",
+    )
+    stride = (site.integer("stride_h", 1), site.integer("stride_w", 1))
+    top, left = turned_padding(site, target, (kernel_h, kernel_w), stride)
+    return Turn(
+        channels=channels,
+        depth=depth,
+        kernel=(kernel_h, kernel_w),
+        stride=stride,
+        pad=(top, left),
+    )
+
+
 def turned_padding(
     site: Site, target: Tensor, kernel: tuple[int, int], stride: tuple[int, int]
 ) -> list[int]:

@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npubench.compiler.graph import Graph, Tensor
+from npubench.stats.proportion import clopper_pearson_low
 
 SAMPLES = 100
+FIRST_SAMPLES = 59
+"""The fewest of which, all with the right class, 95 % of all inputs is certain at 95 %."""
 CALIBRATION_SAMPLES = 64
+CONFIDENCE_RATIO = 0.95
 SNR_LIMIT_DB = 20.0
 AGREEMENT_LIMIT_RATIO = 0.95
 DISTRIBUTION = "half white noise, half patches, over the input's whole range, as the zoo calibrates"
+_Z_ONE_SIDED = 1.6448536269514722
 _INPUT_SEED, _CALIBRATION_SEED = 1_000_003, 2_000_003
 
 Array = NDArray[Any]
@@ -25,12 +30,41 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearness:
-    """``snr_db`` for each output, None where nothing differs. ``agreement_ratio``: the share of the
-    samples with the same best class; None of a network that is no classifier."""
+    """``snr_db`` for each output, None where nothing differs; ``snr_low_db``: what it is at least,
+    at 95 % (None also where one sample has all the noise). ``agreement_ratio``: the share of the
+    samples with the same best class, ``same_class``: their number; None of what is no
+    classifier."""
 
     samples: int
     snr_db: tuple[float | None, ...]
-    agreement_ratio: float | None
+    snr_low_db: tuple[float | None, ...]
+    same_class: int | None
+
+    @property
+    def agreement_ratio(self) -> float | None:
+        """The share with the same best class."""
+        return None if self.same_class is None else self.same_class / self.samples
+
+    @property
+    def agreement_low_ratio(self) -> float | None:
+        """What that share is at least among all inputs, at 95 %."""
+        if self.same_class is None:
+            return None
+        return clopper_pearson_low(self.same_class, self.samples, confidence_ratio=CONFIDENCE_RATIO)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no further inputs up to ``SAMPLES`` need be asked: that it passes is shown at
+        95 %, or so many classes are wrong that it cannot pass any more."""
+        low = self.agreement_low_ratio
+        if self.same_class is not None:
+            most = (self.same_class + max(SAMPLES - self.samples, 0)) / max(SAMPLES, self.samples)
+            if most < AGREEMENT_LIMIT_RATIO:
+                return True
+        return (low is None or low >= AGREEMENT_LIMIT_RATIO) and all(
+            value is None or (lowest is not None and lowest >= SNR_LIMIT_DB)
+            for value, lowest in zip(self.snr_db, self.snr_low_db, strict=True)
+        )
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -115,16 +149,17 @@ def nearness(wanted: Sequence[Array], got: Sequence[Array], *, classifier: bool)
     wanted values over that of the difference, over all samples. Of wanted scores that tie, each is
     a best class."""
     samples = len(wanted[0])
-    agreement = None
+    right = None
     if classifier:
         rows, answers = wanted[0].reshape(samples, -1), got[0].reshape(samples, -1)
         best = answers.argmax(axis=1)
         same = rows[np.arange(samples), best] == rows.max(axis=1)
-        agreement = float(same.mean())
+        right = int(same.sum())
     return Nearness(
         samples=samples,
         snr_db=tuple(signal_to_noise_db(a, b) for a, b in zip(wanted, got, strict=True)),
-        agreement_ratio=agreement,
+        snr_low_db=tuple(lowest_db(a, b) for a, b in zip(wanted, got, strict=True)),
+        same_class=right,
     )
 
 
@@ -138,3 +173,19 @@ def signal_to_noise_db(wanted: Array, got: Array) -> float | None:
     if not np.isfinite(noise) or signal == 0.0:
         return -999.0
     return round(10.0 * log10(signal / noise), 3)
+
+
+def lowest_db(wanted: Array, got: Array) -> float | None:
+    """What signal to noise is at least over all inputs, at 95 % (one-sided), from its jackknife's
+    standard error over the samples (Tukey 1958). None where that cannot be told: nothing differs,
+    or one sample alone has noise."""
+    samples = len(wanted)
+    reference = wanted.astype(np.float64).reshape(samples, -1)
+    signals = np.square(reference).sum(axis=1)
+    noises = np.square(reference - got.astype(np.float64).reshape(samples, -1)).sum(axis=1)
+    left, rest = signals.sum() - signals, noises.sum() - noises
+    if samples < 2 or not np.isfinite(noises).all() or (left <= 0).any() or (rest <= 0).any():
+        return None
+    without = 10.0 * np.log10(left / rest)
+    error = np.sqrt((samples - 1) / samples * np.square(without - without.mean()).sum())
+    return round(float(10.0 * np.log10(signals.sum() / noises.sum()) - _Z_ONE_SIDED * error), 3)

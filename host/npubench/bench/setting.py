@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from npubench.bench.scheme import Array, nearness
-from npubench.compiler.vendor.simulation import Ranges, Simulation, Simulator
+from npubench.compiler.vendor.simulation import Heard, Ranges, Simulation, Simulator
 from npubench.core.errors import NpubenchError
 
 SETTING_SAMPLES = 32
@@ -38,6 +38,7 @@ def chosen(
     calibration: tuple[Array, ...],
     ranges: Ranges,
     classifier: bool,
+    heard: Heard | None = None,
 ) -> Chosen:
     """The first setting within the limits by which runs are judged; where none is, the one with the
     least noise in real numbers. A setting that the tool does not compile is left out; raises its
@@ -56,6 +57,7 @@ def chosen(
                 calibration=told(calibration),
                 ranges=ranges,
                 setting=setting,
+                heard=heard,
             )
         except NpubenchError as error:
             refused = error

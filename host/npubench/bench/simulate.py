@@ -8,26 +8,21 @@ stands beside. Nothing is measured here.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from npubench.bench.accuracy import host_records, target_record
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import questions_of
-from npubench.bench.record import Findings, record_without_plan
+from npubench.bench.portions import Pace, Question, answered
+from npubench.bench.record import Findings
 from npubench.bench.run import Cancelled, Timed
 from npubench.bench.scheme import (
-    AGREEMENT_LIMIT_RATIO,
     CALIBRATION_SAMPLES,
-    DISTRIBUTION,
     SAMPLES,
-    SNR_LIMIT_DB,
     Array,
     Nearness,
     is_classifier,
@@ -37,23 +32,16 @@ from npubench.bench.scheme import (
     sample_codes,
     signal_to_noise_db,
 )
-from npubench.bench.setting import Chosen, chosen
+from npubench.bench.setting import chosen
+from npubench.bench.simulated_record import fill, judgement, scheme_record, simulated_record
 from npubench.compiler.backends import configured_backend, drops_dead_channels
 from npubench.compiler.compiled import Network, without_dead_channels
-from npubench.compiler.vendor.simulation import Simulation, Simulator
+from npubench.compiler.vendor.simulation import Simulator
 from npubench.core.errors import NpubenchError, UsageError
-from npubench.core.evidence import Evidence
 from npubench.core.progress import Event, Reporter, step
-from npubench.core.stages import Stage
 from npubench.golden.many import cut_network, float_network, many_answers, real_answers
 from npubench.runs.schema import (
     ErrorRecord,
-    GoldenRecord,
-    LayerRecord,
-    NpuRecord,
-    RunRecord,
-    SchemeRecord,
-    StageRecord,
 )
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
@@ -61,6 +49,7 @@ SEARCH_SAMPLES = 4
 """Inputs that each operator is looked at with, to find the worst one of a failed run."""
 
 Form = Callable[[int | None], bytes]
+Truth = Callable[[int | None, tuple[Array, ...]], tuple[Array, ...]]
 
 
 def simulate_job(
@@ -101,7 +90,9 @@ def simulate_job(
             )
         )
         timed.durations_s["total"] = round(time.monotonic() - begin, 4)
-        record = _record(job, network, settings, findings, more, writer.run_id, timed)
+        record = simulated_record(
+            job, network, settings, findings, more, writer.run_id, timed.durations_s
+        )
         return writer.finish(record, samples={}, events=timed.events)
 
 
@@ -164,10 +155,18 @@ def _execute(
     with step(timed, job.title, "golden"):
         wanted = truth(None, codes)
         own = many_answers(network.data, codes) if simulator.form != "int8" else None
+    tensors = [graph.tensor(index) for index in graph.outputs]
+
+    def judged(outputs: tuple[Array, ...]) -> Nearness:
+        count = len(outputs[0])
+        pairs = [
+            [real(tensor, array[:count]) for tensor, array in zip(tensors, arrays, strict=True)]
+            for arrays in (wanted, outputs)
+        ]
+        return nearness(*pairs, classifier=classifier)
+
+    pace = Pace(timed, job.title, "simulate")
     with step(timed, job.title, "simulate"):
-        asked = codes
-        if questions is not None:  # the labelled samples follow the others
-            asked = tuple(map(np.concatenate, zip(codes, questions.codes, strict=True)))
         way = chosen(
             simulator,
             given,
@@ -176,80 +175,68 @@ def _execute(
             calibration=others,
             ranges=ranges,
             classifier=classifier,
+            heard=pace.heard,
         )
-        simulation = simulator.simulate(
-            given,
-            inputs=told(asked),
-            calibration=told(others),
+        pace.begin()
+        question = Question(
+            simulator=simulator,
+            network=given,
+            told=told,
+            calibration=others,
             ranges=ranges,
             setting=way.setting,
+            heard=pace.heard,
         )
-        outputs = tuple(array[SAMPLES:] for array in simulation.outputs)
-        simulation = replace(
-            simulation, outputs=tuple(array[:SAMPLES] for array in simulation.outputs)
+        answers = answered(
+            question,
+            codes,
+            None if questions is None else questions.codes,
+            is_enough=lambda outputs: judged(outputs).is_certain,
         )
+        simulation = answers.simulation
     if simulation.artifact is not None:
         writer.add_bytes(*simulation.artifact)
     more["simulation"] = simulation
     more["tool"] = simulator.tool
     more["way"] = way
-    tensors = [graph.tensor(index) for index in graph.outputs]
-    reals = [
-        [real(tensor, array) for tensor, array in zip(tensors, arrays, strict=True)]
-        for arrays in (wanted, simulation.outputs, *(() if own is None else (own,)))
-    ]
-    found = nearness(reals[0], reals[1], classifier=classifier)
-    int8 = None if own is None else nearness(reals[0], reals[2], classifier=classifier)
+    found = judged(simulation.outputs)
+    int8 = None if own is None else judged(own)
     layers: dict[str, float | None] = {}
     if found.failures:
+        search = Pace(timed, job.title, "worst layer")
         with step(timed, job.title, "worst layer"):
-            layers = _by_operator(network, simulator, form, told, truth, codes, others, way)
-    more["scheme"] = _scheme_record(found, int8, layers)
-    findings.golden = _golden_record(found, settings.seed, simulator.form)
+            layers = _by_operator(question, network, form, truth, codes, search)
+    more["scheme"] = scheme_record(found, int8, layers)
+    findings.golden = judgement(found, settings.seed, simulator.form)
     if questions is not None and settings.accuracy is not None:
-        record, why = target_record(network, questions, outputs)
+        record, why = target_record(network, questions, answers.more)
         findings.accuracy = (*host_records(job, settings.accuracy, questions), record)
         findings.notes = (*findings.notes, *([why] if why else []))
-    _fill(job, network, simulation, findings)
+    fill(job, network, simulation, findings)
     if found.failures:
-        worst = more["scheme"].worst_layer
-        named = "" if worst is None else f"; the worst layer is operator {worst} "
-        named += "" if worst is None else f"({graph.ops[worst].kind})"
         findings.status = "failed"
-        findings.error = ErrorRecord(
-            kind="SchemeMismatch",
-            message=f"on {found.samples} inputs the vendor's arithmetic is too far from the "
-            f"reference: {'; '.join(found.failures)}{named}{_beside(int8)}",
-            hint="calibrate with ranges of your own data, or keep that layer on the CPU",
-        )
+        findings.error = _mismatch(job, network, found, int8, more["scheme"].worst_layer)
 
 
 def _by_operator(
+    question: Question,
     network: Network,
-    simulator: Simulator,
     form: Form,
-    told: Callable[[tuple[Array, ...]], tuple[Array, ...]],
-    truth: Callable[[int | None, tuple[Array, ...]], tuple[Array, ...]],
+    truth: Truth,
     codes: tuple[Array, ...],
-    others: tuple[Array, ...],
-    way: Chosen,
+    pace: Pace,
 ) -> dict[str, float | None]:
     """Signal to noise after each operator, in dB, on a few inputs: the network up to it is run.
     What cannot be cut there is left out."""
     few = tuple(array[:SEARCH_SAMPLES] for array in codes)
     found: dict[str, float | None] = {}
     for op in network.graph.ops:
+        pace.begin(f"operator {op.index} of {len(network.graph.ops)}: ")
         tensor = network.graph.tensor(op.outputs[0])
         try:
             part = form(op.index)
             (wanted,) = truth(op.index, few)
-            got = simulator.simulate(
-                part,
-                inputs=told(few),
-                calibration=told(others),
-                ranges=ranges_of(network.graph),
-                setting=way.setting,
-            )
+            got = replace(question, network=part).simulation(few)
         except NpubenchError:
             continue
         if got.outputs[0].size == wanted.size:
@@ -259,188 +246,32 @@ def _by_operator(
     return found
 
 
-def worst_of(layers: Mapping[str, float | None]) -> int | None:
-    """The operator after which signal to noise falls most, from 60 dB at the input (nothing differs
-    counts as that, too); None where no operator was looked at."""
-    worst, fall, before = None, 0.0, 60.0
-    for name, value in layers.items():
-        now = 60.0 if value is None else min(value, 60.0)
-        if before - now > fall:
-            worst, fall = int(name), before - now
-        before = now
-    return worst
+def _mismatch(
+    job: Job, network: Network, found: Nearness, int8: Nearness | None, worst: int | None
+) -> ErrorRecord:
+    """What is wrong with a network that is below a limit, and what its user can do."""
+    message = (
+        f"on {found.samples} inputs the vendor's arithmetic is too far from the reference: "
+        f"{'; '.join(found.failures)}"
+    )
+    if worst is not None:
+        message += f"; most noise comes in at operator {worst} ({network.graph.ops[worst].kind})"
+    hint = "calibrate with ranges of your own data, or keep that layer on the CPU"
+    if int8 is not None:
+        message += f". The int8 network itself: {_words(int8)}"
+        if int8.failures:
+            message += ", which fails as well: eight bits are too few for these weights"
+            hint = "bring a network that keeps the limits in int8"
+    entry = job.model.entry
+    if entry is not None and entry.weights == "seeded":
+        hint = "the zoo's weights are drawn, not trained, and leave the scores close together"
+        if entry.fetch is not None:
+            hint += f": npubench models fetch {entry.id} brings the trained file, bench that"
+    return ErrorRecord(kind="SchemeMismatch", message=message, hint=hint)
 
 
-def _beside(int8: Nearness | None) -> str:
-    """The int8 network's own nearness, for a message."""
-    if int8 is None:
-        return ""
-    low = [value for value in int8.snr_db if value is not None]
+def _words(near: Nearness) -> str:
+    low = [value for value in near.snr_db if value is not None]
     text = f"{min(low):.1f} dB" if low else "no difference"
-    share = int8.agreement_ratio
-    return f" (the int8 network itself: {text}{'' if share is None else f', {share:.0%}'})"
-
-
-def _scheme_record(
-    found: Nearness, int8: Nearness | None, layers: Mapping[str, float | None]
-) -> SchemeRecord:
-    return SchemeRecord(
-        samples=found.samples,
-        distribution=DISTRIBUTION,
-        snr_db=found.snr_db,
-        agreement_ratio=found.agreement_ratio,
-        int8_snr_db=() if int8 is None else int8.snr_db,
-        int8_agreement_ratio=None if int8 is None else int8.agreement_ratio,
-        snr_limit_db=SNR_LIMIT_DB,
-        agreement_limit_ratio=AGREEMENT_LIMIT_RATIO,
-        layers_snr_db=dict(layers),
-        worst_layer=worst_of(layers),
-    )
-
-
-def _golden_record(found: Nearness, seed: int, form: str) -> GoldenRecord:
-    low = [value for value in found.snr_db if value is not None]
-    words = f"at least {min(low):.1f} dB of signal to noise" if low else "no difference"
-    if found.agreement_ratio is not None:
-        words += f", the same class for {found.agreement_ratio:.0%}"
-    return GoldenRecord(
-        status="mismatch" if found.failures else "match",
-        reference="tflm" if form == "int8" else "float",
-        tensors=len(found.snr_db),
-        mismatches=max(1, sum(value < SNR_LIMIT_DB for value in low)) if found.failures else 0,
-        first_mismatch=found.failures[0] if found.failures else None,
-        input_seed=seed,
-        reason=f"judged by the scheme's rule on {found.samples} inputs: {words}",
-    )
-
-
-def _fill(job: Job, network: Network, simulation: Simulation, findings: Findings) -> None:
-    """Stages and layers: cycles are the accelerator's, modelled by the vendor's simulator."""
-    ops = simulation.ops
-    cycles = [op.cycles for op in ops.values() if op.engine == "npu" and op.cycles is not None]
-    macs = {layer.index: layer.macs for layer in network.analysis.layers}
-    left = [index for index, count in macs.items() if count and not _on_npu(simulation, index)]
-    whole = bool(cycles) and not left
-    nothing = "the simulator tells no cycles"
-    partly = (
-        "MAC operators stay on the CPU, whose cycles the simulator does not tell: "
-        + ", ".join(f"{index}" for index in left)
-    )
-    for stage in Stage:
-        if stage is not Stage.IDLE:
-            findings.stages[stage] = StageRecord(
-                unit="cycles",
-                evidence=Evidence.UNAVAILABLE,
-                reason="no firmware runs on a vendor's simulator",
-            )
-    findings.stages[Stage.INFER] = StageRecord(
-        unit="cycles",
-        evidence=Evidence.MODELLED if whole else Evidence.UNAVAILABLE,
-        median=sum(cycles) if whole else None,
-        min=sum(cycles) if whole else None,
-        max=sum(cycles) if whole else None,
-        n=1 if whole else 0,
-        deterministic=True if whole else None,
-        npu_cycles=sum(cycles) if cycles else None,
-        reason="the accelerator's cycles alone, by its vendor's simulator"
-        if whole
-        else partly
-        if cycles
-        else nothing,
-    )
-    findings.layers = tuple(
-        LayerRecord(
-            index=layer.index,
-            op=layer.op,
-            name=layer.name,
-            engine=ops[layer.index].engine if layer.index in ops else "none",
-            kernel=job.backend if _on_npu(simulation, layer.index) else "",
-            macs=layer.macs,
-            weight_bytes=layer.weight_bytes,
-            input_bytes=layer.input_bytes,
-            output_bytes=layer.output_bytes,
-            unit="cycles",
-            evidence=Evidence.UNAVAILABLE
-            if _cycles(simulation, layer.index) is None
-            else Evidence.MODELLED,
-            value=_cycles(simulation, layer.index),
-            npu_cycles=_cycles(simulation, layer.index),
-            reason=ops[layer.index].reason or None
-            if layer.index in ops
-            else "folded away by the vendor's compiler",
-        )
-        for layer in network.analysis.layers
-    )
-
-
-def _on_npu(simulation: Simulation, index: int) -> bool:
-    return index in simulation.ops and simulation.ops[index].engine == "npu"
-
-
-def _cycles(simulation: Simulation, index: int) -> int | None:
-    return simulation.ops[index].cycles if index in simulation.ops else None
-
-
-def _npu_record(
-    job: Job, network: Network, simulation: Simulation, tool: str, way: Chosen
-) -> NpuRecord:
-    total = sum(layer.macs for layer in network.analysis.layers)
-    there = sum(layer.macs for layer in network.analysis.layers if _on_npu(simulation, layer.index))
-    said = repr((tool, simulation.version, sorted(job.options), CALIBRATION_SAMPLES, way.setting))
-    details: dict[str, int | float | str] = dict(simulation.figures)
-    details["simulator"] = f"{tool} {simulation.version}"
-    if way.setting:
-        details["setting"] = way.words
-    details["operators_on_npu"] = sum(op.engine == "npu" for op in simulation.ops.values())
-    npu = job.board.npu
-    return NpuRecord(
-        accelerator=job.backend if npu is None else npu.name,
-        config_sha256=hashlib.sha256(said.encode()).hexdigest(),
-        macs_share=round(there / total, 6) if total else 0.0,
-        fallbacks=tuple(
-            f"{index} {network.graph.ops[index].kind}: {op.reason or 'on the CPU'}"
-            for index, op in sorted(simulation.ops.items())
-            if op.engine == "cpu"
-        ),
-        details=details,
-    )
-
-
-def _record(
-    job: Job,
-    network: Network,
-    settings: Settings,
-    findings: Findings,
-    more: Mapping[str, Any],
-    run_id: str,
-    timed: Timed,
-) -> RunRecord:
-    record = record_without_plan(job, network, findings, run_id, settings.worker)
-    fields: dict[str, Any] = {
-        "stages": findings.stages,
-        "layers": findings.layers,
-        "accuracy": findings.accuracy,
-        "settings": {
-            "warmups": 0,
-            "repetitions": 1,
-            "seed": settings.seed,
-            "layers": True,
-            "verify_layers": False,
-        },
-        "command": settings.command,
-        "timings_s": dict(timed.durations_s),
-    }
-    simulation: Simulation | None = more.get("simulation")
-    if simulation is not None:
-        fields["scheme"] = more.get("scheme")
-        fields["npu"] = _npu_record(job, network, simulation, more["tool"], more["way"])
-        environment = record.environment.model_dump()
-        environment["tools"] = {more["tool"]: simulation.version}
-        fields["environment"] = environment
-        if simulation.artifact is not None:
-            digest = hashlib.sha256(simulation.artifact[1]).hexdigest()
-            fields["model"] = record.model.model_copy(update={"artifact_sha256": digest})
-        infer = findings.stages.get(Stage.INFER)
-        if infer is not None:
-            fields["evidence"] = infer.evidence
-    return RunRecord.model_validate({**record.model_dump(), **fields})
+    share = near.agreement_ratio
+    return text if share is None else f"{text}, the same class for {share:.0%}"

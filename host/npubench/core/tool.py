@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +88,12 @@ def run_tool(
     keep: Sequence[str] = (),
     timeout_s: float = 600.0,
     check: bool = True,
+    heard: Callable[[str], None] | None = None,
 ) -> ToolResult:
     """Run a program to its end in a session of its own and return what it printed.
 
     ``env`` is added to what ``tool_environment`` hands on; ``keep`` names further variables.
+    ``heard`` gets each line of its stdout when it comes, in a thread of its own.
     On a time-out, or when the caller is interrupted, its whole process group is ended.
     Raises ToolMissing when it cannot be started, ToolError when it fails (if ``check``) or
     does not end within ``timeout_s`` seconds.
@@ -115,7 +117,11 @@ def run_tool(
     with _live_lock:
         _live.add(process)
     try:
-        stdout, stderr = process.communicate(timeout=timeout_s)
+        stdout, stderr = (
+            process.communicate(timeout=timeout_s)
+            if heard is None
+            else _communicate(process, heard, timeout_s)
+        )
     except subprocess.TimeoutExpired as error:
         _end_group(process)
         raise ToolError(
@@ -141,6 +147,38 @@ def run_tool(
     return result
 
 
+def _communicate(
+    process: subprocess.Popen[str], heard: Callable[[str], None], timeout_s: float
+) -> tuple[str, str]:
+    """As Popen.communicate, with every line of stdout told as it comes."""
+    out: list[str] = []
+    err: list[str] = []
+
+    def listen() -> None:
+        for line in process.stdout or ():
+            out.append(line)
+            heard(line.rstrip("\n"))
+
+    threads = (
+        threading.Thread(target=listen, daemon=True),
+        threading.Thread(target=lambda: err.extend(process.stderr or ()), daemon=True),
+    )
+    for thread in threads:
+        thread.start()
+    try:
+        process.wait(timeout=timeout_s)
+    except BaseException:
+        _kill_group(process)
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    return "".join(out), "".join(err)
+
+
 def end_running_tools() -> None:
     """End every program that run_tool has under way, in any thread: for Ctrl-C."""
     with _live_lock:
@@ -154,6 +192,13 @@ def end_running_tools() -> None:
 
 def _end_group(process: subprocess.Popen[str]) -> None:
     """Kill the process group of a program that we started, and reap it."""
+    _kill_group(process)
+    if process.stdout is None or process.stdout.closed:
+        process.wait()
+    else:
+        process.communicate()
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()

@@ -164,15 +164,20 @@ class SchemeRecord(_Record):
     itself comes to those.
 
     ``snr_db``: signal to noise of each output over all ``samples``, None where nothing differs;
-    ``agreement_ratio``: the share with the same best class, None of what is no classifier. Below a
+    ``agreement_ratio``: the share with the same best class, None of what is no classifier;
+    ``*_low_*``: what each is at least over all inputs, with ``confidence_ratio``. Fewer than 100
+    ``samples``: a slow simulator, and the verdict was certain with these. Below a
     limit the run is failed; then ``layers_snr_db`` tells, by operator, what the network up to it
-    gives, and ``worst_layer`` after which operator it falls most.
+    gives, and ``worst_layer`` which operator adds most noise beside its signal.
     """
 
     samples: int
     distribution: str
     snr_db: tuple[float | None, ...]
+    snr_low_db: tuple[float | None, ...] = ()
     agreement_ratio: float | None = None
+    agreement_low_ratio: float | None = None
+    confidence_ratio: float = 0.95
     int8_snr_db: tuple[float | None, ...] = ()
     int8_agreement_ratio: float | None = None
     snr_limit_db: float

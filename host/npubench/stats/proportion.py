@@ -22,6 +22,22 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def clopper_pearson_low(successes: int, count: int, *, confidence_ratio: float) -> float:
+    """The share that is at least there, with the given confidence (one-sided; Clopper and Pearson,
+    Biometrika 26, 1934): exact, never too high. ``count`` is at least 1."""
+    if not successes:
+        return 0.0
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        tail = sum(
+            math.comb(count, right) * middle**right * (1 - middle) ** (count - right)
+            for right in range(successes, count + 1)
+        )
+        low, high = (middle, high) if tail < 1 - confidence_ratio else (low, middle)
+    return low
+
+
 def area_under_curve(scores: NDArray[Any], positive: NDArray[Any]) -> float:
     """Area under the ROC curve: how often a positive sample scores above a negative one, ties half
     (Mann-Whitney). ``scores`` (n,), ``positive`` (n,) bool with both kinds."""

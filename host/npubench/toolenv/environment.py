@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,17 +94,30 @@ class Environment:
         timeout_s: float = 600.0,
         check: bool = True,
         variables: Mapping[str, str] | None = None,
+        heard: Callable[[str], None] | None = None,
     ) -> ToolResult:
         """Run a program in ``cwd`` with this environment's variables; see run_tool."""
         return run_tool(
-            argv, cwd=cwd, env=self.variables(variables), timeout_s=timeout_s, check=check
+            argv,
+            cwd=cwd,
+            env=self.variables(variables),
+            timeout_s=timeout_s,
+            check=check,
+            heard=heard,
         )
 
     def script(
-        self, script: Path, *arguments: str | os.PathLike[str], cwd: Path, timeout_s: float = 600.0
+        self,
+        script: Path,
+        *arguments: str | os.PathLike[str],
+        cwd: Path,
+        timeout_s: float = 600.0,
+        heard: Callable[[str], None] | None = None,
     ) -> ToolResult:
         """Run a Python file of ours in it. The file imports nothing of npubench."""
-        return self.run([self.python, script, *arguments], cwd=cwd, timeout_s=timeout_s)
+        return self.run(
+            [self.python, script, *arguments], cwd=cwd, timeout_s=timeout_s, heard=heard
+        )
 
 
 def states() -> tuple[State, ...]:

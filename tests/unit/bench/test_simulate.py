@@ -13,23 +13,26 @@ import pytest
 
 from npubench.bench import simulate
 from npubench.bench.job import Job, Settings, resolve_jobs
+from npubench.bench.portions import Pace, Question, answered
 from npubench.bench.scheme import (
     is_classifier,
+    lowest_db,
     nearness,
     ranges_of,
     real,
     sample_codes,
     signal_to_noise_db,
 )
-from npubench.bench.simulate import simulate_job, worst_of
+from npubench.bench.simulate import simulate_job
+from npubench.bench.simulated_record import worst_of
 from npubench.compiler.backends.cvitek.job import table
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase.simulator import placed
 from npubench.compiler.compiled import Network, read_network
-from npubench.compiler.vendor.simulation import Ranges, Simulation
+from npubench.compiler.vendor.simulation import Heard, Ranges, Simulation
 from npubench.core.errors import ToolMissing
-from npubench.core.progress import Silent
+from npubench.core.progress import Event, Silent
 from npubench.golden.many import float_network, many_answers, real_answers
 from npubench.runs.store import StoredRun
 from npubench.target import Place
@@ -74,9 +77,11 @@ def test_each_of_tied_best_classes_is_right() -> None:
     assert found.agreement_ratio == 1.0
 
 
-def test_the_worst_layer_is_where_signal_to_noise_falls_most() -> None:
+def test_the_worst_layer_is_the_one_that_adds_most_noise() -> None:
     assert worst_of({"0": 50.0, "1": 49.0, "2": 20.0, "3": 30.0}) == 2
     assert worst_of({}) is None
+    # 60 dB are lost in the first operator, 18 in the last one: there is the noise.
+    assert worst_of({"0": 40.8, "1": 35.9, "8": 23.7, "9": 36.7, "11": 18.3}) == 11
 
 
 def test_nncase_operators_are_placed_by_the_module_that_computes_them() -> None:
@@ -192,6 +197,7 @@ class Played:
     form: Literal["int8", "float", "ranged"] = "float"
 
     tells_cycles: bool = False
+    is_slow: bool = False
     settings: tuple[str, ...] = ("coarse", "fine")
 
     def simulate(
@@ -202,9 +208,13 @@ class Played:
         calibration: Sequence[Any],
         ranges: Ranges,
         setting: str = "",
+        heard: Heard | None = None,
     ) -> Simulation:
         assert len(calibration[0])
         assert ranges
+        assert heard is not None
+        for done in range(len(inputs[0])):
+            heard(done, len(inputs[0]), "")
         outputs = real_answers(model, inputs)
         sign = np.where(np.arange(outputs[0].size) % 2, 1.0, -1.0).reshape(outputs[0].shape)
         noise = self.noise * (20.0 if setting == "coarse" else 1.0)
@@ -217,9 +227,9 @@ class PlayedBackend:
 
 
 def run_played(
-    network: Network, noise: float, folder: Path, patch: pytest.MonkeyPatch
+    network: Network, noise: float, folder: Path, patch: pytest.MonkeyPatch, *, slow: bool = False
 ) -> StoredRun:
-    backend = PlayedBackend(simulator=Played(noise=noise))
+    backend = PlayedBackend(simulator=Played(noise=noise, is_slow=slow))
     patch.setattr(simulate, "configured_backend", lambda *_: backend)
     return simulate_job(
         simulated_job("digits"),
@@ -254,6 +264,107 @@ def test_a_near_scheme_is_ok_and_tells_no_time(
     assert all(stage.median is None and stage.reason for stage in record.stages.values())
 
 
+def test_a_slow_simulator_is_asked_until_the_verdict_is_certain(
+    digits: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = run_played(digits, 0.01, tmp_path, monkeypatch, slow=True).record
+    assert near.scheme is not None
+    assert near.golden.status == "match"
+    assert near.scheme.samples == 59
+    assert near.scheme.agreement_low_ratio is not None
+    assert near.scheme.agreement_low_ratio >= 0.95
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["quick", "slow"])
+@pytest.mark.parametrize("enough", [False, True], ids=["open", "certain"])
+@pytest.mark.parametrize("further", [None, 7], ids=["alone", "labelled"])
+def test_in_portions_every_answer_is_its_inputs(
+    slow: bool, enough: bool, further: int | None
+) -> None:
+    codes = (np.arange(100.0)[:, None],)
+    asked: list[int] = []
+    more = None if further is None else (np.arange(1000.0, 1000.0 + further)[:, None],)
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Echo(Played):
+        def simulate(self, model: bytes, **words: Any) -> Simulation:
+            assert not model
+            asked.append(len(words["inputs"][0]))
+            return Simulation(version="1", outputs=(words["inputs"][0] * 2,))
+
+    question = Question(
+        simulator=Echo(noise=0.0, is_slow=slow),
+        network=b"",
+        told=lambda arrays: arrays,
+        calibration=(),
+        ranges={},
+        setting="",
+        heard=lambda *_: None,
+    )
+    found = answered(question, codes, more, is_enough=lambda _: enough)
+    samples = 59 if slow and enough else 100
+    assert found.samples == samples
+    assert (found.simulation.outputs[0] == codes[0][:samples] * 2).all()
+    assert sum(asked) == samples + (further or 0)
+    if more is not None:
+        assert (found.more[0] == more[0] * 2).all()
+
+
+def test_weights_that_int8_cannot_hold_are_not_the_compilers_fault(digits: Network) -> None:
+    wanted = np.tile([[0.4, 0.5], [0.5, 0.4]], (50, 1))
+    far = nearness([wanted], [wanted[:, ::-1]], classifier=True)
+    error = simulate._mismatch(simulated_job("kws"), digits, far, far, 2)
+    assert "which fails as well: eight bits are too few for these weights" in error.message
+    assert f"operator 2 ({digits.graph.ops[2].kind})" in error.message
+    assert "npubench models fetch kws" in error.hint
+
+
+def test_what_cannot_pass_any_more_ends_early() -> None:
+    wanted = np.eye(2)[np.zeros(59, dtype=int)]
+    for wrong, certain in ((0, True), (1, False), (5, False), (6, True)):
+        got = wanted.copy()
+        got[:wrong] = got[:wrong, ::-1]
+        found = nearness([wanted], [got], classifier=True)
+        assert found.is_certain == certain
+        assert bool(found.failures) == bool(wrong)
+
+
+def test_signal_to_noise_at_least_is_below_and_nearer_with_more_samples() -> None:
+    random = np.random.default_rng(1)
+    wanted = random.normal(size=(400, 10))
+    got = wanted + random.normal(size=wanted.shape) * random.uniform(0.05, 0.2, size=(400, 1))
+    lows = [lowest_db(wanted[:count], got[:count]) for count in (20, 100, 400)]
+    truth = signal_to_noise_db(wanted, got)
+    assert truth is not None
+    assert all(low is not None and low < truth for low in lows)
+    assert lows[2] is not None
+    assert lows[0] is not None
+    assert truth - lows[2] < truth - lows[0]
+    assert lowest_db(wanted, wanted) is None
+
+
+def test_how_far_a_simulator_is_is_told_with_the_time_to_go() -> None:
+    now = [0.0]
+    seen: list[str] = []
+
+    class Ear:
+        def event(self, event: Event) -> None:
+            seen.append(event.detail)
+
+    pace = Pace(Ear(), "kws", "simulate", clock=lambda: now[0])
+    for done in range(5):
+        now[0] = 6.0 * done
+        pace.heard(done, 100, "")
+    pace.begin("operator 3 of 13: ")
+    now[0] = 50.0
+    pace.heard(0, 4, "layer 2 of the first one")
+    assert seen == [
+        "2 of 100 inputs, about 10 min to go",
+        "4 of 100 inputs, about 10 min to go",
+        "operator 3 of 13: 0 of 4 inputs, layer 2 of the first one",
+    ]
+
+
 def test_a_far_scheme_is_failed_with_its_worst_layer(
     digits: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +372,8 @@ def test_a_far_scheme_is_failed_with_its_worst_layer(
     assert (record.status, record.golden.status) == ("failed", "mismatch")
     assert record.error is not None
     assert record.error.kind == "SchemeMismatch"
+    assert "The int8 network itself: 33.1 dB, the same class for 98%" in record.error.message
+    assert "which fails as well" not in record.error.message
     assert record.scheme is not None
     assert record.scheme.worst_layer == 0  # every cut has the same noise: it enters with the first
     assert not record.valid

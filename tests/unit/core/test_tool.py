@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from npubench.core.errors import ToolError
 from npubench.core.tool import own_python, run_tool, tool_environment
 
 HARMFUL = (
@@ -45,3 +48,30 @@ def test_what_a_caller_adds_or_keeps_arrives(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_module_of_ours_is_found_without_the_users_python_path() -> None:
     argv, extra = own_python("npubench.core.version")
     assert run_tool(argv, env=extra).code == 0
+
+
+def test_lines_are_told_as_they_come_and_kept_as_well() -> None:
+    """The program waits for its input file until the first line was heard."""
+    seen: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        go = Path(folder) / "go"
+        text = (
+            "import pathlib, sys, time\n"
+            "print('one', flush=True)\n"
+            f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+            "print('two'); print('three', file=sys.stderr)\n"
+        )
+
+        def heard(line: str) -> None:
+            seen.append(line)
+            go.touch()
+
+        result = run_tool((sys.executable, "-c", text), heard=heard, timeout_s=60.0)
+    assert seen == ["one", "two"]
+    assert (result.stdout, result.stderr) == ("one\ntwo\n", "three\n")
+
+
+def test_a_program_that_is_listened_to_ends_with_its_time() -> None:
+    argv = (sys.executable, "-c", "print('one', flush=True)\nwhile True: pass")
+    with pytest.raises(ToolError, match="did not end within"):
+        run_tool(argv, heard=lambda _: None, timeout_s=0.5)

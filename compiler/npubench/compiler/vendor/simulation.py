@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,7 +18,10 @@ from npubench.toolenv.environment import Environment, environment
 Array = NDArray[Any]
 Ranges = Mapping[str, tuple[float, float]]
 """By the names of a float network's tensors: the ends of what their int8 form can hold."""
-SIMULATION_TIMEOUT_S = 7200.0
+SIMULATION_TIMEOUT_S = 6 * 3600.0
+Heard = Callable[[int, int, str], None]
+"""Gets how many inputs are done, of how many, and what is under way ("" where nothing is told)."""
+_TOLD = re.compile(r"npubench (\d+)/(\d+) ?(.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,11 @@ class Simulator(Protocol):
         """Whether it tells the accelerator's cycles."""
 
     @property
+    def is_slow(self) -> bool:
+        """Whether an inference takes seconds of a processor: no more inputs than the verdict needs
+        are asked for then."""
+
+    @property
     def settings(self) -> tuple[str, ...]:
         """Ways to compile, the cheapest on the part first: the bench takes the first that is within
         its limits on samples of the calibration, else the nearest. Empty where there is one way."""
@@ -74,11 +83,12 @@ class Simulator(Protocol):
         calibration: Sequence[Array],
         ranges: Ranges,
         setting: str = "",
+        heard: Heard | None = None,
     ) -> Simulation:
         """Compile and run ``model`` on every sample of ``inputs`` (for each input an array
         (samples, ...)); ``calibration``: other samples of the same distribution; ``ranges``: of
         the network's inputs and of every operator's first output; ``setting``: one of ``settings``,
-        empty for the first.
+        empty for the first; ``heard`` is called from another thread, as inputs are done.
 
         Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
         CompileError for what it cannot take.
@@ -104,11 +114,13 @@ def run_job(
     keep: Sequence[str] = (),
     words: Sequence[str] = (),
     more: Mapping[str, bytes] | None = None,
+    heard: Heard | None = None,
 ) -> tuple[Environment, JobAnswer]:
     """Run a Python file of ours in a tool's environment, in a folder with ``model.tflite``,
     ``inputs.npz`` and ``calibration.npz`` (input i in array i); it leaves ``outputs.npz`` and
     ``report.json``. ``keep``: patterns of more files to bring back; ``words``: the script's
-    arguments; ``more``: further files of the folder. Raises ToolMissing, ToolError.
+    arguments; ``more``: further files of the folder. A line ``npubench 3/100 words`` of its stdout
+    tells how far it is. Raises ToolMissing, ToolError.
     """
     import numpy as np
 
@@ -120,7 +132,13 @@ def run_job(
         for name, arrays in (("inputs.npz", inputs), ("calibration.npz", calibration)):
             named: dict[str, Any] = {f"{index}": array for index, array in enumerate(arrays)}
             np.savez(folder / name, **named)
-        result = found.script(script, *words, cwd=folder, timeout_s=SIMULATION_TIMEOUT_S)
+        result = found.script(
+            script,
+            *words,
+            cwd=folder,
+            timeout_s=SIMULATION_TIMEOUT_S,
+            heard=None if heard is None else _listener(heard),
+        )
         try:
             report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
             with np.load(folder / "outputs.npz") as arrays:
@@ -139,3 +157,12 @@ def run_job(
             for path in sorted(folder.glob(pattern))
         }
     return found, JobAnswer(report=report, outputs=outputs, files=files)
+
+
+def _listener(heard: Heard) -> Callable[[str], None]:
+    def line(text: str) -> None:
+        match = _TOLD.fullmatch(text)
+        if match is not None:
+            heard(int(match[1]), int(match[2]), match[3])
+
+    return line

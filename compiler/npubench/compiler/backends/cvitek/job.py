@@ -70,7 +70,9 @@ def simulate() -> None:
     with np.load("inputs.npz") as arrays:
         inputs = {name: arrays[f"{index}"] for index, name in enumerate(wanted)}
     outputs: list[list[Any]] = [[] for _ in order]
-    for sample in range(len(next(iter(inputs.values())))):
+    count = len(next(iter(inputs.values())))
+    for sample in range(count):
+        _tell(sample, count)
         for tensor in model.inputs:
             values = inputs[tensor.name if len(wanted) > 1 else wanted[0]][sample]
             if values.ndim == 3:
@@ -88,7 +90,13 @@ def simulate() -> None:
     np.savez("outputs.npz", **stacked)
 
 
+def _tell(done: int, count: int, words: str = "") -> None:
+    sys.stdout.write(f"npubench {done}/{count} {words}\n")
+    sys.stdout.flush()
+
+
 def _run(*argv: str) -> str:
+    _tell(0, 1, argv[0])
     done = subprocess.run(argv, text=True, capture_output=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])

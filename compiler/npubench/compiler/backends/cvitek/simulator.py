@@ -13,7 +13,14 @@ from typing import Literal
 
 from npubench.compiler.backends.cvitek.report import FIGURES
 from npubench.compiler.vendor.adapter import read_figures
-from npubench.compiler.vendor.simulation import Array, Ranges, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import (
+    Array,
+    Heard,
+    Ranges,
+    SimulatedOp,
+    Simulation,
+    run_job,
+)
 
 _ROUTINE = re.compile(r"^ *#\d+ +cpu\n(?:.*\n)*? +outputs : (.*)\n +function: (\w+)", re.MULTILINE)
 _OP = re.compile(r"npubench_op(\d+)")
@@ -28,6 +35,7 @@ class CvitekSimulator:
     tool: str = "cvitek"
     form: Literal["int8", "float", "ranged"] = "ranged"
     tells_cycles: bool = False
+    is_slow: bool = False
     settings: tuple[str, ...] = ("INT8", "BF16")
 
     def simulate(
@@ -38,6 +46,7 @@ class CvitekSimulator:
         calibration: Sequence[Array],
         ranges: Ranges,
         setting: str = "",
+        heard: Heard | None = None,
     ) -> Simulation:
         """Nothing is calibrated: the table is written from ``ranges``."""
         del calibration
@@ -46,6 +55,7 @@ class CvitekSimulator:
             Path(__file__).with_name("job.py"),
             model,
             inputs=inputs,
+            heard=heard,
             words=(setting or self.settings[0],),
             more={"ranges.json": json.dumps(ranges).encode()},
             keep=("network.cvimodel", "info.txt"),

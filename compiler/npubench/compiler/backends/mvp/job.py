@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import numpy as np
 
 _here: dict[str, Any] = {}
 """The network and the inputs of this process."""
+_LAYERS_AFTER_S = 10.0
+"""A first inference that takes longer is told layer by layer."""
 
 
 def main() -> None:
@@ -25,8 +28,14 @@ def main() -> None:
     # The simulator takes seconds for one inference and knows one thread.
     workers = min(os.cpu_count() or 1, count)
     with multiprocessing.get_context("fork").Pool(workers, initializer=_load) as pool:
-        answers = pool.map(_infer, range(count), chunksize=1)
-        report = pool.apply(_report)
+        answers: list[Any] = [None] * count
+        report: dict[str, Any] = {}
+        for done, (sample, answer, said) in enumerate(
+            pool.imap_unordered(_ask, [(sample, count) for sample in range(count)]), start=1
+        ):
+            answers[sample] = answer
+            report = said or report
+            _tell(done, count)
     found: dict[str, Any] = {
         f"{index}": np.stack([answer[index] for answer in answers])
         for index in range(len(answers[0]))
@@ -56,6 +65,31 @@ def _load() -> None:
         _here["inputs"] = [arrays[f"{index}"] for index in range(_here["model"].input_size)]
 
 
+def _tell(done: int, count: int, words: str = "") -> None:
+    sys.stdout.write(f"npubench {done}/{count} {words}\n")
+    sys.stdout.flush()
+
+
+def _ask(question: tuple[int, int]) -> tuple[int, list[Any], dict[str, Any]]:
+    """One sample; with the first one, the report on it."""
+    sample, count = question
+    if sample:
+        return sample, _infer(sample), {}
+    begin = time.monotonic()
+
+    def told(index: int, outputs: Any) -> bool:
+        del outputs
+        if time.monotonic() - begin > _LAYERS_AFTER_S:
+            _tell(0, count, f"layer {index + 1} of the first one")
+        return True
+
+    model = _here["model"]
+    model.set_layer_callback(told)
+    answer = _infer(sample)
+    model.set_layer_callback(None)
+    return sample, answer, _report()
+
+
 def _infer(sample: int) -> list[Any]:
     model = _here["model"]
     for index, values in enumerate(_here["inputs"]):
@@ -65,8 +99,7 @@ def _infer(sample: int) -> list[Any]:
 
 
 def _report() -> dict[str, Any]:
-    """Cycles by layer of one more inference, the tool's reasons, and its memory."""
-    _infer(0)
+    """Cycles by layer of the last inference, the tool's reasons, and its memory."""
     model = _here["model"]
     layers = []
     for index, layer in enumerate(model.get_profiling_results()):

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npubench.compiler.vendor.simulation import Array, Ranges, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import (
+    Array,
+    Heard,
+    Ranges,
+    SimulatedOp,
+    Simulation,
+    run_job,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +25,7 @@ class MvpSimulator:
     tool: str = "mltk"
     form: Literal["int8", "float", "ranged"] = "int8"
     tells_cycles: bool = True
+    is_slow: bool = True
     settings: tuple[str, ...] = ()
 
     def simulate(
@@ -28,10 +36,17 @@ class MvpSimulator:
         calibration: Sequence[Array],
         ranges: Ranges,
         setting: str = "",
+        heard: Heard | None = None,
     ) -> Simulation:
         """The network as it is: the MVP's kernels take TFLM's int8, nothing is calibrated."""
         del calibration, ranges, setting
-        found, answer = run_job(self.tool, Path(__file__).with_name("job.py"), model, inputs=inputs)
+        found, answer = run_job(
+            self.tool,
+            Path(__file__).with_name("job.py"),
+            model,
+            inputs=inputs,
+            heard=heard,
+        )
         return Simulation(
             version=found.version,
             outputs=answer.outputs,

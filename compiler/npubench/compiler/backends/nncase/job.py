@@ -38,7 +38,9 @@ def main() -> None:
     simulator = nncase.Simulator()
     simulator.load_model(kmodel)
     outputs: list[list[Any]] = [[] for _ in range(simulator.outputs_size)]
-    for sample in inputs:
+    for done, sample in enumerate(inputs):
+        sys.stdout.write(f"npubench {done}/{len(inputs)}\n")
+        sys.stdout.flush()
         simulator.set_input_tensor(0, nncase.RuntimeTensor.from_numpy(sample[np.newaxis]))
         simulator.run()
         for index, kept in enumerate(outputs):

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.compiler.vendor.adapter import Figure, read_figures
-from npubench.compiler.vendor.simulation import Array, Ranges, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import (
+    Array,
+    Heard,
+    Ranges,
+    SimulatedOp,
+    Simulation,
+    run_job,
+)
 from npubench.core.errors import CompileError
 
 _BUFFER = re.compile(r"^%(\d+)\((.*)\)\s+: <", re.MULTILINE)
@@ -33,6 +40,7 @@ class NncaseSimulator:
     tool: str = "nncase"
     form: Literal["int8", "float", "ranged"] = "float"
     tells_cycles: bool = False
+    is_slow: bool = False
     settings: tuple[str, ...] = ("weights by range", "weights by least squares")
 
     def simulate(
@@ -43,6 +51,7 @@ class NncaseSimulator:
         calibration: Sequence[Array],
         ranges: Ranges,
         setting: str = "",
+        heard: Heard | None = None,
     ) -> Simulation:
         """One network input alone: nncase 1.x calibrates no more. Its ranges come from the
         calibration, in which the network saturates."""
@@ -57,6 +66,7 @@ class NncaseSimulator:
             Path(__file__).with_name("job.py"),
             model,
             inputs=inputs,
+            heard=heard,
             calibration=calibration,
             words=(setting or self.settings[0],),
             keep=("network.kmodel", "dump/codegen/*.sched", "dump/kmodel_info.txt"),

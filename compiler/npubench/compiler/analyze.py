@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from npubench.compiler.graph import Graph, Op
+from npubench.compiler.opaque import declared_macs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ def macs(graph: Graph, op: Op) -> int:
     taps of one output element. TFLite's layouts: CONV_2D weights are O,H,W,I, depthwise 1,H,W,C,
     FULLY_CONNECTED O,I.
     """
+    if op.kind == "CUSTOM":
+        return declared_macs(op)
     if op.kind not in _TAP_AXES or len(op.inputs) < 2 or op.inputs[1] < 0:
         return 0
     weights = graph.tensor(op.inputs[1]).shape

@@ -2,7 +2,7 @@
  * ai8xize generates (cnn.c, cnn.h, weights.h).
  *
  * The input is written into the accelerator's data memories while it stands still (they have one
- * port), in the stage `load`; the network's int8 become the accelerator's by a table, its output
+ * port), in the stage `load`, or fed to its FIFOs while it runs; the network's int8 become the accelerator's by a table, its output
  * becomes the network's int8 by one multiplication per value. Errors: -1 the tool's code reports a
  * failure, -2 the accelerator does not come to an end, -3 no such job. */
 #include <stddef.h>
@@ -20,10 +20,7 @@
 
 #define ROUNDS 20000000u
 #define CONTROL_DONE (1u << 12) /* of the first quadrant */
-#define DATA(quadrant, instance)                                                                   \
-    (NB_MAX_DATA + (quadrant) * NB_MAX_QUADRANT_BYTES + (instance) * NB_MAX_INSTANCE_BYTES)
-#define INSTANCES 4u /* per quadrant, each for four processors */
-#define LANES 4u     /* channels in a word */
+#define LANES 4u /* values in a word */
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
 extern uint8_t nb_arena[];
@@ -36,7 +33,21 @@ void CNN_ISR(void);
 extern volatile uint32_t cnn_time;
 volatile uint32_t cnn_time;
 
-static uint32_t unloaded[NB_MAX_OUTPUTS];
+typedef struct {
+    uint32_t address; /* of the first word, or of the FIFO */
+    uint32_t channel; /* the first */
+} segment;
+typedef struct {
+    uint32_t offset; /* in the arena */
+    uint32_t channels;
+    uint32_t pixels;
+    int32_t zero;
+    float ratio;
+} output_place;
+
+static const segment segments[NB_MAX_SEGMENT_COUNT] = NB_MAX_SEGMENTS;
+static const output_place outputs[NB_MAX_OUTPUT_COUNT] = NB_MAX_OUTPUTS;
+static uint32_t unloaded[NB_MAX_UNLOADED_WORDS];
 
 /* The MAX78002's accelerator computes at the PLL's 200 MHz, and is loaded at a quarter of that, as
  * ADI's tool does it by default. The MAX78000's has the peripherals' clock. */
@@ -68,57 +79,125 @@ int32_t nb_npu_init(void)
     return 0;
 }
 
-/* Channel c of a pixel: pass c / processors, on processor c % processors; four processors share an
- * instance and a word; the passes of a pixel follow one another. Only whole words may be written. */
+static uint32_t lane_of(const uint8_t *input, uint32_t pixel, uint32_t channel, uint32_t lane)
+{
+    if (pixel >= NB_MAX_PIXELS || channel >= NB_MAX_CHANNELS) {
+        return 0;
+    }
+    const uint8_t raw = input[pixel * NB_MAX_CHANNELS + channel];
+    return (uint32_t)(uint8_t)nb_max7800x_input_table[raw] << (8u * lane);
+}
+
+/* Word `index` of a segment: four pixels of a channel, or of a pixel and a pass up to four channels;
+ * the passes of a pixel follow one another. */
+static uint32_t input_word(const uint8_t *input, uint32_t first, uint32_t index)
+{
+    uint32_t word = 0;
+#if NB_MAX_PLANAR
+    for (uint32_t lane = 0; lane < LANES; lane++) {
+        word |= lane_of(input, index * LANES + lane, first, lane);
+    }
+#else
+    const uint32_t channel = first + index % NB_MAX_PASSES * NB_MAX_PASS_CHANNELS;
+    for (uint32_t lane = 0; lane < NB_MAX_LANES; lane++) {
+        word |= lane_of(input, index / NB_MAX_PASSES, channel + lane, lane);
+    }
+#endif
+    return word;
+}
+
+#if NB_MAX_FIFO
+#define FIFO_STATUS 0x50000004u /* a bit for each that is full */
+#define FIFO_DATA 0x50000008u
+
+/* Word by word, all FIFOs in turn, while the accelerator runs. 0, or E_TIMEOUT. */
+static int32_t feed_input(const uint8_t *input)
+{
+    for (uint32_t index = 0; index < NB_MAX_WORDS; index++) {
+        for (uint32_t i = 0; i < NB_MAX_SEGMENT_COUNT; i++) {
+            const uint32_t full = 1u << ((segments[i].address - FIFO_DATA) / 4u);
+            const uint32_t word = input_word(input, segments[i].channel, index);
+            uint32_t rounds = ROUNDS;
+            while ((REGISTER(FIFO_STATUS) & full) != 0) {
+                if (rounds-- == 0) {
+                    return E_TIMEOUT;
+                }
+            }
+            REGISTER(segments[i].address) = word;
+        }
+    }
+    return 0;
+}
+#else
+/* Only whole words may be written. */
 static void write_input(const uint8_t *input)
 {
-    for (uint32_t pass = 0; pass < NB_MAX_PASSES; pass++) {
-        for (uint32_t first = 0; first < NB_MAX_PROCESSORS; first += LANES) {
-            const uint32_t instance = first / LANES;
-            volatile uint32_t *words = &REGISTER(DATA(instance / INSTANCES, instance % INSTANCES));
-            for (uint32_t pixel = 0; pixel < NB_MAX_PIXELS; pixel++) {
-                uint32_t word = 0;
-                for (uint32_t lane = 0; lane < LANES && first + lane < NB_MAX_PROCESSORS; lane++) {
-                    const uint32_t channel = pass * NB_MAX_PROCESSORS + first + lane;
-                    if (channel < NB_MAX_CHANNELS) {
-                        const uint8_t raw = input[pixel * NB_MAX_CHANNELS + channel];
-                        word |= (uint32_t)(uint8_t)nb_max7800x_input_table[raw] << (8u * lane);
-                    }
-                }
-                words[pixel * NB_MAX_PASSES + pass] = word;
-            }
+    for (uint32_t i = 0; i < NB_MAX_SEGMENT_COUNT; i++) {
+        volatile uint32_t *words = &REGISTER(segments[i].address);
+        for (uint32_t index = 0; index < NB_MAX_WORDS; index++) {
+            words[index] = input_word(input, segments[i].channel, index);
         }
     }
 }
+#endif
+
+#if NB_MAX_OUTPUT_BYTES == 2
+#define LOWEST (-32768)
+#define HIGHEST 32767
+#else
+#define LOWEST (-128)
+#define HIGHEST 127
+#endif
 
 /* Rounded half up, then clamped, as the host's known answer is. */
-static uint8_t converted(int32_t value)
+static int32_t converted(int32_t value, const output_place *place)
 {
-    const float scaled = (float)value * NB_MAX_OUTPUT_RATIO + 0.5f;
+    const float scaled = (float)value * place->ratio + 0.5f;
     int32_t whole = (int32_t)scaled;
     if ((float)whole > scaled) {
         whole--;
     }
-    whole += NB_MAX_OUTPUT_ZERO;
-    return (uint8_t)(int8_t)(whole < -128 ? -128 : whole > 127 ? 127 : whole);
+    whole += place->zero;
+    return whole < LOWEST ? LOWEST : whole > HIGHEST ? HIGHEST : whole;
 }
 
-static void read_output(uint8_t *output)
+static int32_t unloaded_value(uint32_t index)
 {
-    for (uint32_t i = 0; i < NB_MAX_OUTPUTS; i++) {
 #if NB_MAX_OUTPUT_WIDE
-        output[i] = converted((int32_t)unloaded[i]);
+    return (int32_t)unloaded[index];
 #else
-        output[i] = converted((int8_t)(unloaded[i / LANES] >> (8u * (i % LANES))));
+    return (int8_t)(unloaded[index / LANES] >> (8u * (index % LANES)));
 #endif
+}
+
+/* Outputs one after the other, each channel by channel; the tensors are pixel by pixel. */
+static void read_outputs(void)
+{
+    uint32_t begin = 0;
+    for (uint32_t i = 0; i < NB_MAX_OUTPUT_COUNT; i++) {
+        const output_place *place = &outputs[i];
+        uint8_t *out = nb_arena + place->offset;
+        for (uint32_t pixel = 0; pixel < place->pixels; pixel++) {
+            for (uint32_t channel = 0; channel < place->channels; channel++) {
+                const uint32_t index = begin + channel * place->pixels + pixel;
+                const uint32_t value = (uint32_t)converted(unloaded_value(index), place);
+                *out++ = (uint8_t)value;
+#if NB_MAX_OUTPUT_BYTES == 2
+                *out++ = (uint8_t)(value >> 8);
+#endif
+            }
+        }
+        begin += place->channels * place->pixels;
     }
 }
 
+#if !NB_MAX_FIFO
 int32_t nb_npu_load(void)
 {
     write_input(nb_arena + NB_MAX_INPUT_OFFSET);
     return 0;
 }
+#endif
 
 int32_t nb_npu_run(uint32_t job)
 {
@@ -129,6 +208,12 @@ int32_t nb_npu_run(uint32_t job)
     if (cnn_start() != CNN_OK) {
         return E_FAILED;
     }
+#if NB_MAX_FIFO
+    const int32_t error = feed_input(nb_arena + NB_MAX_INPUT_OFFSET);
+    if (error != 0) {
+        return error;
+    }
+#endif
     uint32_t rounds = ROUNDS;
     while ((REGISTER(NB_MAX_CONTROL) & CONTROL_DONE) == 0) {
         if (rounds-- == 0) {
@@ -140,7 +225,7 @@ int32_t nb_npu_run(uint32_t job)
     if (cnn_unload(unloaded) != CNN_OK) {
         return E_FAILED;
     }
-    read_output(nb_arena + NB_MAX_OUTPUT_OFFSET);
+    read_outputs();
     return 0;
 }
 

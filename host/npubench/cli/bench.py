@@ -26,7 +26,13 @@ from npubench.cli.output import (
     reporter,
 )
 from npubench.cli.target import OnModelOption, OnSimulatorOption, SetOption, place_of
-from npubench.cli.wishes import CalibrationOption, QuantizationOption, ShapeOption, said
+from npubench.cli.wishes import (
+    CalibrationOption,
+    QuantizationOption,
+    ShapeOption,
+    WeightsOption,
+    said,
+)
 
 if TYPE_CHECKING:
     pass
@@ -133,6 +139,7 @@ def bench(
     shape: ShapeOption = None,
     calibration: CalibrationOption = None,
     quantization: QuantizationOption = None,
+    weights: WeightsOption = None,
     place: PlaceOption = None,
     coordinator: CoordinatorOption = None,
     on: OnOption = None,
@@ -159,7 +166,7 @@ def bench(
                 options=options or (),
                 place=place_of(on_model=on_model, on_simulator=on_simulator, port=port),
                 mlperf=mlperf,
-                wishes=said(shape, calibration, quantization),
+                wishes=said(shape, calibration, quantization, weights=weights),
                 settings=api.Settings(
                     warmups=warmups,
                     repetitions=repetitions,

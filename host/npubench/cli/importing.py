@@ -8,13 +8,19 @@ from typing import Annotated
 import typer
 
 from npubench.cli.output import JsonOption, PlainReporter, console, print_json
-from npubench.cli.wishes import CalibrationOption, QuantizationOption, ShapeOption, said
+from npubench.cli.wishes import (
+    CalibrationOption,
+    QuantizationOption,
+    ShapeOption,
+    WeightsOption,
+    said,
+)
 
 HELP = """Convert and quantize a network of another framework.
 
-FILE is a Keras file (.keras, .h5), a SavedModel folder, ONNX, PyTorch (module.py:Model, .pt2) or a
-float .tflite. Every verb that takes MODEL does the same by itself; this keeps the file and says
-what was lost.
+FILE is a Keras file (.keras, .h5), a SavedModel folder, ONNX, PyTorch (module.py:Model, .pt2), a
+float .tflite, or a YAML of ADI's ai8x-synthesis (with --weights). Every verb that takes MODEL
+does the same by itself; this keeps the file and says what was lost.
 
 Example: npubench import my.onnx --calibration images/ -o my.tflite
 """
@@ -33,9 +39,7 @@ def import_network(
     shape: ShapeOption = None,
     calibration: CalibrationOption = None,
     quantization: QuantizationOption = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A state dict for a PyTorch class (.pt).")
-    ] = None,
+    weights: WeightsOption = None,
     min_snr_db: Annotated[
         float | None,
         typer.Option(help="The least signal to noise of the quantized outputs [default: 10]."),

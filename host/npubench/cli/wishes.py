@@ -27,6 +27,15 @@ QuantizationOption = Annotated[
     str | None,
     typer.Option("--quantization", help="int8 (per channel, default), int8-per-tensor, int16x8."),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        "--checkpoint-file",
+        help="What belongs to the model: a state dict for a PyTorch class (.pt), the quantized "
+        "checkpoint of a YAML of ADI's (.pth.tar).",
+    ),
+]
 
 
 def said(

@@ -39,7 +39,7 @@ def import_document(
 
 def import_view(document: Mapping[str, Any]) -> RenderableType:
     """For a terminal."""
-    worst_db = min(document["outputs_snr_db"])
+    worst_db = min(document["outputs_snr_db"], default=None)
     to_source = document["snr_db_to_source"]
     rows = [
         ("file", f"{document['file']} ({fmt.size(document['size_bytes'])})"),
@@ -62,7 +62,10 @@ def import_view(document: Mapping[str, Any]) -> RenderableType:
         ),
         ("calibration", document["calibration"]),
         ("float and source", "" if to_source is None else f"equal to {to_source:.0f} dB"),
-        (f"{document['quantization']} and float", f"{worst_db:.1f} dB signal to noise"),
+        (
+            f"{document['quantization']} and float",
+            "" if worst_db is None else f"{worst_db:.1f} dB signal to noise",
+        ),
     ]
     parts: list[RenderableType] = [
         key_values([(key, printable(str(value), 300)) for key, value in rows if value])

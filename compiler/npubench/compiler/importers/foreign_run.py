@@ -34,21 +34,30 @@ def run_foreign(tool: str, script: str, job: dict[str, Any], folder: Path) -> tu
         variables={"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
     )
     said = result.stdout + result.stderr
+    title = f"{found.tool.file.title} {found.version}"
+    return answered(answer, said, result.code, title=title, model=job["model"]), said
+
+
+def answered(answer: Path, said: str, code: int, *, title: str, model: str) -> Any:
+    """What a script left in ``answer``; ``said`` and ``code``: what it printed, how it ended.
+
+    Raises what the script refused, and CompileError when it crashed.
+    """
     try:
         document = json.loads(answer.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CompileError(
-            f"{found.tool.file.title} {found.version} crashed: {_last_words(said, result.code)}",
-            hint=f"its own words: {keep_words(said, Path(job['model']).stem)}",
+            f"{title} crashed: {_last_words(said, code)}",
+            hint=f"its own words: {keep_words(said, Path(model).stem)}",
         ) from error
     if "error" in document:
         refused = document["error"]
         kind = getattr(errors, refused["kind"], ToolError)
         hint = refused["hint"]
         if "log" in hint:
-            hint += f": {keep_words(said, Path(job['model']).stem)}"
+            hint += f": {keep_words(said, Path(model).stem)}"
         raise kind(refused["message"], hint=hint)
-    return document, said
+    return document
 
 
 def _last_words(said: str, code: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from npubench.compiler.importers.wishes import Wishes
 
@@ -47,6 +47,19 @@ class Converted:
     log: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A network that stays what it is: ``data`` is a .tflite that holds its files; nothing was
+    converted or quantized. The rest: as ``Converted``."""
+
+    data: bytes
+    tool: str
+    version: str
+    details: Mapping[str, Scalar]
+    dependencies: tuple[Path, ...] = ()
+    log: str = ""
+
+
 class Importer(Protocol):
     """One way in. ``title`` names the framework; ``sources`` says which files it takes."""
 
@@ -62,3 +75,20 @@ class Importer(Protocol):
 
     def convert(self, source: Source, wishes: Wishes, folder: Path) -> Converted:
         """Make the float .tflite. Raises UsageError, ConfigError, CompileError, ToolError."""
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """A way in for networks of a vendor's own scheme, which only its backend runs."""
+
+    title: str
+    sources: str
+
+    def takes(self, path: Path, member: str) -> bool:
+        """As an Importer's."""
+
+    def tool_version(self) -> str:
+        """As an Importer's."""
+
+    def carry(self, source: Source, wishes: Wishes, folder: Path) -> Carried:
+        """Put the network's files into a .tflite. Raises as ``convert``."""

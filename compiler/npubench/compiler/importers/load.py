@@ -17,7 +17,15 @@ import numpy as np
 
 from npubench.compiler.findings import DEAD_IN_CALIBRATION, SYNTHETIC_CALIBRATION
 from npubench.compiler.importers import kept
-from npubench.compiler.importers.interface import FLOAT, REFERENCE, Converted, Importer, Source
+from npubench.compiler.importers.interface import (
+    FLOAT,
+    REFERENCE,
+    Carried,
+    Carrier,
+    Converted,
+    Importer,
+    Source,
+)
 from npubench.compiler.importers.kept import MODEL, Kept
 from npubench.compiler.importers.litert import quantizer_version
 from npubench.compiler.importers.registry import importer_of
@@ -68,7 +76,7 @@ def load_model(
     return imported.model
 
 
-def source_of(argument: str) -> tuple[Source, str, Importer] | None:
+def source_of(argument: str) -> tuple[Source, str, Importer | Carrier] | None:
     """What is to be imported, and by whom; None for a zoo id, an int8 .tflite and all that no
     importer takes."""
     path, member = Path(argument), ""
@@ -92,14 +100,16 @@ def source_of(argument: str) -> tuple[Source, str, Importer] | None:
 def import_source(
     source: Source,
     name: str,
-    importer: Importer,
+    importer: Importer | Carrier,
     said: Mapping[str, Any] | None = None,
     *,
     reporter: Reporter | None = None,
 ) -> Import:
     """Import, or find the import that was made before. Raises as ``load_model``."""
     wishes = wishes_for(source.path, said)
-    versions = f"{name} {importer.tool_version()} quantizer {quantizer_version()}"
+    versions = f"{name} {importer.tool_version()}"
+    if not isinstance(importer, Carrier):
+        versions += f" quantizer {quantizer_version()}"
     data = [
         content_sha256(path) if path is not None and path.exists() else str(path)
         for path in (wishes.calibration, wishes.weights)
@@ -109,8 +119,13 @@ def import_source(
     fresh = found is None
     if found is None:
         with step(reporter or Silent(), source.path.name, "import"):
-            found = _made(source, importer, wishes, folder, reporter or Silent())
-    _refuse_noise(found, wishes, source)
+            said_to = reporter or Silent()
+            if isinstance(importer, Carrier):
+                found = _carried(source, importer, wishes, folder, said_to)
+            else:
+                found = _made(source, importer, wishes, folder, said_to)
+    if found.meta["outputs_snr_db"]:
+        _refuse_noise(found, wishes, source)
     return Import(model=_resolved(source, found, wishes), kept=found, fresh=fresh)
 
 
@@ -168,6 +183,52 @@ def _made(
         return kept.keep(work, folder, meta)
 
 
+def _carried(
+    source: Source, importer: Carrier, wishes: Wishes, folder: Path, reporter: Reporter
+) -> Kept:
+    with tempfile.TemporaryDirectory(prefix="npubench-import-") as name:
+        work = Path(name)
+        with step(reporter, source.path.name, "take over", detail=importer.title):
+            carried = importer.carry(source, wishes, work)
+        (work / kept.LOG).write_text(carried.log, encoding="utf-8")
+        (work / MODEL).write_bytes(carried.data)
+        graph = read_tflite(carried.data, name=source.path.stem)
+        network_sha256 = _network_sha256(source, carried)
+        tensors = [graph.tensor(index) for index in graph.inputs]
+        meta = {
+            "npubench": VERSION,
+            "source": source.path.name,
+            "network_sha256": network_sha256,
+            "artifact_sha256": graph.sha256,
+            "dependencies": _hashes(carried.dependencies),
+            "inputs": [
+                {"name": one.name, "shape": list(one.shape), "dtype": one.dtype.value}
+                for one in tensors
+            ],
+            "layouts": [],
+            "snr_db_to_source": None,
+            "outputs_snr_db": [],
+            "layers": [],
+            "dead": [],
+            "quantization": "as brought",
+            "calibration": "the network's own",
+            "steps": [
+                {
+                    "tool": carried.tool,
+                    "version": carried.version,
+                    "input_sha256": network_sha256,
+                    "output_sha256": graph.sha256,
+                    "details": dict(carried.details),
+                }
+            ],
+        }
+        return kept.keep(work, folder, meta)
+
+
+def _hashes(paths: tuple[Path, ...]) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
 def _meta(
     source: Source,
     converted: Converted,
@@ -220,10 +281,7 @@ def _meta(
         "source": source.path.name + (f":{source.member}" if source.member else ""),
         "network_sha256": network_sha256,
         "artifact_sha256": artifact_sha256,
-        "dependencies": {
-            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in converted.dependencies
-        },
+        "dependencies": _hashes(converted.dependencies),
         "inputs": face["inputs"],
         "layouts": face["layouts"],
         "snr_db_to_source": face["snr_db"],
@@ -236,7 +294,7 @@ def _meta(
     }
 
 
-def _network_sha256(source: Source, converted: Converted) -> str:
+def _network_sha256(source: Source, converted: Converted | Carried) -> str:
     """Of the file as brought; with the files that it reads, where it reads some."""
     if not converted.dependencies:
         return source.sha256
@@ -293,7 +351,7 @@ def _resolved(source: Source, found: Kept, wishes: Wishes) -> ResolvedModel:
         brought=Brought(
             source=found.meta["source"],
             network_sha256=found.meta["network_sha256"],
-            float_path=found.float_model,
+            float_path=found.float_model if found.float_model.exists() else found.model,
             steps=steps,
             preprocess=wishes.preprocess.model_dump_json(),
             findings=remarks(found),

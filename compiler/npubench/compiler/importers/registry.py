@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from npubench.compiler import importers
-from npubench.compiler.importers.interface import Importer
+from npubench.compiler.importers.interface import Carrier, Importer
 
 _OWN = frozenset(
     {
@@ -33,14 +33,14 @@ def importer_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name not in _OWN))
 
 
-def load_importer(name: str) -> Importer:
+def load_importer(name: str) -> Importer | Carrier:
     """One importer by its id."""
     module = importlib.import_module(f"{importers.__name__}.{name}")
-    importer: Importer = module.IMPORTER
+    importer: Importer | Carrier = module.IMPORTER
     return importer
 
 
-def importer_of(path: Path, member: str = "") -> tuple[str, Importer] | None:
+def importer_of(path: Path, member: str = "") -> tuple[str, Importer | Carrier] | None:
     """The importer that takes a file or folder, with its id; None when none does."""
     for name in importer_names():
         importer = load_importer(name)

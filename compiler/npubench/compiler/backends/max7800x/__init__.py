@@ -22,9 +22,17 @@ from npubench.compiler.analyze import analyze
 from npubench.compiler.arena import plan_arena
 from npubench.compiler.backends import Option
 from npubench.compiler.backends.cpu import check_memory
+from npubench.compiler.backends.max7800x.brought import (
+    TABLE,
+    checked_words,
+    compile_brought,
+    is_brought,
+)
 from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed
+from npubench.compiler.backends.max7800x.config import DRIVER, Out, project_files
 from npubench.compiler.backends.max7800x.description import channels_of, describe, output_addresses
+from npubench.compiler.backends.max7800x.feed import memory_feed
 from npubench.compiler.backends.max7800x.latency import estimated_cycles
 from npubench.compiler.backends.max7800x.layer import Chain
 from npubench.compiler.backends.max7800x.samples import read_samples
@@ -39,7 +47,7 @@ from npubench.compiler.backends.max7800x.scheme import (
     sample_input,
     simulate,
 )
-from npubench.compiler.backends.max7800x.tool import ENGINE, TOOL, Generated, generate
+from npubench.compiler.backends.max7800x.tool import ENGINE, SEED, TOOL, Generated, generate
 from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
@@ -54,8 +62,6 @@ from npubench.core.errors import (
 )
 from npubench.npu.max7800x.device import DEVICES, Device
 
-DRIVER: Final = "max7800x"
-SEED: Final = 1
 OPTIONS: Final = (
     Option(
         name="samples",
@@ -63,8 +69,13 @@ OPTIONS: Final = (
         "in accuracy is told; without it noise is taken",
         default="",
     ),
+    Option(
+        name="tool-words",
+        help="for a network of ADI's own YAML: what is said to ai8xize beyond the files, such as "
+        "--fifo or --overlap-data; without it those under which the import succeeded",
+        default="",
+    ),
 )
-TABLE: Final = "nb_max7800x_input_table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +84,7 @@ class Max7800xBackend:
 
     name: str = "max7800x"
     samples: Path | None = None
+    words: tuple[str, ...] | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -80,11 +92,17 @@ class Max7800xBackend:
         return OPTIONS
 
     def configured(self, values: Mapping[str, str]) -> Max7800xBackend:
-        """This backend with some options set. Raises UsageError for a file that is not there."""
-        path = Path(values["samples"]).expanduser().resolve()
-        if not path.is_file():
-            raise UsageError(f"max7800x.samples: there is no file {values['samples']}")
-        return replace(self, samples=path)
+        """This backend with some options set. Raises UsageError for a file that is not there, and
+        for words that ai8xize may not be told."""
+        found = self
+        if "tool-words" in values:
+            found = replace(found, words=checked_words(values["tool-words"]))
+        if "samples" in values:
+            path = Path(values["samples"]).expanduser().resolve()
+            if not path.is_file():
+                raise UsageError(f"max7800x.samples: there is no file {values['samples']}")
+            found = replace(found, samples=path)
+        return found
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Map, quantize, let ai8xize generate, and wire its C behind ``nb_npu.h``.
@@ -94,6 +112,13 @@ class Max7800xBackend:
         """
         del model
         device = _device(board)
+        if is_brought(graph):
+            return compile_brought(graph, board, device, self.words)
+        if self.words is not None:
+            raise UsageError(
+                "max7800x.tool-words: this network is described to ai8xize here",
+                hint="words are for a network of ADI's own YAML",
+            )
         samples = None if self.samples is None else read_samples(self.samples, graph)
         try:
             locate(TOOL, engine=ENGINE)
@@ -228,44 +253,27 @@ def _table(graph: Graph, quantized: QuantizedChain) -> Constant:
 def _files(
     graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena, device: Device
 ) -> dict[str, str]:
-    from npubench.compiler.emit.context import Header, Macro
-    from npubench.compiler.emit.render import render
-
     first, last = quantized.chain.layers[0], quantized.layers[-1]
-    channels, high, wide = first.source_shape
-    on = channels_of(channels)
+    on = channels_of(first.source_shape[0])
     quantization = graph.tensor(last.layer.target).quantization
     assert quantization is not None
-    values = {
-        "CONTROL": f"0x{device.control_base:08x}u",
-        "DATA": f"0x{device.data_base:08x}u",
-        "QUADRANT_BYTES": f"0x{device.quadrant_bytes:x}u",
-        "INSTANCE_BYTES": f"0x{device.instance_bytes:x}u",
-        "PLL": int(device.pll),
-        "PIXELS": high * wide,
-        "CHANNELS": channels,
-        "PASSES": on.passes,
-        "PROCESSORS": on.processors,
-        "OUTPUTS": int(np.prod(last.layer.target_shape)),
-        "OUTPUT_WIDE": int(last.wide),
-        "OUTPUT_ZERO": quantization.zero_point,
-        "OUTPUT_RATIO": f"{output_ratio(graph, quantized)!r}f",
-        "INPUT_OFFSET": arena.place(graph.inputs[0]).offset_bytes,
-        "OUTPUT_OFFSET": arena.place(last.layer.target).offset_bytes,
-    }
-    header = Header(
-        file="nb_max7800x_config.h",
-        purpose="what the MAX78000's driver must know of the network",
-        guard="NB_MAX7800X_CONFIG_H",
-        includes=(),
-        macros=tuple(
-            Macro(name=f"NB_MAX_{name}", value=str(value)) for name, value in values.items()
-        ),
+    channels, high, wide = last.layer.target_shape
+    out = Out(
+        offset_bytes=arena.place(last.layer.target).offset_bytes,
+        channels=channels,
+        pixels=high * wide,
+        zero=quantization.zero_point,
+        ratio=output_ratio(graph, quantized),
     )
-    return {
-        "include/nb_max7800x_config.h": render("header.h.j2", header).decode(),
-        **{f"src/npu/{DRIVER}/{name}": text for name, text in made.sources.items()},
-    }
+    return project_files(
+        memory_feed(first.source_shape, on.passes, on.processors, device),
+        (out,),
+        made.sources,
+        device,
+        input_offset=arena.place(graph.inputs[0]).offset_bytes,
+        wide=last.wide,
+        value_bytes=1,
+    )
 
 
 def _record(

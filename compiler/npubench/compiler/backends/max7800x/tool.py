@@ -7,11 +7,13 @@ it, or ``AI8X_PYTHON``. Formats: files that the tool writes, as its repository s
 
 from __future__ import annotations
 
-import os
+import io
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from npubench.compiler.backends.max7800x.description import (
     BIAS_FILE,
@@ -19,28 +21,33 @@ from npubench.compiler.backends.max7800x.description import (
     SAMPLE_FILE,
     WEIGHTS_FILE,
 )
+from npubench.compiler.backends.max7800x.scheme import Ints
+from npubench.compiler.importers.ai8x import (
+    CHECKOUT_VARIABLE,
+    CHECKPOINT_PART,
+    INSTALL,
+    checkout_commit,
+    checkout_python,
+    lint_words,
+)
 from npubench.compiler.vendor.tool import VendorTool, locate, own_folder, run_vendor_tool
-from npubench.core.errors import ToolError, ToolMissing
-from npubench.core.tool import run_tool
+from npubench.core.errors import ToolError
 
 ENGINE = "the MAX78000's CNN accelerator"
 TOOL = VendorTool(
     program="ai8xize.py",
-    variable="AI8X_SYNTHESIS_DIR",
+    variable=CHECKOUT_VARIABLE,
     inside="ai8xize.py",
-    install="clone analogdevicesinc/ai8x-synthesis, set up its Python environment, and set "
-    "AI8X_SYNTHESIS_DIR to it (and AI8X_PYTHON to its Python, where that is not in its venv)",
+    install=INSTALL,
 )
-PYTHON_VARIABLE = "AI8X_PYTHON"
+SEED: Final = 1
 PREFIX = "npubench"
 SOURCES = ("cnn.c", "cnn.h", "weights.h")
-_ENVIRONMENTS = ("venv/bin/python", ".venv/bin/python")
 _DEFINE = re.compile(r"#define\s+SAMPLE_OUTPUT\s*\{(.*?)\}", re.DOTALL)
 _COMMENT = re.compile(r"//[^\n\\]*|/\*.*?\*/", re.DOTALL)
 _NUMBER = re.compile(r"0x[0-9A-Fa-f]+|-?\d+")
 _TOTAL = re.compile(r"^\s*Total\b[^\d]*([\d,]+)(.*)$", re.MULTILINE)
 _LAYER = re.compile(r"^Layer (\d+)[^\d]*\s([\d,]+)( \(est\))?\s*$", re.MULTILINE)
-_OPTIONS = "izer/commandline.py"
 _MASKS = {
     sum(0xFF << 8 * lane for lane in range(4) if set_of & 1 << lane) for set_of in range(1, 16)
 }
@@ -51,7 +58,8 @@ class Generated:
     """What the tool made. ``answer``: the known answer, words by address, what it does not check in
     them zero; ``layer_cycles``: its estimate by layer;
     ``latency_cycles``: its estimate, None when it gives none; ``estimate_is_rough``: it says so
-    itself (streaming); ``version``: commit of the checkout."""
+    itself (streaming); ``version``: commit of the checkout; ``log``: its report; ``main`` and
+    ``sample_data``: the program around the C, empty where none was made."""
 
     sources: dict[str, str]
     answer: dict[int, int]
@@ -59,62 +67,58 @@ class Generated:
     layer_cycles: tuple[int, ...]
     estimate_is_rough: bool
     version: str
+    log: str = ""
+    main: str = ""
+    sample_data: str = ""
 
 
-def arguments(folder: Path, device: str, checkout: Path) -> tuple[str, ...]:
-    """ai8xize's words after its name; paths are absolute, it runs in its own checkout. It calls
-    yamllint from some version on: its own parser says whether it can be told not to."""
-    lint = ("--yamllint", "none") if "--yamllint" in _option_source(checkout) else ()
+def arguments(
+    folder: Path, device: str, checkout: Path, *, checkpoint: bool = False
+) -> tuple[str, ...]:
+    """ai8xize's words after its name; paths are absolute, it runs in its own checkout.
+    ``checkpoint``: weights are in one of ADI's, else in arrays of ours."""
+    weights = (
+        ("--checkpoint-file", str(folder / CHECKPOINT_PART))
+        if checkpoint
+        else (
+            "--weight-input", str(folder / WEIGHTS_FILE), "--bias-input", str(folder / BIAS_FILE),
+        )
+    )  # fmt: skip
     return (
         "--test-dir", str(folder / "out"), "--prefix", PREFIX,
-        "--config-file", str(folder / NETWORK_FILE),
-        "--weight-input", str(folder / WEIGHTS_FILE), "--bias-input", str(folder / BIAS_FILE),
+        "--config-file", str(folder / NETWORK_FILE), *weights,
         "--sample-input", str(folder / SAMPLE_FILE),
         "--device", device, "--timer", "0", "--verbose", "--no-wfi",
-        "--no-version-check", "--overwrite", *lint,
+        "--no-version-check", "--overwrite", *lint_words(checkout),
     )  # fmt: skip
 
 
-def generate(files: dict[str, bytes], *, device: str) -> Generated:
-    """Run the tool on ``files`` (description.describe).
+def generate(
+    files: dict[str, bytes],
+    *,
+    device: str,
+    sample: Ints | None = None,
+    words: tuple[str, ...] = (),
+) -> Generated:
+    """Run the tool on ``files`` (description.describe, or a network of ADI's own with a ``sample``
+    of channels first); ``words``: more for its command line.
 
     Raises ToolMissing without a checkout, ToolError when it fails or writes something else.
     """
     script = locate(TOOL, engine=ENGINE)
-    python = _python(script.parent)
+    checkout = script.parent
+    python = checkout_python(checkout)
+    if sample is not None:
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(sample, dtype=np.int64), allow_pickle=False)
+        files = files | {SAMPLE_FILE: stream.getvalue()}
     with own_folder("max7800x") as folder:
         for name, data in files.items():
             (folder / name).write_bytes(data)
+        own = arguments(folder, device, checkout, checkpoint=CHECKPOINT_PART in files)
         # The checkout is its working folder: it reads assets from there. What it writes is ours.
-        run_vendor_tool(
-            (python, script, *arguments(folder, device, script.parent)),
-            folder=script.parent,
-            name=script.name,
-        )
-        return _read(folder / "out" / PREFIX, script.parent)
-
-
-def _python(checkout: Path) -> str:
-    """The interpreter with the tool's packages. Raises ToolMissing: ours has them not."""
-    named = os.environ.get(PYTHON_VARIABLE, "")
-    if named:
-        if shutil.which(named) is None:
-            raise ToolMissing(
-                f"{PYTHON_VARIABLE} is {named}, which is no program",
-                argv=(named,),
-                hint=f"set {PYTHON_VARIABLE} to the Python of ai8x-synthesis's environment",
-            )
-        return named
-    for place in _ENVIRONMENTS:
-        if (checkout / place).is_file():
-            return str(checkout / place)
-    raise ToolMissing(
-        f"ai8x-synthesis has no Python environment: there is no "
-        f"{' and no '.join(_ENVIRONMENTS)} in {checkout}",
-        argv=("python",),
-        hint=f"set up its environment there (its README), or set {PYTHON_VARIABLE} to a Python "
-        "that has its packages (PyTorch among them); or run on the CPU: --backend cpu",
-    )
+        run_vendor_tool((python, script, *own, *words), folder=checkout, name=script.name)
+        return _read(folder / "out" / PREFIX, checkout)
 
 
 def _read(folder: Path, checkout: Path) -> Generated:
@@ -137,7 +141,12 @@ def _read(folder: Path, checkout: Path) -> Generated:
         latency_cycles=None if total is None else int(total[1].replace(",", "")),
         layer_cycles=layers,
         estimate_is_rough=total is not None and "est" in total[2],
-        version=_commit(checkout),
+        version=checkout_commit(checkout),
+        log=log,
+        **{
+            field: text(name) if (folder / name).is_file() else ""
+            for field, name in (("main", "main.c"), ("sample_data", "sampledata.h"))
+        },
     )
 
 
@@ -163,20 +172,3 @@ def parse_answer(header: str) -> dict[int, int]:
             "ai8xize's known answer cannot be read", hint="is this checkout's version another one?"
         )
     return words
-
-
-def _option_source(checkout: Path) -> str:
-    try:
-        return (checkout / _OPTIONS).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _commit(checkout: Path) -> str:
-    try:
-        result = run_tool(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=checkout, timeout_s=10, check=False
-        )
-    except ToolError:
-        return "unknown"
-    return result.stdout.strip() or "unknown"

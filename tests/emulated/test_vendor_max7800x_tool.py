@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from npubench.bench.job import resolve_jobs
+from npubench.bench.job import Job, resolve_jobs
 from npubench.bench.prepare import build_image
 from npubench.boards import load_board
 from npubench.compiler.backends import load_backend
 from npubench.compiler.compiled import compile_network, read_network
+from npubench.compiler.importers.load import load_model
 from npubench.compiler.tflite.reader import read_tflite
+from npubench.core.errors import CompileError, ConfigError, NpubenchError, UsageError
 from npubench.core.progress import Silent
 from npubench.emulators.board_model.in_process import ModelTransport
 from npubench.emulators.board_model.machine import BoardModel
@@ -33,11 +35,15 @@ pytestmark = [
 ]
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no Arm compiler")
-def test_the_very_image_gives_the_tools_known_answer_through_the_accelerator() -> None:
+needs_image = pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None, reason="no Arm compiler"
+)
+
+
+def check_image(job: Job, *, layers: int) -> None:
+    """The very image, booted on the board's model, answers as the tool says."""
     pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
-    (job,) = resolve_jobs(["digits"], ["max78000fthr"], ["max7800x"], place=Place.MODEL)
-    compiled = compile_network(read_network(job.model), job.board, job.backend)
+    compiled = compile_network(read_network(job.model), job.board, job.backend, job.options)
     image = build_image(compiled, job, Silent())
     model = BoardModel(job.board, image.firmware.elf)
     hz = job.board.cpu.hz
@@ -50,7 +56,86 @@ def test_the_very_image_gives_the_tools_known_answer_through_the_accelerator() -
     assert line.kat().output == answer.output
     assert model.attached is not None
     assert model.attached.accelerator.runs == 1
-    assert len(model.attached.accelerator.layers) == 3
+    assert len(model.attached.accelerator.layers) == layers
+
+
+@needs_image
+def test_the_very_image_gives_the_tools_known_answer_through_the_accelerator() -> None:
+    (job,) = resolve_jobs(["digits"], ["max78000fthr"], ["max7800x"], place=Place.MODEL)
+    check_image(job, layers=3)
+
+
+def checkpoint_of(name: str) -> Path:
+    path = Path(CHECKOUT) / f"{name}.pth.tar"
+    if not path.is_file():
+        pytest.skip(f"the checkout has no {name}.pth.tar")
+    return path
+
+
+@needs_image
+@pytest.mark.parametrize(
+    ("name", "weights", "board", "layers"),
+    [
+        ("mnist-chw-ai85", "trained/ai85-mnist-qat8-q", "max78000fthr", 5),
+        ("kws20-v3-hwc", "trained/ai85-kws20_v3-qat8-q", "max78000fthr", 9),
+        ("faceid", "tests/test-faceid-qat8-q", "max78000fthr", 9),
+        ("ai87-kws20-v3-hwc", "trained/ai87-kws20_v3-qat8-q", "max78002evkit", 9),
+    ],
+    ids=["planar", "wide", "fifo", "max78002"],
+)
+def test_a_network_of_adis_own_flow_answers_as_the_tool_says(
+    name: str, weights: str, board: str, layers: int
+) -> None:
+    (job,) = resolve_jobs(
+        [f"{CHECKOUT}/networks/{name}.yaml"], [board], ["max7800x"], place=Place.MODEL,
+        said={"weights": checkpoint_of(weights)},
+    )  # fmt: skip
+    assert job.model.brought is not None
+    check_image(job, layers=layers)
+
+
+WRONG: list[tuple[str, str, type[NpubenchError], str]] = [
+    ("layers: [", "", ConfigError, "is no YAML"),
+    ("arch: a\nlayers:\n  - pad: 1\n", "", ConfigError, "has no dataset"),
+    ("arch: a\ndataset: b\nlayers:\n", "", ConfigError, "layers is no list"),
+    ("", "torn", ConfigError, "is no checkpoint of PyTorch"),
+    ("", "trained/ai85-kws20_v3-qat8-q", ConfigError, "architecture ai85net5, .* is of ai85kws20"),
+    ("", "float", ConfigError, "is not quantized: conv1.op.weight has fractions"),
+    ("dataset: nobody", "", UsageError, "the checkout has no sample of nobody"),
+    ("kernel_size: 5x5", "", CompileError, "does not take net.yaml for the MAX78000"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "kind", "why"), WRONG, ids=[one[3][:12].strip() for one in WRONG]
+)
+def test_what_is_wrong_with_a_network_of_adis_is_told(
+    tmp_path: Path, text: str, weights: str, kind: type[NpubenchError], why: str
+) -> None:
+    right = (Path(CHECKOUT) / "networks/mnist-chw-ai85.yaml").read_text(encoding="utf-8")
+    network = tmp_path / "net.yaml"
+    if text.startswith("dataset:"):
+        text = right.replace("dataset: MNIST", text)
+    elif text.startswith("kernel_size"):
+        text = right.replace("kernel_size: 3x3", text)
+    network.write_text("arch: x\n" * (text[:6] == "layers") + (text or right))
+    given = checkpoint_of("trained/ai85-mnist-qat8-q")
+    if weights in ("torn", "float"):
+        broken = tmp_path / "w.pth.tar"
+        if weights == "torn":
+            broken.write_bytes(given.read_bytes()[:1000])
+        else:
+            script = (
+                "import sys, torch; torch.save({'arch': 'ai85net5', 'epoch': 0, 'state_dict':"
+                " {'conv1.op.weight': torch.full((1, 1, 3, 3), 0.5)}}, sys.argv[1])"
+            )
+            python = os.environ.get("AI8X_PYTHON", "python3")
+            subprocess.run([python, "-c", script, str(broken)], check=True, capture_output=True)
+        given = broken
+    elif weights:
+        given = checkpoint_of(weights)
+    with pytest.raises(kind, match=why):
+        load_model(str(network), {"weights": given})
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,11 @@ def test_the_max78002_has_its_own_addresses(
     words = json.loads((checkout_dir / "seen.json").read_text())["arguments"]
     assert words[words.index("--device") + 1] == "MAX78002"
     config = plan.extra_files["include/nb_max7800x_config.h"]
-    for name, value in (("DATA", "0x51800000u"), ("CONTROL", "0x51000000u"), ("PLL", "1")):
+    for name, value in (
+        ("SEGMENTS", "{{0x51800000u, 0u}}"),
+        ("CONTROL", "0x51000000u"),
+        ("PLL", "1"),
+    ):
         assert f"#define NB_MAX_{name} {value}" in config
     details = plan.npu["details"]
     assert isinstance(details, dict)

@@ -76,17 +76,20 @@ def analyze(
     backend: str | None = None,
     options: Iterable[str] = (),
     costs: bool = False,
+    on_model: bool = False,
 ) -> Inspection:
     """What a network needs, without running it; with a board, its plan there as well.
 
     ``model``: a zoo id or the path of a .tflite. ``options``: as `ethos-u.optimise=Size`.
-    ``costs``: what each option of the NPU's compiler costs. A network that does not run is
-    looked at all the same: the inspection's ``error`` says why, ``missing``
-    lists every operator. Raises UsageError, and ModelFormatError for what is no network at all.
+    ``costs``: what each option of the NPU's compiler costs. ``on_model``: a physical board as its
+    model plays it. A network that does not run is looked at all the same: the inspection's
+    ``error`` says why, ``missing`` lists every operator. Raises UsageError, and ModelFormatError
+    for what is no network at all.
     """
     if board is not None:
         try:
-            job = _one(model, board, backend, options)
+            place = Place.MODEL if on_model else None
+            job = _one(model, board, backend, options, place=place)
         except (CompileError, ToolMissing) as error:
             return inspect_brought(os.fspath(model), error)
         return inspect_model(os.fspath(model), job, costs=costs)
@@ -381,12 +384,14 @@ def _one(
     backend: str | None,
     options: Iterable[str],
     *,
+    place: Place | None = None,
     mlperf: str | None = None,
 ) -> Job:
     (job,) = resolve_jobs(
         [os.fspath(model)],
         [board],
         [backend] if backend else [],
+        place=place,
         settings=parse_settings(options),
         mlperf=mlperf,
     )

@@ -52,7 +52,8 @@ def option_costs(job: Job, network: Network, compiled: Compiled) -> tuple[Option
         try:
             other = compile_job(replace(job, options=options), network)
         except NpubenchError as error:
-            found.append(OptionCost(changed=changed, reason=error.message))
+            more = f"; {error.hint}" if error.hint else ""
+            found.append(OptionCost(changed=changed, reason=error.message + more))
             continue
         found.append(_cost(changed, other))
     return tuple(found)

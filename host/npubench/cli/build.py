@@ -16,7 +16,7 @@ from npubench.cli.output import (
     console,
     print_json,
 )
-from npubench.cli.target import BackendOption, BoardOption, SetOption, one_job
+from npubench.cli.target import BackendOption, BoardOption, OnModelOption, SetOption, one_job
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="Zoo id, or a file of a network.")
@@ -63,6 +63,7 @@ def analyze(
             "costs in memory and cycles.",
         ),
     ] = False,
+    on_model: OnModelOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Per-layer costs of a network, what of it runs nowhere here, and its fit on a board."""
@@ -70,7 +71,14 @@ def analyze(
     from npubench.report.coverage import missing_lines, uses_document
     from npubench.report.describe import analysis_document
 
-    found = api.analyze(model, board=board, backend=backend, options=settings or (), costs=costs)
+    found = api.analyze(
+        model,
+        board=board,
+        backend=backend,
+        options=settings or (),
+        costs=costs,
+        on_model=on_model,
+    )
     document = analysis_document(found.network, found.compiled)
     document["missing"] = uses_document(found.missing)
     document["error"] = found.error_document()

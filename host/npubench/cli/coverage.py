@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from npubench.cli.output import JsonOption, console, print_json
-from npubench.cli.target import BackendOption, SetOption, one_job
+from npubench.cli.target import BackendOption, OnModelOption, SetOption, one_job, place_of
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +35,7 @@ def coverage(
             "costs in memory and cycles.",
         ),
     ] = False,
+    on_model: OnModelOption = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the page docs/coverage.md.")
     ] = False,
@@ -45,7 +46,9 @@ def coverage(
     from npubench.report.coverage import coverage_document, coverage_markdown, coverage_view
 
     if model is not None:
-        return _network(model, board, backend, settings, costs=costs, as_json=as_json)
+        return _network(
+            model, board, backend, settings, costs=costs, on_model=on_model, as_json=as_json
+        )
     if board is not None or backend is not None:
         raise UsageError("--board and --backend need a MODEL", hint="npubench coverage MODEL ...")
     from npubench.compiler.coverage.table import coverage as general
@@ -67,14 +70,18 @@ def _network(
     settings: list[str] | None,
     *,
     costs: bool,
+    on_model: bool,
     as_json: bool,
 ) -> int:
     from npubench.bench.inspect import inspect_model
     from npubench.report.coverage import uses_document, uses_view
     from npubench.report.option_costs import costs_view
 
+    place = place_of(on_model=on_model)
     found = inspect_model(
-        model, None if board is None else one_job(model, board, backend, settings), costs=costs
+        model,
+        None if board is None else one_job(model, board, backend, settings, place),
+        costs=costs,
     )
     document = {
         "name": found.name,

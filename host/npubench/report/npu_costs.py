@@ -16,7 +16,7 @@ from npubench.report.speedup import NpuPair
 from npubench.report.table import cell, heading, name, new_table
 from npubench.runs.schema import RangeRecord, RunRecord
 
-NONE_RUN = "not run"
+ALONE = "The CPU was not run beside the NPU: --backend {npu} --backend cpu does both."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,11 @@ def _sides(pair: NpuPair) -> tuple[tuple[str, RunRecord | None], ...]:
     return ("with the NPU", pair.npu), ("on the CPU", pair.cpu)
 
 
+def _shown(pair: NpuPair) -> tuple[tuple[str, RunRecord], ...]:
+    """The sides that ran."""
+    return tuple((words, run) for words, run in _sides(pair) if run is not None)
+
+
 def told(pair: NpuPair) -> bool:
     """Whether there is more to tell than time."""
     return any(
@@ -110,10 +115,7 @@ def costs_table(pairs: Sequence[NpuPair]) -> RenderableType | None:
     for title in ("End to end", "Energy", "Flash", "RAM"):
         table.add_column(title, justify="right", no_wrap=True)
     for pair in asked:
-        for words, run in _sides(pair):
-            if run is None:
-                table.add_row("", "", words, NONE_RUN, "", "", "")
-                continue
+        for words, run in _shown(pair):
             first = run is pair.npu
             memory = run.memory
             table.add_row(
@@ -126,7 +128,12 @@ def costs_table(pairs: Sequence[NpuPair]) -> RenderableType | None:
                 fmt.size(None if memory is None else memory.ram_bytes),
             )
     notes = [Text(line, style="dim") for line in said(asked)]
-    return Group(heading("NPU against CPU: time, energy, memory"), table, *notes)
+    return Group(heading(_title(asked)), table, *notes)
+
+
+def _title(pairs: Sequence[NpuPair]) -> str:
+    alone = all(pair.cpu is None for pair in pairs)
+    return ("With the NPU" if alone else "NPU against CPU") + ": time, energy, memory"
 
 
 def said(pairs: Sequence[NpuPair]) -> tuple[str, ...]:
@@ -147,6 +154,9 @@ def said(pairs: Sequence[NpuPair]) -> tuple[str, ...]:
                 lines.append(f"Energy, modelled: {energy.model}.")
             elif run is not None and run.energy_missing and run.energy_missing not in reason:
                 lines.append(f"{run.target}: no energy: {run.energy_missing}.")
+    for pair in pairs:
+        if pair.cpu is None:
+            lines.append(ALONE.format(npu=pair.npu.backend))
     return tuple(dict.fromkeys(lines))
 
 
@@ -157,10 +167,7 @@ def costs_grid(pairs: Sequence[NpuPair]) -> Grid | None:
         return None
     rows = []
     for pair in asked:
-        for words, run in _sides(pair):
-            if run is None:
-                rows.append((Cell(text=pair.npu.target), Cell(text=words), *_blank(5)))
-                continue
+        for words, run in _shown(pair):
             memory, energy = run.memory, energy_of(run)
             rows.append(
                 (
@@ -183,10 +190,6 @@ def costs_grid(pairs: Sequence[NpuPair]) -> Grid | None:
         columns=columns("Target", "Runs", "#Time", "#Energy", "Defined as", "#Flash", "#RAM"),
         rows=tuple(rows),
     )
-
-
-def _blank(count: int) -> tuple[Cell, ...]:
-    return (Cell(text=NONE_RUN), *(Cell(text=fmt.NONE) for _ in range(count - 1)))
 
 
 def costs_document(pairs: Sequence[NpuPair]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def costs_view(costs: Sequence[Mapping[str, Any]]) -> RenderableType:
         name, cycles = cost["changed"], cost["npu_cycles"]
         if cost["reason"]:
             table.add_row(cell(name, 60), "none", "", "", "", "")
-            reasons.append(Text(f"{name}: {cost['reason']}"[:300], style="yellow"))
+            reasons.append(Text(f"{name}: {cost['reason']}"[:500], style="yellow"))
             continue
         high = cost["npu_cycles_high"]
         words = fmt.count(cycles)

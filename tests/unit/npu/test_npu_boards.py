@@ -8,8 +8,10 @@ from npubench.bench.npu_time import clocks_of
 from npubench.boards import Board, board_ids, load_board
 from npubench.compiler.backends.ethos_u import memory_system_of, settings_of
 from npubench.core.errors import ConfigError
+from npubench.core.paths import data_root
 from npubench.emulators.virtual_npu import configuration_of
 from npubench.npu.ethosu.config import accelerator
+from npubench.npu.ethosu.memory_system import read_memory_system
 
 BASE = load_board("qemu-m55-u55")
 VARIANTS = tuple(load_board(name) for name in board_ids() if name.startswith("qemu-m55-u55-"))
@@ -89,3 +91,21 @@ def test_a_u65_has_wide_ports_and_dram(macs: int) -> None:
     assert (system.axi_bytes, system.ports[1].name) == (16, "Dram")
     assert system.region_port(1) != system.region_port(2)
     assert configuration_of(board, memory_fd=3).accelerator == f"ethos-u65-{macs}"
+
+
+def test_an_arena_in_flash_is_refused_with_a_system_that_has_ram_there() -> None:
+    path = data_root() / "boards" / "qemu-m55-u55" / "vela.ini"
+    with pytest.raises(ConfigError, match="nothing can be written there") as error:
+        read_memory_system(path, system_config="Mps3_U55", memory_mode="Dedicated_Sram")
+    _, _, named = error.value.hint.partition("ethos-u.system_config=")
+    read_memory_system(path, system_config=named, memory_mode="Dedicated_Sram")
+
+
+@pytest.mark.parametrize(
+    ("system", "mode"), [("Mps3_U55", "Shared_Ram"), ("Mps4_U55", "Shared_Sram")]
+)
+def test_a_section_that_is_not_there_is_named_with_those_that_are(system: str, mode: str) -> None:
+    path = data_root() / "boards" / "qemu-m55-u55" / "vela.ini"
+    with pytest.raises(ConfigError, match=r"qemu-m55-u55/vela\.ini has no ") as error:
+        read_memory_system(path, system_config=system, memory_mode=mode)
+    assert ("Mps3_U55_Dram" if system == "Mps4_U55" else "Sram_Only") in error.value.hint

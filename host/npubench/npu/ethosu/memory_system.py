@@ -18,6 +18,10 @@ from npubench.npu.ethosu.config import Accelerator
 REGION_CONSTANTS: Final = 0
 REGION_SCRATCH: Final = 1
 REGION_FAST: Final = 2
+SYSTEM: Final = "System_Config."
+MODE: Final = "Memory_Mode."
+FLASH: Final = "Flash"
+"""How the names of memories that are only read end, in Vela's own list."""
 MODEL_VERSION: Final = 2
 """Raised whenever the timing core's formulas change: part of every configuration hash."""
 
@@ -89,9 +93,10 @@ def read_memory_system(
     try:
         with path.open(encoding="utf-8") as file:
             parser.read_file(file)
-        system = parser[f"System_Config.{system_config}"]
-        mode = parser[f"Memory_Mode.{memory_mode}"]
+        system = _section(parser, path, SYSTEM, system_config)
+        mode = _section(parser, path, MODE, memory_mode)
         names = (system["axi0_port"], system["axi1_port"])
+        _check_written(parser, mode, names, system_config=system_config, memory_mode=memory_mode)
         return MemorySystem(
             clock_hz=float(system["core_clock"]),
             axi_bytes=axi_bytes,
@@ -106,6 +111,47 @@ def read_memory_system(
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except (configparser.Error, KeyError, ValueError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", hint="compare it with another board's") from error
+
+
+def _section(
+    parser: configparser.ConfigParser, path: Path, kind: str, name: str
+) -> configparser.SectionProxy:
+    if kind + name in parser:
+        return parser[kind + name]
+    what = "memory mode" if kind == MODE else "system configuration"
+    there = [item.removeprefix(kind) for item in parser.sections() if item.startswith(kind)]
+    raise ConfigError(
+        f"{path.parent.name}/{path.name} has no {what} {name}",
+        hint=f"it has: {', '.join(there)}; or bring a vela.ini of your own: --set ethos-u.config=",
+    )
+
+
+def _check_written(
+    parser: configparser.ConfigParser,
+    mode: configparser.SectionProxy,
+    names: tuple[str, str],
+    *,
+    system_config: str,
+    memory_mode: str,
+) -> None:
+    """Vela refuses an arena, or a fast memory, that the mode puts into flash: say so in words."""
+    for area, what in (("arena_mem_area", "the arena"), ("cache_mem_area", "the fast memory")):
+        port = _port(mode[area])
+        if not names[port].endswith(FLASH):
+            continue
+        others = [
+            item.removeprefix(SYSTEM)
+            for item in parser.sections()
+            if item.startswith(SYSTEM)
+            and not parser[item].get(f"axi{port}_port", FLASH).endswith(FLASH)
+        ]
+        raise ConfigError(
+            f"memory mode {memory_mode} puts {what} behind port {port}, where {system_config} has "
+            f"{names[port]}: nothing can be written there",
+            hint=f"take a system with RAM there as well: --set ethos-u.system_config={others[0]}"
+            if others
+            else "no system in the file has RAM there; take another memory mode",
+        )
 
 
 def _memory(system: configparser.SectionProxy, name: str, axi_bytes: int) -> Memory:

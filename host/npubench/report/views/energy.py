@@ -12,6 +12,7 @@ from npubench.report.charts import bars, course
 from npubench.report.figure import Figure, Row
 from npubench.report.grid import Cell, Column, Grid, number
 from npubench.report.library import Library, run_page
+from npubench.report.power_hint import hint_lines, power_hint
 from npubench.report.selection import NetworkRuns
 from npubench.report.view import View
 from npubench.runs.compare_energy import RATES_PER_SECOND, break_even, duty_uw
@@ -37,7 +38,7 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
     """Every target with a capture."""
     found = [(run, run.energy) for run in network.runs if run.energy is not None]
     if not found:
-        return None
+        return _none_yet(network.runs)
     able = [(run, energy) for run, energy in found if _whole(energy) is not None]
     duty = _duty(able)
     return View(
@@ -57,7 +58,7 @@ def of_run(stored: StoredRun, library: Library) -> View | None:
     """One run's energy."""
     energy = stored.record.energy
     if energy is None:
-        return None
+        return _none_yet([stored.record])
     instrument = energy.instrument
     voltage = (
         f" at {energy.voltage_mv:.0f} mV ({energy.voltage_source})" if energy.voltage_mv else ""
@@ -77,6 +78,27 @@ def of_run(stored: StoredRun, library: Library) -> View | None:
         else (),
         grids=tuple(filter(None, (_stages(energy),))),
         notes=tuple(_refusals([(stored.record, energy)])),
+    )
+
+
+def _none_yet(runs: Sequence[RunRecord]) -> View | None:
+    """Where no power was captured: the commands that capture it, and why others have none."""
+    hints = [(run, hint) for run in runs if (hint := power_hint(run)) is not None]
+    if not hints:
+        return None
+    commands = hint_lines(runs)
+    reasons: dict[str, list[str]] = {}
+    for run, hint in hints:
+        if hint.reason:
+            reasons.setdefault(hint.reason, []).append(run.target)
+    lead = "No power was captured."
+    if commands:
+        lead += " A simulated instrument needs no hardware; what it shows is modelled."
+    return View(
+        lead=lead,
+        template="views/energy_hint.html.j2" if commands else "",
+        values={"commands": commands},
+        notes=tuple(f"{', '.join(of)}: {reason}." for reason, of in reasons.items()),
     )
 
 

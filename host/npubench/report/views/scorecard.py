@@ -12,6 +12,7 @@ from npubench.core import format as fmt
 from npubench.core.stages import Stage
 from npubench.report.grid import Cell, Column, Grid
 from npubench.report.library import Library
+from npubench.report.power_hint import power_hint
 from npubench.report.selection import NetworkRuns, rankings
 from npubench.report.view import View
 from npubench.runs.schema import RunRecord
@@ -74,7 +75,12 @@ def _energy(run: RunRecord, library: Library) -> str:
         if modelled is not None and modelled.energy_uj is not None:
             value = modelled.energy_uj
             return f"{fmt.between(value.low, value.high, 'J')} (modelled)"
-        return "no power was captured"
+        hint = power_hint(run)
+        if hint is None:
+            return "no power was captured"
+        if hint.command:
+            return f"no power was captured; {hint.command}"
+        return f"no power was captured: {hint.reason}"
     whole = run.energy.stages.get(Stage.END_TO_END)
     if run.energy.verdict == "refused" or whole is None:
         return "the capture was refused"

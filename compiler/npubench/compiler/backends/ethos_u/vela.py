@@ -187,8 +187,10 @@ def _failure(result: ToolResult) -> NpubenchError:
             f"Vela does not take the network: {reason[:500]}",
             hint="repair the network, or compile it for the CPU: --backend cpu",
         )
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    reason = f": {last.rpartition('errors.')[2][:300]}" if last else ""
     return ToolError(
-        f"Vela ended with exit code {result.code}",
+        f"Vela ended with exit code {result.code}{reason}",
         argv=result.argv,
         code=result.code,
         tail=text[-TAIL_CHARS:],

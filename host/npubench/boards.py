@@ -124,9 +124,11 @@ class Npu(_Part):
 class StandIn(_Part):
     """The emulated board on which this physical one's network runs with `--on-model`, where no
     register model boots its own image. ``config``: entries of the NPU's table that the emulated
-    system wants instead; ``note`` says what the place of the part is taken by, and how far."""
+    system wants instead; ``own_code``: the code is compiled for the part's own core, which the
+    emulated one runs, too; ``note`` says what the place of the part is taken by, and how far."""
 
     board: BoardId
+    own_code: bool = False
     config: dict[str, str | int | float | bool] = Field(default_factory=dict)
     note: str
 

@@ -1,7 +1,8 @@
 """A physical board with an NPU as an emulated one plays it.
 
 The emulated board gives core, start-up, console and the link to the NPU's model; the part gives the
-NPU's configuration, both clocks, its memories' timing and sizes. The image is not the part's own.
+code's instruction set where the core runs it, the NPU's configuration, both clocks, its memories'
+timing and sizes. The image is not the part's own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def stood_in(board: Board) -> Board:
             "cpu": base.cpu.model_copy(
                 update={
                     "hz": board.cpu.hz,
+                    "flags": board.cpu.flags if board.stand_in.own_code else base.cpu.flags,
                     "kernels": board.cpu.kernels,
                     "cpi_low": board.cpu.cpi_low,
                     "cpi_high": board.cpu.cpi_high,

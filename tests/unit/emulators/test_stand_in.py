@@ -15,7 +15,13 @@ PLAYED = tuple(name for name in board_ids() if load_board(name).stand_in is not 
 
 
 def test_the_parts_with_an_ethos_u_have_a_stand_in() -> None:
-    assert {"grove-vision-ai-v2", "alif-e7-devkit", "psoc-edge-e84", "ek-ra8p1"} <= set(PLAYED)
+    assert {
+        "grove-vision-ai-v2",
+        "alif-e7-devkit",
+        "psoc-edge-e84",
+        "ek-ra8p1",
+        "imx93-evk",
+    } <= set(PLAYED)
 
 
 @pytest.mark.parametrize("name", PLAYED)
@@ -36,6 +42,8 @@ def test_a_stand_in_has_the_parts_npu_clocks_and_sizes(name: str) -> None:
     assert board.status.npu == "modelled"
     assert part.stand_in is not None
     assert board.notes[0] == part.stand_in.note
+    own = f"-mcpu={part.cpu.core}" in board.cpu.flags
+    assert own == (part.stand_in.own_code or part.cpu.core == board.cpu.core)
     for role in ("code", "weights", "ram", "arena"):
         assert _bytes(board, role) <= _bytes(part, role)
 

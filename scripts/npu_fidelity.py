@@ -21,8 +21,8 @@ from npubench.compiler.backends.ethos_u.output import job_tensors, read_vela  # 
 from npubench.npu.ethosu.config import accelerator  # noqa: E402
 from npubench.npu.ethosu.events import Event, event_counts  # noqa: E402
 from npubench.npu.ethosu.memory_system import read_memory_system  # noqa: E402
-from npubench.npu.ethosu.operation import operations  # noqa: E402
 from npubench.npu.ethosu.payload import parse_payload  # noqa: E402
+from npubench.npu.ethosu.stream import operations  # noqa: E402
 from npubench.npu.ethosu.timeline import program_time  # noqa: E402
 
 DATA = ROOT / "tests" / "data" / "npu"

@@ -16,8 +16,8 @@ from npubench.compiler.backends.ethos_u.output import VelaModel, job_tensors, re
 from npubench.npu.ethosu.config import accelerator as accelerator_named
 from npubench.npu.ethosu.functional import FunctionalCore
 from npubench.npu.ethosu.hazards import check_hazards
-from npubench.npu.ethosu.operation import operations
 from npubench.npu.ethosu.payload import parse_payload
+from npubench.npu.ethosu.stream import operations
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "boards" / "qemu-m55-u55" / "vela.ini"

@@ -12,8 +12,9 @@ from npubench.compiler.backends.ethos_u.output import job_tensors, read_vela
 from npubench.core.errors import ConfigError
 from npubench.npu.ethosu.config import accelerator
 from npubench.npu.ethosu.memory_system import MemorySystem, read_memory_system
-from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, OpKind, WaitOp, operations
+from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, OpKind, WaitOp
 from npubench.npu.ethosu.payload import parse_payload
+from npubench.npu.ethosu.stream import operations
 from npubench.npu.ethosu.timeline import program_time
 from npubench.npu.ethosu.timing import operation_time
 from support.vela_in_process import CHECKOUT, CONFIG, compile_network

@@ -134,7 +134,7 @@ class Engine:
         """The decoded stream and its time; both kept by the stream's bytes."""
         from npubench.npu.ethosu.hazards import check_hazards
         from npubench.npu.ethosu.isa import StreamError, StreamFault
-        from npubench.npu.ethosu.operation import operations
+        from npubench.npu.ethosu.stream import operations
         from npubench.npu.ethosu.timeline import program_time
 
         base, size = registers.load64(Register.QBASE), registers.load(Register.QSIZE)

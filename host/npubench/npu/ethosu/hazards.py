@@ -1,6 +1,8 @@
-"""Missing waits: DMA and block operations run side by side, and only waits order them.
+"""What would go wrong in hardware alone: missing waits, a BLOCKDEP too large, buffers that overlap.
 
-The functional core runs a stream strictly in order and would hide a stream that forgot one.
+DMA and block operations run side by side, and only waits order them; block operations overlap as
+far as BLOCKDEP lets them. The functional core runs a stream strictly in order, without buffers, and
+would hide all of it.
 """
 
 from __future__ import annotations
@@ -9,17 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from npubench.npu.ethosu.config import Accelerator
+from npubench.npu.ethosu.config import PRODUCT_U55, PRODUCT_U65, Accelerator
+from npubench.npu.ethosu.dependency import check_dependency
 from npubench.npu.ethosu.isa import StreamError
 from npubench.npu.ethosu.operation import BlockOp, DmaOp, FeatureMap, Operation, Range, WaitOp
+from npubench.npu.ethosu.shram import check_layout
 
 SHRAM: Final = -1
 """Region number of the NPU's own memory, which holds the lookup tables."""
 LUT_BYTES: Final = 2048
 LUT_SLOT_BYTES: Final = 256
 KERNELS_OUTSTANDING: Final = 2
-COPIES_OUTSTANDING: Final = 1
-"""What the hardware takes before it waits on its own."""
+COPIES_OUTSTANDING: Final = {PRODUCT_U55: 1, PRODUCT_U65: 2}
+"""What the hardware takes before it waits on its own; copies by product."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +46,27 @@ class _Access:
 
 def check_hazards(program: Sequence[Operation], accelerator: Accelerator) -> None:
     """Raise StreamError when an operation may run before a DMA, or a DMA before an operation, on
-    whose bytes it depends. Block operations among themselves are ordered by BLOCKDEP, copies by the
-    one channel that makes them."""
+    whose bytes it depends; when a block operation may run before the one ahead of it has written
+    its input; and when its buffers do not fit SHRAM. Copies are ordered by the channel that makes
+    them."""
     tables = accelerator.core_shram_bytes - LUT_BYTES
     kernels: list[tuple[_Access, ...]] = []
     copies: list[tuple[_Access, ...]] = []
+    before: BlockOp | None = None
     for operation in program:
+        if isinstance(operation, BlockOp):
+            check_layout(operation, accelerator)
+            if before is not None:
+                check_dependency(before, operation, accelerator)
+            before = operation
         if isinstance(operation, WaitOp):
+            if not operation.dma and operation.outstanding == 0:
+                before = None
             queue = copies if operation.dma else kernels
             del queue[: max(0, len(queue) - operation.outstanding)]
         elif isinstance(operation, BlockOp | DmaOp):
             mine, other, limit = (
-                (copies, kernels, COPIES_OUTSTANDING)
+                (copies, kernels, COPIES_OUTSTANDING[accelerator.product])
                 if isinstance(operation, DmaOp)
                 else (kernels, copies, KERNELS_OUTSTANDING)
             )

@@ -19,7 +19,7 @@ def check_jobs(model: VelaModel, accelerator_name: str) -> None:
     from npubench.npu.ethosu.functional import FunctionalCore
     from npubench.npu.ethosu.hazards import check_hazards
     from npubench.npu.ethosu.isa import StreamError
-    from npubench.npu.ethosu.operation import operations
+    from npubench.npu.ethosu.stream import operations
     from npubench.npu.ethosu.payload import parse_payload
 
     part = accelerator(accelerator_name)

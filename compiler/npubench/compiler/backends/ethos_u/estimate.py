@@ -19,7 +19,8 @@ from npubench.core.errors import CompileError
 from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.isa import StreamError
 from npubench.npu.ethosu.memory_system import MemorySystem
-from npubench.npu.ethosu.operation import BlockOp, operations
+from npubench.npu.ethosu.operation import BlockOp
+from npubench.npu.ethosu.stream import operations
 from npubench.npu.ethosu.payload import parse_payload
 from npubench.npu.ethosu.timeline import program_time
 

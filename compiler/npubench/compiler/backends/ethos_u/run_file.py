@@ -68,7 +68,7 @@ def run_file(path: Path, stimulus: Path, *, board_id: str = MEMORY_BOARD) -> Npu
 
     from npubench.npu.ethosu.functional import FunctionalCore
     from npubench.npu.ethosu.hazards import check_hazards
-    from npubench.npu.ethosu.operation import operations
+    from npubench.npu.ethosu.stream import operations
     from npubench.npu.ethosu.timeline import program_time
 
     model = load_vela(path)

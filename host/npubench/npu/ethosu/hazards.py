@@ -81,6 +81,16 @@ def check_hazards(program: Sequence[Operation], accelerator: Accelerator) -> Non
             del mine[: max(0, len(mine) - limit)]
 
 
+def written(operation: Operation) -> Iterator[tuple[int, int, int]]:
+    """(region, begin, end) of the bytes of memory that an operation writes."""
+    if isinstance(operation, BlockOp):
+        for access in _map(operation.ofm, writes=True):
+            yield access.region, access.begin, access.end
+    elif isinstance(operation, DmaOp) and not operation.to_shram:
+        target = _range(operation.target, writes=True)
+        yield target.region, target.begin, target.end
+
+
 def _accesses(operation: BlockOp | DmaOp, tables: int) -> Iterator[_Access]:
     """Memory that an operation touches; ``tables`` is where lookup tables begin in SHRAM."""
     if isinstance(operation, DmaOp):

@@ -22,6 +22,7 @@ from npubench.compiler.backends.ethos_u.options import (
 )
 from npubench.compiler.backends.ethos_u.output import VelaTensor
 from npubench.compiler.backends.ethos_u.partition import Partition, Segment
+from npubench.compiler.backends.ethos_u.state import check_resources, check_state
 from npubench.compiler.backends.ethos_u.variants import variants
 from npubench.compiler.backends.ethos_u.vela import PACKAGE, VERSION, VelaResult
 from npubench.compiler.graph import Graph
@@ -94,16 +95,12 @@ class EthosUBackend:
         Raises ToolMissing without Vela, UnsupportedOp for an operator that neither the NPU nor a
         kernel runs, DoesNotFit when weights or arena exceed their region.
         """
-        if graph.variables:
-            raise CompileError(
-                f"{graph.name} keeps state between inferences ({len(graph.variables)} variables), "
-                "which this backend does not carry over the NPU's memory",
-                hint="run it on the CPU: --backend cpu",
-            )
+        check_resources(graph)
         asked = settings_of(board, self.chosen)
         memory_system_of(asked)  # refuses what the file lacks, by name and before Vela
         choice = choose(graph, model, asked, self.chosen.core)
         settings, result, split = choice.settings, choice.result, choice.split
+        check_state(graph, split, settings.accelerator)
         steps, constants = _steps(graph, split, board.cpu.kernels)
         own_fast = has_own_fast_memory(settings)
         reserved_bytes, fast_offset_bytes = _reserved(split, own_fast=own_fast)

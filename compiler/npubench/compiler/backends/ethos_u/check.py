@@ -19,8 +19,8 @@ def check_jobs(model: VelaModel, accelerator_name: str) -> None:
     from npubench.npu.ethosu.functional import FunctionalCore
     from npubench.npu.ethosu.hazards import check_hazards
     from npubench.npu.ethosu.isa import StreamError
-    from npubench.npu.ethosu.stream import operations
     from npubench.npu.ethosu.payload import parse_payload
+    from npubench.npu.ethosu.stream import operations
 
     part = accelerator(accelerator_name)
     core = FunctionalCore(part)

@@ -20,8 +20,8 @@ from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.isa import StreamError
 from npubench.npu.ethosu.memory_system import MemorySystem
 from npubench.npu.ethosu.operation import BlockOp
-from npubench.npu.ethosu.stream import operations
 from npubench.npu.ethosu.payload import parse_payload
+from npubench.npu.ethosu.stream import operations
 from npubench.npu.ethosu.timeline import program_time
 
 _TABLE = re.compile(r'<table name="(\w+)">\s*<!\[CDATA\[\n?(.*?)\]\]>', re.DOTALL)

@@ -22,7 +22,7 @@ _CROPS: Final = frozenset({"STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V", "UNPACK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VelaFault:
-    """One operator that Vela's default core would get wrong.
+    """One operator that one of Vela's cores would get wrong.
 
     ``culprit``: the operator to keep on the CPU if nothing else helps. ``text``: what is wrong.
     """
@@ -47,7 +47,72 @@ def known_faults(graph: Graph) -> tuple[VelaFault, ...]:
             found += _transposed_crop(op, readers)
         if op.kind == "MIRROR_PAD":
             found += _mirrored(op, readers)
+        if op.kind == "TRANSPOSE":
+            found += _unsigned(graph, op)
     return tuple(dict.fromkeys(found))
+
+
+def legacy_faults(graph: Graph) -> tuple[VelaFault, ...]:
+    """What Vela's legacy core is known to miscompile in this network."""
+    found: list[VelaFault] = []
+    for op in graph.ops:
+        found += _LEGACY.get(op.kind, _nothing)(graph, op)
+    return tuple(found)
+
+
+def _nothing(graph: Graph, op: Op) -> Iterator[VelaFault]:
+    del graph, op
+    yield from ()
+
+
+def _alone(op: Op, what: str) -> VelaFault:
+    return VelaFault(
+        op_index=op.index, culprit=op.index, text=f"{op.kind} (operator {op.index}) {what}"
+    )
+
+
+def _unsigned(graph: Graph, op: Op) -> Iterator[VelaFault]:
+    if graph.tensor(op.inputs[0]).dtype is DType.UINT8:
+        yield _alone(op, "of unsigned values is clamped as if they were signed")
+
+
+def _batched(graph: Graph, op: Op) -> Iterator[VelaFault]:
+    """PACK and UNPACK: the packed tensor's first axis is taken for one."""
+    tensor = graph.tensor(op.outputs[0] if op.kind == "PACK" else op.inputs[0])
+    axis = op.options.get("axis", 0)
+    if len(tensor.shape) == 4 and tensor.shape[0] > 1 and isinstance(axis, int) and axis % 4:
+        yield _alone(op, f"along axis {axis} of {list(tensor.shape)} takes the first axis for 1")
+
+
+def _mean_of_one(graph: Graph, op: Op) -> Iterator[VelaFault]:
+    axes = graph.tensor(op.inputs[1]).data
+    source, target = graph.tensor(op.inputs[0]), graph.tensor(op.outputs[0])
+    if axes is None or source.quantization == target.quantization:
+        return
+    if all(source.shape[axis] == 1 for axis in np.frombuffer(axes, dtype="<i4")):
+        yield _alone(op, "over axes of length 1 is left out, and with it the change of scale")
+
+
+def _wide_transposed(graph: Graph, op: Op) -> Iterator[VelaFault]:
+    strides = (op.options.get("stride_h", 1), op.options.get("stride_w", 1))
+    if graph.tensor(op.outputs[0]).dtype is DType.INT16 and strides == (1, 1):
+        yield _alone(op, "of 16-bit values with stride 1 is wrong in every element")
+
+
+def _wide_dense(graph: Graph, op: Op) -> Iterator[VelaFault]:
+    source = graph.tensor(op.inputs[0])
+    target = graph.tensor(op.outputs[0])
+    if source.dtype is DType.INT16 and target.count > target.shape[-1]:
+        yield _alone(op, "of several rows of 16-bit values is off by one or two steps")
+
+
+_LEGACY: Final[dict[str, Callable[[Graph, Op], Iterator[VelaFault]]]] = {
+    "PACK": _batched,
+    "UNPACK": _batched,
+    "MEAN": _mean_of_one,
+    "TRANSPOSE_CONV": _wide_transposed,
+    "TRANSPOSE": _nothing,
+}
 
 
 def _is_strided(graph: Graph, op: Op) -> bool:

@@ -45,6 +45,7 @@ def partition(graph: Graph, vela: VelaModel) -> Partition:
     if len(vela.inputs) != len(graph.inputs) or len(vela.outputs) != len(graph.outputs):
         raise CompileError(f"{graph.name}: Vela changed the number of inputs or outputs")
     known = _known(graph, vela)
+    kept = {variable.tensor for variable in graph.variables}
     producers = {tensor: op for op in graph.ops for tensor in op.outputs}
     cpu: set[int] = set()
     for op in vela.ops:
@@ -59,8 +60,9 @@ def partition(graph: Graph, vela: VelaModel) -> Partition:
             continue
         order.append(-1 - len(segments))
         tensors = job_tensors(vela, op)
-        inputs = tuple(_find(graph, tensor, known) for tensor in tensors.inputs)
-        outputs = tuple(_find(graph, tensor, known) for tensor in tensors.outputs)
+        inputs = _all(graph, tensors.inputs, known)
+        # A job writes the network's state in place; it is nobody's output.
+        outputs = tuple(index for index in _all(graph, tensors.outputs, known) if index not in kept)
         members = _members(graph, producers, inputs, outputs, cpu)
         for index in members:
             taken[index] = taken.get(index, 0) + 1
@@ -81,7 +83,9 @@ def partition(graph: Graph, vela: VelaModel) -> Partition:
 
 def _known(graph: Graph, vela: VelaModel) -> dict[int, int]:
     """Tensor of the network for each tensor of Vela's file that is one: by position where they are
-    inputs or outputs, else by a name that is unique on both sides."""
+    inputs or outputs, else by a name that is unique on both sides. A name that Vela uses for
+    several tensors in one place of the arena is one tensor's: the state of an LSTM, once for each
+    step."""
     known = dict(zip(vela.inputs, graph.inputs, strict=True))
     known.update(zip(vela.outputs, graph.outputs, strict=True))
     ours: dict[str, list[int]] = {}
@@ -94,9 +98,23 @@ def _known(graph: Graph, vela: VelaModel) -> dict[int, int]:
             theirs.setdefault(item.name, []).append(item.index)
     for name, indices in theirs.items():
         found = ours.get(name, [])
-        if len(indices) == 1 and len(found) == 1:
-            known.setdefault(indices[0], found[0])
+        if len(found) == 1 and len({_place(vela.tensors[index]) for index in indices}) == 1:
+            for index in indices:
+                known.setdefault(index, found[0])
     return known
+
+
+def _place(tensor: VelaTensor) -> tuple[object, ...]:
+    """Where a tensor lies; that of one without a place in the arena is its own."""
+    own = tensor.index if tensor.offset_bytes is None else -1
+    return own, tensor.offset_bytes, tensor.shape, tensor.element_bytes
+
+
+def _all(
+    graph: Graph, tensors: tuple[VelaTensor, ...], known: Mapping[int, int]
+) -> tuple[int, ...]:
+    """Each of the network's tensors once."""
+    return tuple(dict.fromkeys(_find(graph, tensor, known) for tensor in tensors))
 
 
 def _find(graph: Graph, tensor: VelaTensor, known: Mapping[int, int]) -> int:

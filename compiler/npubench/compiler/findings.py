@@ -32,8 +32,8 @@ KNOWN_MISCOMPILATION: Final = Finding(
     meaning="the NPU's compiler, as its user chose it, is known to miscompile this network",
     remedy="leave the choice to npubench: --set ethos-u.core=auto",
     spoils=Spoils.ANSWER,
-    text="Vela's default core is known to miscompile this network: {fault}",
-    values={"fault": str},
+    text="Vela's {core} core is known to miscompile this network: {fault}",
+    values={"core": str, "fault": str},
 )
 SHAPE_OF_A_BENCHMARK: Final = Finding(
     id="compiler.shape-of-a-benchmark",

@@ -12,15 +12,16 @@ from npubench.boards import load_board
 from npubench.compiler.backends.ethos_u import BACKEND, vela
 from npubench.compiler.backends.ethos_u.check import check_jobs
 from npubench.compiler.backends.ethos_u.choice import Choice, choose
-from npubench.compiler.backends.ethos_u.faults import known_faults
+from npubench.compiler.backends.ethos_u.faults import known_faults, legacy_faults
 from npubench.compiler.backends.ethos_u.options import parse_options, settings_of
 from npubench.compiler.backends.ethos_u.output import read_vela
-from npubench.compiler.findings import VELA_CORE_CHANGED
+from npubench.compiler.findings import KNOWN_MISCOMPILATION, VELA_CORE_CHANGED
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import CompileError, NpubenchError, UsageError
 from npubench.core.tool import ToolResult
 from support.npu_networks import Builder, Value, filled, schema
+from support.npu_operators import operator_network
 from support.vela_in_process import CHECKOUT, Reference, compile_network, run_compiled
 
 pytest.importorskip("ethosu.vela", reason="Vela is not installed")
@@ -256,3 +257,45 @@ def test_a_network_without_such_patterns_stays_with_the_default_core() -> None:
     for name in ("kws", "vww", "ic", "ad"):
         _, graph = load_tflite(CHECKOUT / "models" / name / f"{name}.tflite")
         assert known_faults(graph) == ()
+
+
+LEGACY = [("PACK", "int8", 1), ("UNPACK", "int8", 5), ("MEAN", "int8", 5),
+          ("TRANSPOSE_CONV", "int16", 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "dtype", "seed"), LEGACY, ids=[case[0] for case in LEGACY])
+def test_the_legacy_core_really_miscompiles_what_is_listed(
+    kind: str, dtype: str, seed: int, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "network.tflite"
+    path.write_bytes(operator_network(kind, dtype, seed))
+    data, graph = load_tflite(path)
+    (fault,) = legacy_faults(graph)
+    assert fault.text.startswith(kind)
+    assert not known_faults(graph)
+    reference = Reference(path)
+    inputs = reference.inputs(len(graph.inputs), 0)
+    compiled = compile_network(path, tmp_path, legacy=True)
+    got = run_compiled(read_vela(compiled.read_bytes(), name="x"), "ethos-u55-128", inputs)
+    assert got != reference.run(inputs, len(graph.outputs))
+    settings = dataclasses.replace(settings_of(BOARD), legacy=True)
+    (found,) = choose(graph, data, settings, "legacy").findings
+    assert found.finding is KNOWN_MISCOMPILATION
+    assert "Vela's legacy core is known to miscompile" in found.text
+
+
+def test_unsigned_transposes_go_to_the_legacy_core_or_are_refused(tmp_path: Path) -> None:
+    """The default core clamps them at 127."""
+    outcomes = set()
+    for seed in (0, 1):
+        path = tmp_path / f"transpose_{seed}.tflite"
+        path.write_bytes(operator_network("TRANSPOSE", "uint8", seed))
+        data, graph = load_tflite(path)
+        assert known_faults(graph)
+        choice = chosen(graph, data)
+        if isinstance(choice, CompileError):
+            outcomes.add("clamped as if they were signed" in choice.message)
+        else:
+            outcomes.add(choice.settings.legacy)
+    assert outcomes == {True}

@@ -50,13 +50,6 @@ def follower(program: tuple[Operation, ...]) -> tuple[BlockOp, BlockOp]:
     )
 
 
-@pytest.mark.parametrize("name", ["ad", "ic", "kws", "vww"])
-@pytest.mark.parametrize("kind", ["ethos-u55-32", "ethos-u55-256", "ethos-u65-512"])
-def test_streams_of_the_zoo_keep_every_rule(name: str, kind: str, tmp_path: Path) -> None:
-    path = CHECKOUT / "models" / name / f"{name}.tflite"
-    check_hazards(program_of(compile_network(path, tmp_path, accelerator=kind)), accelerator(kind))
-
-
 def test_both_of_velas_cores_keep_the_rules_in_random_networks(tmp_path: Path) -> None:
     seen = 0
     (tmp_path / "in").mkdir()

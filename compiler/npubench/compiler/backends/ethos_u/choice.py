@@ -1,6 +1,6 @@
 """Which of Vela's ways to compile a network: its default core, the older one, operators kept back.
 
-The default core miscompiles some patterns (``faults``). With ``core=auto`` such a network goes to
+Each core miscompiles some patterns (``faults``). With ``core=auto`` such a network goes to
 the older core; where that cannot take it, the operator at fault stays on the CPU; where no kernel
 runs it, the network is refused by name.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from npubench.compiler.backends.ethos_u.faults import VelaFault, known_faults
+from npubench.compiler.backends.ethos_u.faults import VelaFault, known_faults, legacy_faults
 from npubench.compiler.backends.ethos_u.options import Core, VelaSettings
 from npubench.compiler.backends.ethos_u.output import read_vela
 from npubench.compiler.backends.ethos_u.partition import Partition, partition
@@ -43,12 +43,13 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
     fails, else what Vela raises.
     """
     first = _attempt(graph, model, settings)
-    faults = () if settings.legacy else tuple(_met(first, known_faults(graph)))
+    faults = _faults(graph, first)
     if not faults:
         return first
     what = faults[0].text
     if core != "auto":
-        return replace(first, findings=(KNOWN_MISCOMPILATION.found(fault=what),))
+        named = "legacy" if settings.legacy else "default"
+        return replace(first, findings=(KNOWN_MISCOMPILATION.found(core=named, fault=what),))
     culprits = tuple(sorted({graph.ops[fault.culprit].kind for fault in faults}))
     named = ", ".join(culprits)
     ways = (
@@ -72,11 +73,21 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
         except NpubenchError as error:
             refusals.append(f"not {name}: {error.message}")
             continue
+        others = _faults(graph, found) if way.legacy else ()
+        if others:
+            refusals.append(f"not {name}: its {others[0].text}")
+            continue
         return replace(found, findings=(remark,))
     raise CompileError(
         f"{graph.name}: Vela would miscompile it: {what}; {'; '.join(refusals)}"[:900],
         hint="compile it for the CPU (--backend cpu); --set ethos-u.core=default insists",
     )
+
+
+def _faults(graph: Graph, choice: Choice) -> tuple[VelaFault, ...]:
+    """What the core that compiled is known to get wrong in it."""
+    known = legacy_faults(graph) if choice.settings.legacy else known_faults(graph)
+    return tuple(_met(choice, known))
 
 
 def _attempt(graph: Graph, model: bytes, settings: VelaSettings) -> Choice:

@@ -6,13 +6,13 @@ comparing with TFLite Micro; the smallest cases are in the tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from npubench.compiler.graph import Graph, Op
+from npubench.compiler.graph import DType, Graph, Op
 
 _MOVES_NOTHING: Final = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE"})
 _MAKES_COPIES: Final = frozenset({"TRANSPOSE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
@@ -99,19 +99,11 @@ def _wide_transposed(graph: Graph, op: Op) -> Iterator[VelaFault]:
         yield _alone(op, "of 16-bit values with stride 1 is wrong in every element")
 
 
-def _wide_dense(graph: Graph, op: Op) -> Iterator[VelaFault]:
-    source = graph.tensor(op.inputs[0])
-    target = graph.tensor(op.outputs[0])
-    if source.dtype is DType.INT16 and target.count > target.shape[-1]:
-        yield _alone(op, "of several rows of 16-bit values is off by one or two steps")
-
-
 _LEGACY: Final[dict[str, Callable[[Graph, Op], Iterator[VelaFault]]]] = {
     "PACK": _batched,
     "UNPACK": _batched,
     "MEAN": _mean_of_one,
     "TRANSPOSE_CONV": _wide_transposed,
-    "TRANSPOSE": _nothing,
 }
 
 

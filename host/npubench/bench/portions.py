@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -128,13 +128,7 @@ def _joined(one: tuple[Array, ...], other: tuple[Array, ...]) -> tuple[Array, ..
 
 
 def _with(simulation: Simulation, outputs: tuple[Array, ...]) -> Simulation:
-    return Simulation(
-        version=simulation.version,
-        outputs=outputs,
-        ops=simulation.ops,
-        figures=simulation.figures,
-        artifact=simulation.artifact,
-    )
+    return replace(simulation, outputs=outputs)
 
 
 def _split(simulation: Simulation, count: int) -> Answered:

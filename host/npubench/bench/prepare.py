@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from npubench.bench.artifact import hand_over
 from npubench.bench.job import Job
 from npubench.build.baseline import build_baseline
 from npubench.build.firmware import Firmware, build_firmware, require_port
 from npubench.build.memory import StaticMemory, account_memory
+from npubench.compiler.backends import configured_backend
 from npubench.compiler.compiled import (
     Compiled,
     Network,
@@ -18,6 +20,7 @@ from npubench.compiler.compiled import (
     read_network,
     write_source,
 )
+from npubench.compiler.vendor.simulated import SimulatedBackend
 from npubench.core.errors import ConfigError, StorageError
 from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.emulators.board_model.description import models_driver
@@ -46,8 +49,12 @@ def read_remarked(model: ResolvedModel, reporter: Reporter) -> Network:
 def compile_job(
     job: Job, network: Network | None = None, *, reporter: Reporter | None = None
 ) -> Compiled:
-    """The job's network for its target, see compile_network; ``network`` if it was read before."""
+    """The job's network for its target, see compile_network; ``network`` if it was read before.
+    A backend that makes no image hands over what it compiled, see artifact.hand_over."""
     found = read_remarked(job.model, reporter or Silent()) if network is None else network
+    backend = configured_backend(job.backend, job.options)
+    if isinstance(backend, SimulatedBackend):
+        hand_over(job, found, backend)
     return compile_network(found, job.board, job.backend, job.options)
 
 

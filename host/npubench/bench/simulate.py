@@ -10,36 +10,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from npubench.bench.accuracy import host_records, target_record
+from npubench.bench.forms import Forms, forms_of
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import questions_of
 from npubench.bench.portions import Pace, Question, answered
 from npubench.bench.record import Findings
 from npubench.bench.run import Cancelled, Timed
 from npubench.bench.scheme import (
-    CALIBRATION_SAMPLES,
     SAMPLES,
     Array,
     Nearness,
     is_classifier,
     nearness,
-    ranges_of,
     real,
     sample_codes,
     signal_to_noise_db,
 )
-from npubench.bench.setting import chosen
 from npubench.bench.simulated_record import fill, judgement, scheme_record, simulated_record
-from npubench.compiler.backends import configured_backend, drops_dead_channels
-from npubench.compiler.compiled import Network, without_dead_channels
-from npubench.compiler.vendor.simulation import Simulator
+from npubench.compiler.compiled import Network
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, step
-from npubench.golden.many import cut_network, float_network, many_answers, real_answers
+from npubench.golden.many import many_answers
 from npubench.runs.schema import (
     ErrorRecord,
 )
@@ -47,9 +42,6 @@ from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 SEARCH_SAMPLES = 4
 """Inputs that each operator is looked at with, to find the worst one of a failed run."""
-
-Form = Callable[[int | None], bytes]
-Truth = Callable[[int | None, tuple[Array, ...]], tuple[Array, ...]]
 
 
 def simulate_job(
@@ -113,47 +105,13 @@ def _execute(
     questions = None
     if settings.accuracy is not None:
         questions = questions_of(job, settings.accuracy, network.graph)
-    simulator: Simulator = getattr(configured_backend(job.backend, job.options), "simulator")  # noqa: B009
-    if drops_dead_channels(job.options):
-        if simulator.form != "int8":
-            raise UsageError(
-                "dead channels are dead in int8 arithmetic, and this simulator's compiler takes "
-                "the network on real numbers",
-                hint=f"leave --set {job.backend}.dead-channels=drop out",
-            )
-        network = without_dead_channels(network)[0] or network
+    forms = forms_of(job, network)
+    simulator, network = forms.simulator, forms.network
     graph = network.graph
     codes = sample_codes(graph, count=SAMPLES, calibration=False, seed=settings.seed)
-    others = sample_codes(graph, count=CALIBRATION_SAMPLES, calibration=True, seed=settings.seed)
-
-    def standard(last: int | None) -> bytes:
-        if simulator.form != "int8":
-            return float_network(network.data, last=last)
-        return network.data if last is None else cut_network(network.data, last)
-
-    def form(last: int | None) -> bytes:
-        if simulator.form == "ranged":
-            return float_network(network.data, last=last, saturates=False)
-        return standard(last)
-
-    def told(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        if simulator.form == "int8":
-            return arrays
-        return tuple(
-            real(graph.tensor(index), array)
-            for index, array in zip(graph.inputs, arrays, strict=True)
-        )
-
-    def truth(last: int | None, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-        if simulator.form == "int8":
-            return many_answers(standard(last), arrays)
-        return real_answers(standard(last), told(arrays))
-
-    given = form(None)
-    ranges = ranges_of(graph)
     classifier = is_classifier(graph)
     with step(timed, job.title, "golden"):
-        wanted = truth(None, codes)
+        wanted = forms.truth(codes)
         own = many_answers(network.data, codes) if simulator.form != "int8" else None
     tensors = [graph.tensor(index) for index in graph.outputs]
 
@@ -167,23 +125,14 @@ def _execute(
 
     pace = Pace(timed, job.title, "simulate")
     with step(timed, job.title, "simulate"):
-        way = chosen(
-            simulator,
-            given,
-            told=told,
-            truth=lambda arrays: truth(None, arrays),
-            calibration=others,
-            ranges=ranges,
-            classifier=classifier,
-            heard=pace.heard,
-        )
+        way = forms.way(pace.heard)
         pace.begin()
         question = Question(
             simulator=simulator,
-            network=given,
-            told=told,
-            calibration=others,
-            ranges=ranges,
+            network=forms.given(),
+            told=forms.told,
+            calibration=forms.calibration,
+            ranges=forms.ranges,
             setting=way.setting,
             heard=pace.heard,
         )
@@ -205,7 +154,7 @@ def _execute(
     if found.failures:
         search = Pace(timed, job.title, "worst layer")
         with step(timed, job.title, "worst layer"):
-            layers = _by_operator(question, network, form, truth, codes, search)
+            layers = _by_operator(question, forms, codes, search)
     more["scheme"] = scheme_record(found, int8, layers)
     findings.golden = judgement(found, settings.seed, simulator.form)
     if questions is not None and settings.accuracy is not None:
@@ -219,24 +168,20 @@ def _execute(
 
 
 def _by_operator(
-    question: Question,
-    network: Network,
-    form: Form,
-    truth: Truth,
-    codes: tuple[Array, ...],
-    pace: Pace,
+    question: Question, forms: Forms, codes: tuple[Array, ...], pace: Pace
 ) -> dict[str, float | None]:
     """Signal to noise after each operator, in dB, on a few inputs: the network up to it is run.
     What cannot be cut there is left out."""
     few = tuple(array[:SEARCH_SAMPLES] for array in codes)
     found: dict[str, float | None] = {}
-    for op in network.graph.ops:
-        pace.begin(f"operator {op.index} of {len(network.graph.ops)}: ")
-        tensor = network.graph.tensor(op.outputs[0])
+    graph = forms.network.graph
+    for op in graph.ops:
+        pace.begin(f"operator {op.index} of {len(graph.ops)}: ")
+        tensor = graph.tensor(op.outputs[0])
         try:
-            part = form(op.index)
-            (wanted,) = truth(op.index, few)
-            got = replace(question, network=part).simulation(few)
+            (wanted,) = forms.truth(few, op.index)
+            part = replace(question, network=forms.given(op.index), heard=pace.heard)
+            got = part.simulation(few)
         except NpubenchError:
             continue
         if got.outputs[0].size == wanted.size:

@@ -89,6 +89,7 @@ def fill(job: Job, network: Network, simulation: Simulation, findings: Findings)
     """Stages and layers: cycles are the accelerator's, modelled by the vendor's simulator."""
     ops = simulation.ops
     cycles = [op.cycles for op in ops.values() if op.engine == "npu" and op.cycles is not None]
+    total = sum(cycles) if simulation.cycles is None else simulation.cycles
     macs = {layer.index: layer.macs for layer in network.analysis.layers}
     left = [index for index, count in macs.items() if count and not _on_npu(simulation, index)]
     whole = bool(cycles) and not left
@@ -107,12 +108,12 @@ def fill(job: Job, network: Network, simulation: Simulation, findings: Findings)
     findings.stages[Stage.INFER] = StageRecord(
         unit="cycles",
         evidence=Evidence.MODELLED if whole else Evidence.UNAVAILABLE,
-        median=sum(cycles) if whole else None,
-        min=sum(cycles) if whole else None,
-        max=sum(cycles) if whole else None,
+        median=total if whole else None,
+        min=total if whole else None,
+        max=total if whole else None,
         n=1 if whole else 0,
         deterministic=True if whole else None,
-        npu_cycles=sum(cycles) if cycles else None,
+        npu_cycles=total if cycles else None,
         reason="the accelerator's cycles alone, by its vendor's simulator"
         if whole
         else partly

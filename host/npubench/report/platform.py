@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from npubench.boards import Board
 from npubench.compiler.backends import load_backend
 from npubench.compiler.vendor.adapter import VendorBackend
+from npubench.compiler.vendor.simulated import SimulatedBackend
 from npubench.cycles.weights import weights_of
 from npubench.emulators.board_model.description import has_model, models_driver
 
@@ -50,12 +51,12 @@ def standing(board: Board) -> dict[str, str]:
     }
 
 
-def adapter_of(board: Board) -> VendorBackend | None:
+def adapter_of(board: Board) -> VendorBackend | SimulatedBackend | None:
     """The adapter of the vendor's compiler, where the NPU has one that makes no image."""
     if board.npu is None or board.npu.adapter is None:
         return None
     backend = load_backend(board.npu.adapter)
-    return backend if isinstance(backend, VendorBackend) else None
+    return backend if isinstance(backend, VendorBackend | SimulatedBackend) else None
 
 
 def npu_compiler(board: Board) -> str:
@@ -63,8 +64,9 @@ def npu_compiler(board: Board) -> str:
     npu, adapter = board.npu, adapter_of(board)
     if npu is None:
         return "no NPU"
-    if adapter is not None and adapter.simulator is not None:
-        return f"yes: `tools setup {adapter.simulator.tool}`"
+    if isinstance(adapter, SimulatedBackend):
+        with_own = f", with {adapter.brings}" if adapter.brings else ""
+        return f"yes: `tools setup {adapter.simulator.tool}`{with_own}"
     if adapter is not None:
         return f"no: the user brings {adapter.tool.program}; tried with a stand-in alone"
     if npu.backend == "ethos-u":
@@ -79,7 +81,7 @@ def simulator(board: Board) -> str:
     adapter = adapter_of(board)
     if board.npu is None:
         return "no NPU"
-    if adapter is not None and adapter.simulator is not None:
+    if isinstance(adapter, SimulatedBackend):
         return "the vendor's: `--on-simulator`"
     if board.npu.backend == "ethos-u":
         if board.emulator is not None:
@@ -105,7 +107,7 @@ def cycles(board: Board) -> str:
     adapter = adapter_of(board)
     if board.npu is not None and board.npu.backend == "ethos-u":
         found.append("NPU: our timing model")
-    if adapter is not None and adapter.simulator is not None and adapter.simulator.tells_cycles:
+    if isinstance(adapter, SimulatedBackend) and adapter.simulator.tells_cycles:
         found.append("NPU: the vendor's simulator (modelled)")
     return "; ".join(found) or "the board alone"
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from npubench.bench import simulate
+from npubench.bench import forms, simulate
 from npubench.bench.job import Job, Settings, resolve_jobs
 from npubench.bench.portions import Pace, Question, answered
 from npubench.bench.scheme import (
@@ -230,7 +230,7 @@ def run_played(
     network: Network, noise: float, folder: Path, patch: pytest.MonkeyPatch, *, slow: bool = False
 ) -> StoredRun:
     backend = PlayedBackend(simulator=Played(noise=noise, is_slow=slow))
-    patch.setattr(simulate, "configured_backend", lambda *_: backend)
+    patch.setattr(forms, "configured_backend", lambda *_: backend)
     return simulate_job(
         simulated_job("digits"),
         network,

@@ -79,56 +79,12 @@ CASES: dict[str, Case] = {
         figures="macs 6.53253e+06, weights_bytes 24276, activations_bytes 36864, ram_bytes 67968",
         version="ST Edge AI Core v2.1.0-20194 329b0e98d",
     ),
-    "cvitek": Case(
-        programs=("model_transform.py", "model_deploy.py", "model_tool"),
-        words=(
-            (
-                "model_transform.py", "--model_name", "network", "--model_def", "network.tflite",
-                "--mlir", "network.mlir",
-            ),
-            (
-                "model_deploy.py", "--mlir", "network.mlir", "--quantize", "INT8",
-                "--quant_input", "--quant_output", "--chip", "cv180x", "--model",
-                "network.cvimodel",
-            ),
-            ("model_tool", "--info", "network.cvimodel"),
-        ),
-        files=("network.mlir", "network.cvimodel"),
-        report="Mlir Version: v1.15.1-20250208\nCvimodel Version: 1.4.0\nFor cv180x chip ONLY\n"
-        "CviModel Need ION Memory Size: (11.73 MB)\n\nSections:\n"
-        "ID   TYPE      NAME                     SIZE        OFFSET      MD5\n"
-        "000  weight    weight                   3120192     0           b9f35851c394615733555613\n"
-        "001  cmdbuf    subfunc_1                476232      3120192     78bc8b80b07e2b51\n",
-        figures="memory_mib 11.73, weights_bytes 3.12019e+06, commands_bytes 476232",
-    ),
     "gap8": Case(
         programs=("nntool",),
         words=(("nntool", "-s", "nntool_script", "network.tflite", "-q"),),
         files=("network_model.c", "tensors/w0.tensor"),
     ),
     "esp-dl": Case(programs=("idf.py",), words=(), files=(), version="ESP-IDF v5.2.3"),
-    "mvp": Case(
-        programs=("mltk",),
-        words=(("mltk", "profile", "network.tflite", "--accelerator", "MVP"),),
-        files=(),
-        report="Profiling Summary\nName: image_classification\nAccelerator: MVP\n"
-        "Flash, Model File Size (bytes): 99.3k\nRAM, Runtime Memory Size (bytes): 55.3k\n"
-        "Operation Count: 25.2M\nMultiply-Accumulate Count: 12.4M\nLayer Count: 16\n"
-        "Unsupported Layer Count: 0\nAccelerator Cycle Count: 18.6M\nCPU Cycle Count: 210.8k\n"
-        "CPU Utilization (%): 1.1",
-        figures="accelerator_cycles 1.86e+07, layers_count 16, "
-        "unsupported_layers_count 0, macs 1.24e+07, model_bytes 99300, ram_bytes 55300",
-    ),
-    "axon": Case(
-        programs=("axons_ml_nn_compiler_executor.py",),
-        words=(("axons_ml_nn_compiler_executor.py", "network.yaml"),),
-        files=("outputs/nrf_axon_model_network_.h",),
-        report="command_buf size=425496\nmodel constants buffer size=621032\n"
-        "interlayer buffer size: provisioned 500000, needed 146892\n"
-        "Psum buffer size: provisioned 50000, needed 0\nPersistent Vars buffer size needed 0",
-        figures="command_buffer_bytes 425496, weights_bytes 621032, activations_bytes 146892, "
-        "psum_bytes 0",
-    ),
     "ti-nnc": Case(
         programs=("tvmc",),
         words=(
@@ -143,19 +99,6 @@ CASES: dict[str, Case] = {
             ),
         ),
         files=("artifacts/mod.a", "artifacts/tvmgen_default.h"),
-    ),
-    "nncase": Case(
-        programs=("ncc",),
-        words=(
-            ("ncc", "compile", "-i", "tflite", "-t", "k210", "network.tflite", "network.kmodel"),
-        ),
-        files=("network.kmodel",),
-        report="8. Generate code...\n\nSUMMARY\nINPUTS\n0\tinput\tf32[1,1,28,28]\nOUTPUTS\n"
-        "0\toutput\tf32[1,10]\n\nMEMORY USAGES\n.input\t   3.06 KB\t(3136 B)\n"
-        ".output\t  40.00 B\t(40 B)\n.data\t 120.00 B\t(120 B)\nMODEL\t  31.65 KB\t(32408 B)\n"
-        "TOTAL\t  34.87 KB\t(35704 B)\n",
-        figures="input_bytes 3136, output_bytes 40, activations_bytes 120, model_bytes 32408, "
-        "total_bytes 35704",
     ),
 }  # fmt: skip
 
@@ -176,14 +119,10 @@ class Desk:
         monkeypatch.setenv("NPUBENCH_CACHE", str(folder / "cache"))
         for variable in ("EIQ_NEUTRON_PATH", "STEDGEAI"):
             monkeypatch.delenv(variable, raising=False)
-        monkeypatch.setenv("AXON_COMPILER_DIR", str(folder / "axon"))
-        self._axon = folder / "axon" / "scripts"
 
     def install(self, case: Case, *, code: int = 0, files: tuple[str, ...] | None = None) -> None:
         for program in case.programs:
-            place = self._axon if program.startswith("axons") else self._folder
-            place.mkdir(parents=True, exist_ok=True)
-            path = place / program
+            path = self._folder / program
             path.write_text(
                 STAND_IN.format(
                     python=sys.executable,
@@ -233,11 +172,8 @@ def test_words_products_report_and_what_is_missing(
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_missing_tool_says_how_to_get_it(
-    name: str, desk: Desk, kws: tuple[bytes, Graph], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_tool_says_how_to_get_it(name: str, desk: Desk, kws: tuple[bytes, Graph]) -> None:
     del desk
-    monkeypatch.delenv("AXON_COMPILER_DIR")
     backend = load_backend(name)
     assert isinstance(backend, VendorBackend)
     with pytest.raises(ToolMissing, match=backend.engine) as error:
@@ -261,9 +197,9 @@ def test_a_tool_that_makes_nothing_is_seen(name: str, desk: Desk, kws: tuple[byt
 
 
 def test_another_program_of_that_name_is_seen(desk: Desk, kws: tuple[bytes, Graph]) -> None:
-    desk.install(Case(programs=("ncc",), words=(), files=(), version="no number here"))
+    desk.install(Case(programs=("stedgeai",), words=(), files=(), version="no number here"))
     with pytest.raises(ToolError, match="does not say its version"):
-        load_backend("nncase").compile(kws[1], kws[0], load_board("k210-maix"))
+        load_backend("st-edge-ai").compile(kws[1], kws[0], load_board("stm32n6570-dk"))
 
 
 def test_a_variable_that_leads_nowhere_is_named(

@@ -15,7 +15,6 @@ from pathlib import Path
 from npubench.boards import Board
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
-from npubench.compiler.vendor.simulation import Simulator
 from npubench.compiler.vendor.tool import (
     FoundTool,
     VendorTool,
@@ -60,8 +59,7 @@ class VendorBackend:
     ``steps``: command lines, quoted as for a shell, with ``{tool}``, ``{model}`` and the entries of
     ``defaults``, which the board's ``[npu.config]`` may override. ``inputs``: files written before,
     by path. ``products``: patterns of what must come out. ``runtime``: what an image would still
-    need. ``sources``: where words and report were found; ``unconfirmed``: what none of them shows;
-    ``simulator``: the vendor's, where one is driven.
+    need. ``sources``: where words and report were found; ``unconfirmed``: what none of them shows.
     """
 
     name: str
@@ -75,7 +73,6 @@ class VendorBackend:
     runtime: str
     sources: tuple[str, ...]
     unconfirmed: str = ""
-    simulator: Simulator | None = None
 
     def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
         """Run the tool; then NeedsVendorRuntime, with what it reported and where its output lies.

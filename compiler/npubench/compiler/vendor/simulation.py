@@ -36,7 +36,8 @@ class SimulatedOp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """What the simulator gave. ``outputs``: for each output an array (samples, ...), real numbers
+    """What the simulator gave. ``cycles``: the accelerator's for the whole network, where it tells
+    more than the operators' sum. ``outputs``: for each output an array (samples, ...), real numbers
     or codes as the simulator's ``form`` says; ``figures`` by names with their units; ``artifact``:
     what the tool made, by its file's name (None where it takes the network as it is)."""
 
@@ -44,6 +45,7 @@ class Simulation:
     outputs: tuple[Array, ...]
     ops: Mapping[int, SimulatedOp] = field(default_factory=dict)
     figures: Mapping[str, int | float] = field(default_factory=dict)
+    cycles: int | None = None
     artifact: tuple[str, bytes] | None = None
 
 

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from npubench.compiler.backends.cvitek.report import FIGURES
 from npubench.compiler.backends.cvitek.simulator import CvitekSimulator
-from npubench.compiler.vendor.adapter import VendorBackend
-from npubench.compiler.vendor.tool import VendorTool
+from npubench.compiler.vendor.simulated import SimulatedBackend
 
-BACKEND = VendorBackend(
+BACKEND = SimulatedBackend(
     name="cvitek",
     engine="CVITEK TPU",
-    tool=VendorTool(
-        program="model_transform.py",
-        install="pip install tpu_mlir, or work in the image sophgo/tpuc_dev",
-    ),
-    steps=(
-        "{tool} --model_name network --model_def {model} --mlir network.mlir",
-        "model_deploy.py --mlir network.mlir --quantize INT8 --quant_input --quant_output "
-        "--chip {chip} --model network.cvimodel",
-        "model_tool --info network.cvimodel",
-    ),
-    defaults={"chip": "cv180x"},
-    products=("network.cvimodel",),
-    figures=FIGURES,
     simulator=CvitekSimulator(),
     runtime="the board's TPU SDK (cviruntime): the model is loaded by a Linux program",
     sources=(
         "uNPU-Bench cmd_s.md",
         "Milk-V Duo documentation (--chip cv180x)",
-        "tpu-mlir developer manual (model_tool --info); Sophgo's runtime, public logs (report)",
+        "tpu-mlir developer manual (model_tool --info)",
+        "tpu_mlir 1.30.2 (driven)",
     ),
-    unconfirmed="--version; tpu_mlir 1.30.2 does not lower an int8 .tflite (tried)",
+    unconfirmed="the cvimodel on a board; tpu_mlir does not lower an int8 .tflite (tried)",
 )

@@ -1,0 +1,58 @@
+"""The backend of a vendor's compiler that is driven together with its simulator, in an environment
+of `npubench tools setup`. It makes no image here: what it compiles is the artifact that an image of
+the vendor's would hold, and it is compiled one way alone, for the simulator and for the board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from npubench.boards import Board
+from npubench.compiler.graph import Graph
+from npubench.compiler.plan import Plan
+from npubench.compiler.vendor.adapter import NeedsVendorRuntime
+from npubench.compiler.vendor.simulation import Simulator
+from npubench.core.errors import ToolMissing
+from npubench.toolenv.environment import environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedBackend:
+    """``runtime``: what an image would still need; ``sources``: where the tool's words and reports
+    were found; ``unconfirmed``: what none of them shows; ``brings``: what of the vendor's the user
+    has beside the environment."""
+
+    name: str
+    engine: str
+    simulator: Simulator
+    runtime: str
+    sources: tuple[str, ...]
+    unconfirmed: str = ""
+    brings: str = ""
+
+    def check_tool(self) -> None:
+        """Raises ToolMissing, with how to get it and the way out over the CPU."""
+        try:
+            environment(self.simulator.tool)
+        except ToolMissing as error:
+            raise ToolMissing(
+                f"{self.engine} needs its vendor's compiler: {error.message}",
+                argv=error.argv,
+                hint=f"{error.hint}; or run on the CPU: --backend cpu",
+            ) from error
+
+    def compile(self, graph: Graph, model: bytes, board: Board) -> Plan:
+        """No image is made: raises ToolMissing or NeedsVendorRuntime. The artifact comes from
+        `bench.artifact`, which knows the network's other forms."""
+        del graph, model, board
+        self.check_tool()
+        self.refuse("")
+
+    def refuse(self, said: str, place: str = "") -> NoReturn:
+        """Raises NeedsVendorRuntime. ``said``: what was compiled, ``place``: where that lies."""
+        kept = f"the compiler's output is in {place}; " if place else ""
+        raise NeedsVendorRuntime(
+            f"{self.engine}: {said + ', but ' if said else ''}an image needs {self.runtime}",
+            hint=f"{kept}run the network on the vendor's simulator (--on-simulator) or on the CPU "
+            "(--backend cpu)",
+        )

@@ -28,8 +28,41 @@ class Builder:
     def shape(self) -> tuple[int, ...]:
         return self._shapes[self.last]
 
-    def written(self) -> bytes:
-        return write_model(ModelSpec(tensors=self._tensors, ops=self._ops, outputs=(self.last,)))
+    def written(self, *outputs: int) -> bytes:
+        """``outputs``: tensors; none: the last."""
+        ends = outputs or (self.last,)
+        return write_model(ModelSpec(tensors=self._tensors, ops=self._ops, outputs=ends))
+
+    def back(self, tensor: int) -> Builder:
+        """Go on from a tensor that was there before."""
+        self.last = tensor
+        return self
+
+    def add(self, other: int, *, relu: bool = False) -> Builder:
+        options: dict[int, Field] = {0: ("b", RELU if relu else NONE)}
+        return self._op("ADD", (self.last, other), self.shape, options, relu)
+
+    def depthwise(self, side: int, *, activation: int = RELU) -> Builder:
+        _, high, wide, channels = self.shape
+        scale = 1 / (64 * side)
+        inputs = (
+            self.last, self._weights((1, side, side, channels), scale), self._bias(channels, scale)
+        )  # fmt: skip
+        options: dict[int, Field] = {
+            0: ("b", SAME), 1: ("i", 1), 2: ("i", 1), 3: ("i", 1), 4: ("b", activation),
+            5: ("i", 1), 6: ("i", 1),
+        }  # fmt: skip
+        shape = (1, high, wide, channels)
+        return self._op("DEPTHWISE_CONV_2D", inputs, shape, options, activation == RELU)
+
+    def double(self, out: int, side: int = 2) -> Builder:
+        """A transposed convolution in steps of two."""
+        _, high, wide, channels = self.shape
+        shape = (1, 2 * high, 2 * wide, out)
+        weights = self._weights((out, side, side, channels), 1 / (64 * np.sqrt(channels)))
+        said = self._constant((4,), "int32", np.array(shape, np.int32).tobytes())
+        options: dict[int, Field] = {0: ("b", SAME), 1: ("i", 2), 2: ("i", 2), 3: ("b", NONE)}
+        return self._op("TRANSPOSE_CONV", (said, weights, self.last), shape, options, False)
 
     def conv(
         self, out: int, kernel: tuple[int, int], *, padding: int = SAME, bias: bool = False,
@@ -186,3 +219,51 @@ def keyword_net() -> bytes:
         net.pad((1, 1))
         conv(out, taps)
     return net.flatten_open(256).dense(21, bias=False).written()
+
+
+def residual_net(side: int = 16, channels: int = 12) -> bytes:
+    """Two blocks with a connection around them: one rectified after the sum, one whose sum goes on
+    to two layers; then a sum of what was summed, pooling and a dense layer."""
+    net = Builder(1, side, side, 3).conv(channels, (3, 3))
+    around = net.last
+    net.conv(channels, (3, 3)).conv(channels, (3, 3), activation=NONE).add(around, relu=True)
+    around = net.last
+    net.conv(channels, (3, 3)).conv(channels, (1, 1), activation=NONE).add(around)
+    around = net.last
+    net.conv(channels, (3, 3), bias=True).add(around, relu=True)
+    return net.pool("AVERAGE", (side, side), (1, 1)).reshape(1, channels).dense(10).written()
+
+
+def heads_net() -> bytes:
+    """A detector's shape: two outputs of several pixels, one from halfway."""
+    net = Builder(1, 24, 16, 3).conv(20, (3, 3)).pool("MAX", (2, 2), (2, 2)).conv(24, (3, 3))
+    halfway = net.last
+    first = net.conv(6, (3, 3), activation=NONE).last
+    net.back(halfway).pool("MAX", (2, 2), (2, 2)).conv(70, (3, 3), bias=True)
+    return net.written(first, net.conv(9, (1, 1), activation=NONE).last)
+
+
+def upsampling_net() -> bytes:
+    """Down and up again, with the connection of a U-net as a sum."""
+    net = Builder(1, 16, 16, 2).conv(8, (3, 3))
+    across = net.last
+    net.pool("MAX", (2, 2), (2, 2)).conv(16, (3, 3)).double(8).add(across)
+    return net.conv(3, (1, 1), activation=NONE).written()
+
+
+def large_net(high: int = 120, wide: int = 160) -> bytes:
+    """An input that no data memory of the MAX78000 holds."""
+    net = Builder(1, high, wide, 3).conv(12, (3, 3))
+    net.pool("MAX", (2, 2), (2, 2)).conv(16, (3, 3))
+    net.pool("MAX", (4, 4), (4, 4)).conv(16, (3, 3))
+    net.pool("MAX", (4, 4), (4, 4)).conv(16, (3, 3))
+    return net.pool("AVERAGE", net.shape[1:3], (1, 1)).reshape(1, 16).dense(5).written()
+
+
+def separable_net(blocks: int = 3, channels: int = 24) -> bytes:
+    """Depthwise and pointwise convolutions in turn."""
+    net = Builder(1, 16, 16, 3).conv(channels, (3, 3), bias=True)
+    for _ in range(blocks):
+        net.depthwise(3).conv(channels, (1, 1), bias=True)
+    net.pool("AVERAGE", (16, 16), (1, 1)).reshape(1, channels)
+    return net.dense(10).written()

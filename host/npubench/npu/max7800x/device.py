@@ -13,7 +13,9 @@ class Device:
     """``memory_bytes`` is what one data memory holds, ``instance_bytes`` the way to the next;
     ``kernels``: 9 bytes each, of the smallest of a processor's weight memories; ``pll``: the
     accelerator's clock is the PLL; ``pads_in_passes``: Conv1d may pad over several passes;
-    ``has_latency_model``: ADI publishes one."""
+    ``has_latency_model``: ADI publishes one; ``layers``, ``biases`` (of a layer) and ``side`` (of
+    an image): at most so many; ``depthwise``: it has such convolutions; ``pools_in_passes``: a
+    layer that only pools may have more than 64 channels."""
 
     name: str
     control_base: int
@@ -26,6 +28,11 @@ class Device:
     pll: bool
     pads_in_passes: bool
     has_latency_model: bool
+    layers: int
+    biases: int
+    side: int
+    depthwise: bool
+    pools_in_passes: bool
 
     @property
     def half_bytes(self) -> int:
@@ -44,6 +51,11 @@ MAX78000 = Device(
     pll=False,
     pads_in_passes=True,
     has_latency_model=True,
+    layers=32,
+    biases=512,
+    side=1023,
+    depthwise=False,
+    pools_in_passes=False,
 )
 MAX78002 = Device(
     name="MAX78002",
@@ -57,5 +69,10 @@ MAX78002 = Device(
     pll=True,
     pads_in_passes=False,
     has_latency_model=False,
+    layers=128,
+    biases=2048,
+    side=2047,
+    depthwise=True,
+    pools_in_passes=True,
 )
 DEVICES = {device.name: device for device in (MAX78000, MAX78002)}

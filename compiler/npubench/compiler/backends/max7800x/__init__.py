@@ -29,12 +29,13 @@ from npubench.compiler.backends.max7800x.brought import (
     is_brought,
 )
 from npubench.compiler.backends.max7800x.chain import read_chain
-from npubench.compiler.backends.max7800x.closing import closed
+from npubench.compiler.backends.max7800x.closing import closed_outputs
 from npubench.compiler.backends.max7800x.config import DRIVER, Out, project_files
-from npubench.compiler.backends.max7800x.description import channels_of, describe, output_addresses
-from npubench.compiler.backends.max7800x.feed import memory_feed
-from npubench.compiler.backends.max7800x.latency import estimated_cycles
+from npubench.compiler.backends.max7800x.description import describe, output_addresses
+from npubench.compiler.backends.max7800x.feed import fifo_feed, memory_feed
+from npubench.compiler.backends.max7800x.latency import estimated_cycles, has_formula
 from npubench.compiler.backends.max7800x.layer import Chain
+from npubench.compiler.backends.max7800x.placement import channels_of, place
 from npubench.compiler.backends.max7800x.samples import read_samples
 from npubench.compiler.backends.max7800x.scheme import (
     Ints,
@@ -45,9 +46,11 @@ from npubench.compiler.backends.max7800x.scheme import (
     output_ratio,
     quantize_chain,
     sample_input,
-    simulate,
+    simulate_outputs,
 )
 from npubench.compiler.backends.max7800x.tool import ENGINE, SEED, TOOL, Generated, generate
+from npubench.compiler.backends.max7800x.unload import MARK, read_unload
+from npubench.compiler.backends.max7800x.weight_bits import EIGHT, Bits, parse_bits
 from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
@@ -70,6 +73,12 @@ OPTIONS: Final = (
         default="",
     ),
     Option(
+        name="weight-bits",
+        help="bits of the weights: 1, 2, 4 or 8 for all layers, and for some by their number: 4, "
+        "or 8,3:4,5:2; what it costs in accuracy is in the record",
+        default="8",
+    ),
+    Option(
         name="tool-words",
         help="for a network of ADI's own YAML: what is said to ai8xize beyond the files, such as "
         "--fifo or --overlap-data; without it those under which the import succeeded",
@@ -85,6 +94,7 @@ class Max7800xBackend:
     name: str = "max7800x"
     samples: Path | None = None
     words: tuple[str, ...] | None = None
+    bits: Bits = EIGHT
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -97,6 +107,8 @@ class Max7800xBackend:
         found = self
         if "tool-words" in values:
             found = replace(found, words=checked_words(values["tool-words"]))
+        if "weight-bits" in values:
+            found = replace(found, bits=parse_bits(values["weight-bits"]))
         if "samples" in values:
             path = Path(values["samples"]).expanduser().resolve()
             if not path.is_file():
@@ -113,6 +125,11 @@ class Max7800xBackend:
         del model
         device = _device(board)
         if is_brought(graph):
+            if self.bits is not EIGHT:
+                raise UsageError(
+                    "max7800x.weight-bits: a network of ADI's own is quantized by its training",
+                    hint="its YAML says the bits of each layer",
+                )
             return compile_brought(graph, board, device, self.words)
         if self.words is not None:
             raise UsageError(
@@ -123,10 +140,11 @@ class Max7800xBackend:
         try:
             locate(TOOL, engine=ENGINE)
         except ToolMissing as missing:
-            raise _with_outlook(missing, graph, device) from missing
-        chain, quantized, files = _mapped(graph, device)
-        made = generate(files, device=device.name)
-        answer = _answer(quantized, made, device)
+            raise _with_outlook(missing, graph, device, self.bits) from missing
+        chain, quantized, files = _mapped(graph, device, self.bits)
+        streams = place(quantized, device).streaming > 0
+        made = generate(files, device=device.name, words=("--fifo",) if streams else ())
+        answers = _answers(quantized, made, device)
         artifact = _artifact(files, made)
         steps, constants = _steps(graph, chain, board.cpu.kernels)
         arena = plan_arena(graph, steps)
@@ -144,12 +162,19 @@ class Max7800xBackend:
             driver=DRIVER,
             extra_files=_files(graph, quantized, made, arena, device),
             defines={"NB_NPU": "1"},
-            npu_load=True,
-            npu=_record(graph, quantized, made, answer, device, samples),
+            npu_load=not streams,
+            npu=_record(graph, quantized, made, answers, device, samples),
             known_answer=KnownAnswer(
                 version=f"ai8x-synthesis {made.version}",
                 seed=SEED,
-                output=closed(graph, chain.rest, output_bytes(graph, quantized, answer)),
+                output=closed_outputs(
+                    graph,
+                    chain.rest,
+                    {
+                        chain.layers[at].target: output_bytes(graph, quantized, values, at)
+                        for at, values in zip(chain.outputs, answers, strict=True)
+                    },
+                ),
             ),
         )
         check_memory(graph, plan, board)
@@ -166,18 +191,20 @@ def _device(board: Board) -> Device:
     return DEVICES[name]
 
 
-def _mapped(graph: Graph, device: Device) -> tuple[Chain, QuantizedChain, dict[str, bytes]]:
+def _mapped(
+    graph: Graph, device: Device, bits: Bits
+) -> tuple[Chain, QuantizedChain, dict[str, bytes]]:
     """The network as the accelerator runs it, and the files for the tool."""
     _check_types(graph)
-    chain = read_chain(graph)
-    quantized = quantize_chain(graph, chain)
+    chain = read_chain(graph, device)
+    quantized = quantize_chain(graph, chain, bits)
     return chain, quantized, describe(quantized, sample_input(graph, quantized, SEED), device)
 
 
-def _with_outlook(missing: ToolMissing, graph: Graph, device: Device) -> ToolMissing:
+def _with_outlook(missing: ToolMissing, graph: Graph, device: Device, bits: Bits) -> ToolMissing:
     """Who has no checkout learns as well whether getting one would help this network."""
     try:
-        _mapped(graph, device)
+        _mapped(graph, device, bits)
     except (UnsupportedOp, DoesNotFit) as refusal:
         return ToolMissing(
             missing.message,
@@ -206,7 +233,7 @@ def _steps(
             op_indices=chain.op_indices,
             job=0,
             inputs=(graph.inputs[0],),
-            outputs=(chain.layers[-1].target,),
+            outputs=tuple(chain.layers[at].target for at in chain.outputs),
         )
     ]
     constants: list[Constant] = []
@@ -217,8 +244,20 @@ def _steps(
     return tuple(steps), tuple(constants)
 
 
-def _answer(quantized: QuantizedChain, made: Generated, device: Device) -> Ints:
-    """The known answer as the accelerator's numbers. Raises ToolError when it lacks an output."""
+def _answers(quantized: QuantizedChain, made: Generated, device: Device) -> tuple[Ints, ...]:
+    """The known answer as the accelerator's numbers, (channels, height, width) of each output.
+    Raises ToolError when it lacks some."""
+    code = made.sources["cnn.c"]
+    if MARK in code:
+        found = read_unload(code)
+        shapes = [quantized.chain.layers[at].target_shape for at in quantized.chain.outputs]
+        if [one.shape for one in found] != shapes:
+            raise ToolError(
+                f"ai8xize unloads outputs of {[one.shape for one in found]}; the network has "
+                f"{shapes}",
+                hint="is this checkout's version another one?",
+            )
+        return tuple(one.values(made.answer) for one in found)
     places = output_addresses(quantized, device)
     missing = [address for address, _ in places if address not in made.answer]
     if missing:
@@ -229,9 +268,9 @@ def _answer(quantized: QuantizedChain, made: Generated, device: Device) -> Ints:
         )
     words = np.array([made.answer[address] for address, _ in places], dtype=np.uint32)
     if quantized.layers[-1].wide:
-        return words.view(np.int32).astype(np.int64)
+        return (words.view(np.int32).astype(np.int64),)
     lanes = np.array([lane for _, lane in places], dtype=np.uint32)
-    return (words >> (8 * lanes)).astype(np.uint8).view(np.int8).astype(np.int64)
+    return ((words >> (8 * lanes)).astype(np.uint8).view(np.int8).astype(np.int64),)
 
 
 def _artifact(files: dict[str, bytes], made: Generated) -> bytes:
@@ -253,26 +292,32 @@ def _table(graph: Graph, quantized: QuantizedChain) -> Constant:
 def _files(
     graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena, device: Device
 ) -> dict[str, str]:
-    first, last = quantized.chain.layers[0], quantized.layers[-1]
-    on = channels_of(first.source_shape[0])
-    quantization = graph.tensor(last.layer.target).quantization
-    assert quantization is not None
-    channels, high, wide = last.layer.target_shape
-    out = Out(
-        offset_bytes=arena.place(last.layer.target).offset_bytes,
-        channels=channels,
-        pixels=high * wide,
-        zero=quantization.zero_point,
-        ratio=output_ratio(graph, quantized),
-    )
+    chain = quantized.chain
+    first = chain.layers[0].source_shape
+    on = channels_of(first[0])
+    streams = place(quantized, device).streaming > 0
     return project_files(
-        memory_feed(first.source_shape, on.passes, on.processors, device),
-        (out,),
+        fifo_feed(first) if streams else memory_feed(first, on.passes, on.processors, device),
+        tuple(_out(graph, quantized, arena, at) for at in chain.outputs),
         made.sources,
         device,
         input_offset=arena.place(graph.inputs[0]).offset_bytes,
-        wide=last.wide,
+        wide=quantized.layers[chain.outputs[0]].wide,
         value_bytes=1,
+    )
+
+
+def _out(graph: Graph, quantized: QuantizedChain, arena: Arena, at: int) -> Out:
+    layer = quantized.chain.layers[at]
+    quantization = graph.tensor(layer.target).quantization
+    assert quantization is not None
+    channels, high, wide = layer.target_shape
+    return Out(
+        offset_bytes=arena.place(layer.target).offset_bytes,
+        channels=channels,
+        pixels=high * wide,
+        zero=quantization.zero_point,
+        ratio=output_ratio(graph, quantized, at),
     )
 
 
@@ -280,7 +325,7 @@ def _record(
     graph: Graph,
     quantized: QuantizedChain,
     made: Generated,
-    answer: Ints,
+    answers: tuple[Ints, ...],
     device: Device,
     samples: Ints | None,
 ) -> dict[str, object]:
@@ -288,7 +333,12 @@ def _record(
     total = sum(macs.values())
     chain = quantized.chain
     cost = asdict(accuracy_cost(graph, quantized, samples))
-    own = simulate(quantized, sample_input(graph, quantized, SEED)).reshape(-1)
+    own = simulate_outputs(quantized, sample_input(graph, quantized, SEED))
+    equal = all(
+        np.array_equal(mine.reshape(-1), theirs.reshape(-1))
+        for mine, theirs in zip(own, answers, strict=True)
+    )
+    learnt = [step for step in quantized.layers if step.layer.has_weights]
     details: dict[str, object] = {
         "tool": f"ai8x-synthesis {made.version}",
         "scheme": "int8, power-of-two scales, no zero points",
@@ -298,12 +348,22 @@ def _record(
         "accuracy_same_class_ratio": cost["same_class_ratio"],
         "accuracy_largest_error": cost["largest_error"],
         "accuracy_output_range": cost["output_range"],
-        "own_model_equals_tool": int(np.array_equal(own, answer)),
+        "accuracy_snr_db": cost["snr_db"],
+        "own_model_equals_tool": int(equal),
         "not_separable": "infer and unload: the output leaves the accelerator inside infer, for "
         "the operators after it",
         "data_memory_bytes": device.memory_bytes,
+        "accelerator_layers": len(quantized.layers),
+        "weight_bits": " ".join(str(step.bits) for step in learnt if step.layer.kind != "add"),
+        "weight_bytes": sum(step.weights.size * step.bits for step in learnt) // 8,
     }
-    if device.has_latency_model:
+    streaming = place(quantized, device).streaming
+    if streaming:
+        details["streaming_layers"] = streaming
+        details["not_separable"] = (
+            "load and infer: the input goes in by FIFO while the accelerator runs"
+        )
+    if device.has_latency_model and has_formula(quantized) and not streaming:
         details["formula_cycles"] = estimated_cycles(quantized)
     if made.latency_cycles is not None:
         details["estimated_cycles"] = made.latency_cycles

@@ -22,6 +22,15 @@ def closed(graph: Graph, rest: tuple[int, ...], data: bytes) -> bytes:
     return data
 
 
+def closed_outputs(graph: Graph, rest: tuple[int, ...], values: dict[int, bytes]) -> bytes:
+    """All outputs of the network, one after the other; ``values``: the accelerator's, by tensor."""
+    found = dict(values)
+    for index in rest:
+        op = graph.ops[index]
+        found[op.outputs[0]] = closed(graph, (index,), found[op.inputs[0]])
+    return b"".join(found[tensor] for tensor in graph.outputs)
+
+
 def softmax(params: dict[str, ParamValue], data: bytes) -> bytes:
     """What nb_softmax_s8 makes of ``data`` with the parameters of its call."""
     depth, multiplier, shift, lowest = (

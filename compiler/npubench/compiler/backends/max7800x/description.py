@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from npubench.compiler.backends.max7800x.chain import HINT
-from npubench.compiler.backends.max7800x.layer import Layer, Pool
+from npubench.compiler.backends.max7800x.layer import INPUT, Chain, Layer, Pool
+from npubench.compiler.backends.max7800x.limits import HINT
+from npubench.compiler.backends.max7800x.placement import (
+    PROCESSORS,
+    SHARED,
+    WIDE_BYTES,
+    Placement,
+    channels_of,
+    place,
+)
 from npubench.compiler.backends.max7800x.scheme import Ints, QuantizedChain, QuantizedLayer
 from npubench.core.errors import DoesNotFit, UnsupportedOp
 from npubench.npu.max7800x.device import Device
 
-PROCESSORS = 64
-SHARED = 4  # processors that share a data memory
 PER_QUADRANT = 16  # processors
-WIDE_BYTES = 4
+WHOLE_BITS = 8
 KERNEL_TAPS = 9
 KERNEL_ALIGN = 4
 ARCHITECTURE = "test"
@@ -39,43 +44,18 @@ EOFError since 1.22, which not every version of the tool catches; at these bytes
 ValueError in all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channels:
-    """How channels lie on processors: ``passes`` over ``processors`` of them."""
-
-    passes: int
-    processors: int
-
-    @property
-    def mask(self) -> int:
-        """The processors as ai8xize takes them: one bit each."""
-        return (1 << self.processors) - 1
-
-
-def channels_of(count: int) -> Channels:
-    """The fewest passes; with several, processors in whole groups of four."""
-    passes = -(-count // PROCESSORS)
-    processors = -(-count // passes)
-    if passes > 1:
-        processors = -(-processors // SHARED) * SHARED
-    return Channels(passes=passes, processors=processors)
-
-
 def describe(quantized: QuantizedChain, sample: Ints, device: Device) -> dict[str, bytes]:
     """The files by name. Raises UnsupportedOp or DoesNotFit when memory is too small."""
     _check_passes(quantized, device)
     _check_kernels(quantized, device)
-    offsets = output_offsets(quantized, device)
+    placed = place(quantized, device)
     lines = ["---", f"arch: {ARCHITECTURE}", "dataset: npubench", "", "layers:"]
-    previous: Layer | None = None
-    for step, offset in zip(quantized.layers, offsets, strict=True):
-        entry = _entry(step, offset, previous)
-        previous = step.layer
+    for at in range(len(quantized.layers)):
         lines += [
             f"{'  - ' if index == 0 else '    '}{key}: {value}"
-            for index, (key, value) in enumerate(entry.items())
+            for index, (key, value) in enumerate(_entry(quantized, placed, at).items())
         ]
-    weighted = [step for step in quantized.layers if step.layer.kind != "pool"]
+    weighted = [step for step in quantized.layers if step.layer.has_weights]
     return {
         NETWORK_FILE: ("\n".join(lines) + "\n").encode(),
         WEIGHTS_FILE: _arrays([_as_stored(step.layer, step.weights) for step in weighted]),
@@ -84,44 +64,12 @@ def describe(quantized: QuantizedChain, sample: Ints, device: Device) -> dict[st
     }
 
 
-def output_offsets(quantized: QuantizedChain, device: Device) -> tuple[int, ...]:
-    """Where each layer's output begins in the data memories; the network's input begins at 0.
-
-    Input and output of a layer share the memory: one lies at its start, the other begins at its
-    half, or higher where the first needs more. Raises UnsupportedOp when they do not fit: such
-    images need streaming, which is left to the tool.
-    """
-    offsets: list[int] = []
-    source = 0
-    for step in quantized.layers:
-        needed = _bytes(step.layer.source_shape), _output_bytes(step)
-        target = 0
-        if source == 0:
-            target = device.half_bytes
-            if max(needed) > device.half_bytes:
-                target = device.memory_bytes - -(-needed[1] // 16) * 16
-        low, high = (needed[0], target) if source == 0 else (needed[1], source)
-        if low > high or max(source + needed[0], target + needed[1]) > device.memory_bytes:
-            shape = step.layer.source_shape
-            raise UnsupportedOp(
-                op=step.layer.kind,
-                index=step.layer.op_indices[-1],
-                reason=f"{shape[1]}x{shape[2]} pixels take {needed[0]} bytes, its output "
-                f"{needed[1]}, of a data memory of {device.memory_bytes}: it would need streaming, "
-                "which is left to the tool",
-                hint=HINT,
-            )
-        offsets.append(target)
-        source = target
-    return tuple(offsets)
-
-
 def output_addresses(quantized: QuantizedChain, device: Device) -> tuple[tuple[int, int], ...]:
     """For each channel of the network's output (one pixel): the address of its word, and its byte
     in it (0 where the output is wide). Source: izer's unload."""
     last = quantized.layers[-1]
     on = channels_of(last.layer.target_shape[0])
-    begin = device.data_base + output_offsets(quantized, device)[-1]
+    begin = device.data_base + place(quantized, device).outputs[-1]
     places = []
     for channel in range(last.layer.target_shape[0]):
         turn, processor = divmod(channel, on.processors)
@@ -142,40 +90,75 @@ def kernels_of(step: QuantizedLayer) -> int:
     if layer.flattens:
         _, high, wide = layer.pooled_shape
         return layer.target_shape[0] * into.passes * high * wide
+    if layer.kind == "depthwise":
+        return into.passes
     return out.processors * out.passes * into.passes
 
 
-def _entry(step: QuantizedLayer, offset: int, previous: Layer | None) -> dict[str, str]:
-    layer = step.layer
-    operations = {"conv": "conv2d", "conv1d": "conv1d", "dense": "mlp", "pool": "passthrough"}
-    entry = {
-        "processors": f"0x{channels_of(layer.source_shape[0]).mask:016x}",
-        "out_offset": f"0x{offset:04x}",
-        "operation": operations[layer.kind],
-    }
-    if previous is None:
+OPERATIONS = {
+    "conv": "conv2d", "conv1d": "conv1d", "depthwise": "conv2d", "transposed": "convtranspose2d",
+    "dense": "mlp", "pool": "passthrough", "copy": "passthrough", "add": "passthrough",
+}  # fmt: skip
+
+
+def _entry(quantized: QuantizedChain, placed: Placement, at: int) -> dict[str, str]:
+    step = quantized.layers[at]
+    layer, chain = step.layer, quantized.chain
+    operation = OPERATIONS[layer.kind]
+    if layer.kind == "add" and layer.has_weights:
+        operation = "conv2d"
+    entry = {"processors": f"0x{channels_of(layer.source_shape[0]).mask:016x}"}
+    if not chain.is_plain:
+        entry["output_processors"] = f"0x{channels_of(layer.target_shape[0]).mask:016x}"
+        if len(chain.outputs) > 1 or at == len(chain.layers) - 1:
+            entry["output"] = "true" if at in chain.outputs else "false"
+    if layer.inputs != (at - 1,):
+        entry["in_sequences"] = f"[{', '.join(_named(source) for source in layer.inputs)}]"
+        entry["in_offset"] = f"0x{placed.inputs[at]:04x}"
+    entry |= {"out_offset": f"0x{placed.outputs[at]:04x}", "operation": operation}
+    if layer.gapped:
+        entry["write_gap"] = "1"
+    if layer.kind == "add":
+        entry["eltwise"] = "add"
+    if at < placed.streaming:
+        entry["streaming"] = "true"
+    if at == 0:
         entry["data_format"] = "HWC"
-    elif previous.target_shape[1:] != layer.source_shape[1:]:
+    elif _gives(chain, layer.inputs[0]) != layer.source_shape[1:]:
         entry["in_dim"] = f"[{layer.source_shape[1]}, {layer.source_shape[2]}]"
     if layer.pool is not None:
         entry[f"{layer.pool.kind}_pool"] = _window(layer, layer.pool)
         entry["pool_stride"] = str(layer.pool.stride[0])
-    if layer.kind == "pool":
+    if not layer.has_weights:
         return entry
-    if layer.kind == "conv":
-        entry["kernel_size"] = "x".join(str(side) for side in layer.weights.shape[2:])
-    elif layer.kind == "conv1d":
+    if layer.kind == "conv1d":
         entry["kernel_size"] = str(layer.weights.shape[2])
+    elif layer.kind != "dense":
+        entry["kernel_size"] = "x".join(str(side) for side in layer.weights.shape[2:])
+    if layer.kind == "depthwise":
+        entry["groups"] = str(layer.source_shape[0])
     if layer.kind != "dense":
         entry["pad"] = str(layer.pad[0])
     elif layer.flattens:
         entry["flatten"] = "true"
     entry["activate"] = "ReLU" if layer.relu else "None"
+    if step.bits < WHOLE_BITS:
+        entry["quantization"] = str(step.bits)
     if step.wide:
         entry["output_width"] = "32"
-    else:
-        entry["output_shift"] = str(step.output_shift)
+    else:  # the tool adds what the weights lack
+        entry["output_shift"] = str(step.output_shift - (WHOLE_BITS - step.bits))
     return entry
+
+
+def _named(source: int) -> str:
+    return "input" if source == INPUT else str(source)
+
+
+def _gives(chain: Chain, source: int) -> tuple[int, ...]:
+    """Height and width of what a layer, or the input, gives."""
+    shape = chain.layers[0].source_shape if source == INPUT else chain.layers[source].target_shape
+    return shape[1:]
 
 
 def _window(layer: Layer, pool: Pool) -> str:
@@ -187,7 +170,7 @@ def _as_stored(layer: Layer, weights: Ints) -> Ints:
     """Conv2d as O, I, H, W, Conv1d as O, I, L, dense layers as O, C * H * W, 1, 1."""
     if layer.kind == "conv1d":
         return weights[:, :, :, 0]
-    return weights if layer.kind == "conv" else weights.reshape(weights.shape[0], -1, 1, 1)
+    return weights.reshape(weights.shape[0], -1, 1, 1) if layer.kind == "dense" else weights
 
 
 def _arrays(arrays: Sequence[Ints]) -> bytes:
@@ -201,15 +184,6 @@ def _npy(values: Ints) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(values, dtype=np.int64), allow_pickle=False)
     return buffer.getvalue()
-
-
-def _bytes(shape: tuple[int, int, int], width_bytes: int = 1) -> int:
-    """Of a data memory: four channels in a word, the passes one after the other."""
-    return shape[1] * shape[2] * SHARED * channels_of(shape[0]).passes * width_bytes
-
-
-def _output_bytes(step: QuantizedLayer) -> int:
-    return _bytes(step.layer.target_shape, WIDE_BYTES if step.wide else 1)
 
 
 def _check_passes(quantized: QuantizedChain, device: Device) -> None:
@@ -231,7 +205,7 @@ def _check_passes(quantized: QuantizedChain, device: Device) -> None:
 def _check_kernels(quantized: QuantizedChain, device: Device) -> None:
     kernels = 0
     for step in quantized.layers:
-        if step.layer.kind == "pool":
+        if not step.layer.has_weights:
             continue
         channels = step.layer.source_shape[0]
         on = channels_of(channels)
@@ -246,7 +220,9 @@ def _check_kernels(quantized: QuantizedChain, device: Device) -> None:
         taps = 1
         if step.layer.kind != "dense":
             taps = step.layer.weights.shape[2] * step.layer.weights.shape[3]
-        words = -(-kernels_of(step) * taps // KERNEL_TAPS)
+        count, share = kernels_of(step), WHOLE_BITS // step.bits
+        rest = count % share * taps * (share - 1)
+        words = -(-(count * taps * step.bits + rest) // (KERNEL_TAPS * WHOLE_BITS))
         kernels += -(-words // KERNEL_ALIGN) * KERNEL_ALIGN
     if kernels > device.kernels:
         scale = KERNEL_TAPS * PROCESSORS

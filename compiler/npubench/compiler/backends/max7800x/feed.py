@@ -92,6 +92,15 @@ def memory_feed(shape: tuple[int, int, int], passes: int, processors: int, devic
     )  # fmt: skip
 
 
+def fifo_feed(shape: tuple[int, int, int]) -> Feed:
+    """Through the first FIFO: up to four channels, which lie on the lowest processors."""
+    channels, high, wide = shape
+    return Feed(
+        pixels=high * wide, channels=channels, passes=1, pass_channels=channels, lanes=LANES,
+        planar=False, fifo=True, segments=(Segment(address=FIFO_DATA, first=0),),
+    )  # fmt: skip
+
+
 def read_feed(sample: Ints, main: str, data: str) -> Feed:
     """What the generated main.c does with the sample (channels, height, width), which the tool was
     given: the layout under which its words are that sample's, all of them.

@@ -6,13 +6,20 @@ compared with the part). The tool's own figure goes before it; this one is for a
 
 from __future__ import annotations
 
-from npubench.compiler.backends.max7800x.description import channels_of, kernels_of
+from npubench.compiler.backends.max7800x.description import kernels_of
+from npubench.compiler.backends.max7800x.placement import channels_of
 from npubench.compiler.backends.max7800x.scheme import QuantizedChain, QuantizedLayer
 
 STARTUP_CYCLES = 1
 FLATTEN_BITS_LIMIT = 16
 """Up to so many inputs a processor flattens in its ordinary passes, beyond in a mode of its own,
 which takes one cycle more."""
+
+
+def has_formula(quantized: QuantizedChain) -> bool:
+    """Whether the formula holds: one layer after the other, none that adds, copies or stretches."""
+    plain = {"conv", "conv1d", "dense", "pool"}
+    return quantized.chain.is_plain and all(s.layer.kind in plain for s in quantized.layers)
 
 
 def estimated_cycles(quantized: QuantizedChain) -> int:

@@ -1,4 +1,4 @@
-"""What the accelerator runs: a chain of layers in floats, each with its pooling before it."""
+"""What the accelerator runs: layers in floats, in their order, each with its pooling before it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from npubench.compiler.graph import DType, Tensor
 Floats = NDArray[np.float64]
 Shape = tuple[int, int, int]
 """Channels, height, width."""
-Kind = Literal["conv", "conv1d", "dense", "pool"]
+Kind = Literal["conv", "conv1d", "depthwise", "transposed", "dense", "pool", "copy", "add"]
+INPUT = -1
+"""In the place of a layer: the network's input."""
+WEIGHTLESS = ("pool", "copy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,10 @@ class Pool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One layer, in floats. ``weights`` are OIHW (a dense layer: O, C, H, W of what it flattens; a
-    layer that only pools: none); ``pad`` in rows and columns, on both sides; ``source`` and
-    ``target`` are tensors of the network."""
+    layer that only pools or copies: none); ``pad`` in rows and columns, on both sides; ``source``
+    and ``target`` are tensors of the network. ``inputs``: the layers whose outputs it takes, two
+    where it adds. ``gapped``: its output leaves room for the other operand of the sum that takes
+    it. A sum that is rectified has weights, which hand it through."""
 
     op_indices: tuple[int, ...]
     kind: Kind
@@ -51,6 +56,13 @@ class Layer:
     target: int
     source_shape: Shape
     target_shape: Shape
+    inputs: tuple[int, ...] = (INPUT,)
+    gapped: bool = False
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it multiplies."""
+        return self.weights.size > 0
 
     @property
     def pooled_shape(self) -> Shape:
@@ -65,15 +77,23 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """The accelerator's layers, and the operators after them that stay on the CPU."""
+    """The accelerator's layers, those among them that are its outputs, and the operators after them
+    that stay on the CPU."""
 
     layers: tuple[Layer, ...]
     rest: tuple[int, ...]
+    outputs: tuple[int, ...]
 
     @property
     def op_indices(self) -> tuple[int, ...]:
         """Every operator that the accelerator runs."""
-        return tuple(index for layer in self.layers for index in layer.op_indices)
+        return tuple(sorted({index for layer in self.layers for index in layer.op_indices}))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each layer takes the one before it, and the last is the output."""
+        order = all(layer.inputs == (at - 1,) for at, layer in enumerate(self.layers))
+        return order and self.outputs == (len(self.layers) - 1,)
 
 
 def dequantized(tensor: Tensor) -> Floats:

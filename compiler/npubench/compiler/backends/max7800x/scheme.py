@@ -15,14 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npubench.compiler.backends.max7800x.chain import HINT
-from npubench.compiler.backends.max7800x.layer import Chain, Floats, Layer
+from npubench.compiler.backends.max7800x.layer import INPUT, WEIGHTLESS, Chain, Floats, Layer
+from npubench.compiler.backends.max7800x.limits import HINT
+from npubench.compiler.backends.max7800x.weight_bits import (
+    EIGHT,
+    Bits,
+    as_codes,
+    weight_exponent,
+)
 from npubench.compiler.graph import Graph, Tensor
 from npubench.core.errors import UnsupportedOp
 from npubench.core.seeded import seeded_bytes
 
 BIAS_UNIT = 128
 SHIFT_LIMIT = 15
+LOUD_DB = 200.0
+"""Stands for no noise at all."""
 ACCURACY_SEEDS = tuple(range(1, 17))
 
 Ints = NDArray[np.int64]
@@ -31,7 +39,7 @@ Ints = NDArray[np.int64]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedLayer:
     """A layer in the accelerator's numbers. ``output_shift`` as ai8xize takes it: the total right
-    shift is 7 - output_shift. ``exponent`` is that of what it gives."""
+    shift is 7 - output_shift. ``exponent`` is that of what it gives; ``bits``: of its weights."""
 
     layer: Layer
     weights: Ints
@@ -40,6 +48,7 @@ class QuantizedLayer:
     output_shift: int
     exponent: int
     wide: bool
+    bits: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,33 +63,72 @@ class QuantizedChain:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyCost:
     """What the scheme costs against the network's own int8 answers. ``largest_error`` and
-    ``output_range`` (of the network's outputs) in real units."""
+    ``output_range`` (of the network's outputs) in real units; ``snr_db``: signal to noise over all
+    samples and outputs."""
 
     samples: int
     same_class_ratio: float
     largest_error: float
     output_range: float
+    snr_db: float
 
 
-def quantize_chain(graph: Graph, chain: Chain) -> QuantizedChain:
-    """Choose every exponent from the network's own ranges. Raises UnsupportedOp when a layer's
-    shift is out of the accelerator's reach."""
-    exponent = first = _exponent(_largest(graph.tensor(chain.layers[0].source)))
-    layers = []
-    for number, layer in enumerate(chain.layers):
-        if layer.kind == "pool":
-            layers.append(_pooling(layer, exponent))
+def quantize_chain(graph: Graph, chain: Chain, bits: Bits = EIGHT) -> QuantizedChain:
+    """Choose every exponent from the network's own ranges. ``bits``: of each layer's weights.
+
+    Raises UnsupportedOp when a layer's shift is out of the accelerator's reach, UsageError for
+    bits of a layer that there is not.
+    """
+    exponents = _exponents(graph, chain)
+    weighted = [at for at, layer in enumerate(chain.layers) if _is_learnt(layer)]
+    bits.check(len(weighted))
+    alone = len(chain.outputs) == 1
+    found: list[QuantizedLayer] = []
+    for at, layer in enumerate(chain.layers):
+        source = exponents[layer.inputs[0]]
+        if not layer.has_weights:
+            found.append(_handed_on(layer, source))
             continue
-        wide = number == len(chain.layers) - 1 and not layer.relu
-        target = _exponent(_largest(graph.tensor(layer.target)))
-        quantized = _quantize(layer, exponent, target, wide=wide)
-        layers.append(quantized)
-        exponent = quantized.exponent
-    return QuantizedChain(chain=chain, layers=tuple(layers), input_exponent=first)
+        wide = alone and at == chain.outputs[0] and not layer.relu
+        if layer.kind == "add":
+            found.append(_rectified(layer, source))
+            continue
+        width = bits.of(weighted.index(at))
+        found.append(_quantize(layer, source, exponents[at], wide=wide, bits=width))
+    return QuantizedChain(chain=chain, layers=tuple(found), input_exponent=exponents[INPUT])
 
 
-def _pooling(layer: Layer, exponent: int) -> QuantizedLayer:
-    """A layer that only pools keeps its input's scale."""
+def _is_learnt(layer: Layer) -> bool:
+    return layer.has_weights and layer.kind != "add"
+
+
+def _exponents(graph: Graph, chain: Chain) -> dict[int, int]:
+    """Of the input and of what each layer gives. What only moves values keeps their scale; a sum
+    and its operands have one."""
+    group = {INPUT: INPUT} | {at: at for at in range(len(chain.layers))}
+
+    def root(at: int) -> int:
+        while group[at] != at:
+            at = group[at]
+        return at
+
+    needed = {INPUT: _exponent(_largest(graph.tensor(graph.inputs[0])))}
+    for at, layer in enumerate(chain.layers):
+        needed[at] = needed[layer.inputs[0]]
+        if layer.kind not in WEIGHTLESS:
+            needed[at] = _exponent(_largest(graph.tensor(layer.target)))
+        if layer.kind in WEIGHTLESS or layer.kind == "add":
+            for source in layer.inputs:
+                group[root(at)] = root(source)
+    largest: dict[int, int] = {}
+    for at, exponent in needed.items():
+        if at == INPUT or chain.layers[at].kind not in WEIGHTLESS:
+            largest[root(at)] = max(largest.get(root(at), exponent), exponent)
+    return {at: largest[root(at)] for at in needed}
+
+
+def _handed_on(layer: Layer, exponent: int) -> QuantizedLayer:
+    """A layer without weights keeps its input's scale."""
     nothing = np.zeros(0, dtype=np.int64)
     return QuantizedLayer(
         layer=layer, weights=nothing, bias=nothing, weight_exponent=0, output_shift=0,
@@ -88,8 +136,17 @@ def _pooling(layer: Layer, exponent: int) -> QuantizedLayer:
     )  # fmt: skip
 
 
-def _quantize(layer: Layer, source: int, target: int, *, wide: bool) -> QuantizedLayer:
-    weight = _exponent(float(np.abs(layer.weights).max(initial=0.0)))
+def _rectified(layer: Layer, exponent: int) -> QuantizedLayer:
+    """A sum through weights of one, as a rectifier needs some: 64, shifted right by six."""
+    return QuantizedLayer(
+        layer=layer, weights=(64 * layer.weights).astype(np.int64),
+        bias=np.zeros(layer.weights.shape[0], dtype=np.int64), weight_exponent=-6, output_shift=1,
+        exponent=exponent, wide=False,
+    )  # fmt: skip
+
+
+def _quantize(layer: Layer, source: int, target: int, *, wide: bool, bits: int) -> QuantizedLayer:
+    weight = weight_exponent(layer.weights, bits)
     needed = float(np.abs(layer.bias).max(initial=0.0))
     while needed / (math.ldexp(1.0, source + weight) * BIAS_UNIT) > 127:
         weight += 1
@@ -105,12 +162,13 @@ def _quantize(layer: Layer, source: int, target: int, *, wide: bool) -> Quantize
         )
     return QuantizedLayer(
         layer=layer,
-        weights=_integers(layer.weights / math.ldexp(1.0, weight)),
+        weights=as_codes(layer.weights, weight, bits),
         bias=_integers(layer.bias / (unit * BIAS_UNIT)),
         weight_exponent=weight,
         output_shift=output_shift,
         exponent=source + weight if wide else target,
         wide=wide,
+        bits=bits,
     )
 
 
@@ -133,69 +191,104 @@ def sample_input(graph: Graph, quantized: QuantizedChain, seed: int) -> Ints:
     return table[data].astype(np.int64).reshape(high, wide, channels).transpose(2, 0, 1)
 
 
-def output_bytes(graph: Graph, quantized: QuantizedChain, values: Ints) -> bytes:
-    """The accelerator's numbers as the network's own int8 output tensor, as the driver does it."""
-    tensor = graph.tensor(quantized.chain.layers[-1].target)
+def output_bytes(
+    graph: Graph, quantized: QuantizedChain, values: Ints, layer: int | None = None
+) -> bytes:
+    """The accelerator's numbers (channels, height, width) as the int8 tensor of the output that
+    ``layer`` gives (None: the last), channels last, as the driver does it."""
+    at = quantized.chain.outputs[-1] if layer is None else layer
+    tensor = graph.tensor(quantized.chain.layers[at].target)
     assert tensor.quantization is not None
-    ratio = output_ratio(graph, quantized)
-    scaled = np.floor(values.reshape(-1).astype(np.float32) * np.float32(ratio) + np.float32(0.5))
+    ratio = output_ratio(graph, quantized, at)
+    ordered = values if values.ndim == 1 else np.moveaxis(values, 0, -1).reshape(-1)
+    scaled = np.floor(ordered.astype(np.float32) * np.float32(ratio) + np.float32(0.5))
     shifted = scaled.astype(np.int64) + tensor.quantization.zero_point
     data: bytes = np.clip(shifted, -128, 127).astype(np.int8).tobytes()
     return data
 
 
-def output_ratio(graph: Graph, quantized: QuantizedChain) -> float:
-    """Steps of the network's output tensor per step of the accelerator's output."""
-    tensor = graph.tensor(quantized.chain.layers[-1].target)
+def output_ratio(graph: Graph, quantized: QuantizedChain, layer: int | None = None) -> float:
+    """Steps of an output tensor per step of the accelerator's output."""
+    at = quantized.chain.outputs[-1] if layer is None else layer
+    tensor = graph.tensor(quantized.chain.layers[at].target)
     assert tensor.quantization is not None
-    return math.ldexp(1.0, quantized.layers[-1].exponent) / tensor.quantization.scale
+    return math.ldexp(1.0, quantized.layers[at].exponent) / tensor.quantization.scale
 
 
 def simulate(quantized: QuantizedChain, data: Ints) -> Ints:
-    """What the accelerator gives for (channels, height, width) of int8."""
-    for step in quantized.layers:
-        data = _pooled(step.layer, data, integers=True)
-        if step.layer.kind == "pool":
-            continue
-        data = _sum(step.layer, step.weights, data)
-        data = data + BIAS_UNIT * step.bias.reshape(-1, 1, 1)
-        if step.wide:
-            return data
-        shift = 7 - step.output_shift
-        data = (data + (1 << (shift - 1)) >> shift) if shift > 0 else data << -shift
-        data = np.clip(data, 0 if step.layer.relu else -128, 127)
-    return data
+    """What the accelerator's last output is for (channels, height, width) of int8."""
+    return simulate_outputs(quantized, data)[-1]
+
+
+def simulate_outputs(quantized: QuantizedChain, data: Ints) -> tuple[Ints, ...]:
+    """Its outputs, in the order of the layers that give them."""
+    given: dict[int, Ints] = {INPUT: data}
+    for at, step in enumerate(quantized.layers):
+        layer = step.layer
+        found = _taken(layer, given)
+        if layer.kind == "add":
+            found = np.clip(found, -128, 127)
+        found = _pooled(layer, found, integers=True)
+        given[at] = _multiplied(step, found) if layer.has_weights else found
+    return tuple(given[at] for at in quantized.chain.outputs)
+
+
+def _taken(layer: Layer, given: dict[int, Any]) -> NDArray[Any]:
+    """What a layer takes: an output, or the sum of two."""
+    found: NDArray[Any] = given[layer.inputs[0]].reshape(layer.source_shape)
+    for other in layer.inputs[1:]:
+        found = found + given[other].reshape(layer.source_shape)
+    return found
+
+
+def _multiplied(step: QuantizedLayer, data: Ints) -> Ints:
+    data = _sum(step.layer, step.weights, data)
+    data = data + BIAS_UNIT * step.bias.reshape(-1, 1, 1)
+    if step.wide:
+        return data
+    shift = 7 - step.output_shift
+    data = (data + (1 << (shift - 1)) >> shift) if shift > 0 else data << -shift
+    clipped: Ints = np.clip(data, 0 if step.layer.relu else -128, 127)
+    return clipped
 
 
 def int8_reference(graph: Graph, chain: Chain, codes: Ints) -> Ints:
-    """The network's own int8 answer for (channels, height, width) of its input codes: after every
-    layer rounded to the codes of its output and saturated there, as the network is."""
-    data: Floats = _real(graph.tensor(graph.inputs[0]), codes)
-    found = codes
-    for layer in chain.layers:
-        data = _pooled(layer, data, integers=False)
-        if layer.kind != "pool":
+    """The network's own int8 answer (its last output's) for (channels, height, width) of its input
+    codes: after every layer rounded to the codes of its output and saturated there, as the network
+    is."""
+    return int8_outputs(graph, chain, codes)[-1]
+
+
+def int8_outputs(graph: Graph, chain: Chain, codes: Ints) -> tuple[Ints, ...]:
+    """As int8_reference, every output."""
+    given: dict[int, Floats] = {INPUT: _real(graph.tensor(graph.inputs[0]), codes)}
+    found: dict[int, Ints] = {INPUT: codes}
+    for at, layer in enumerate(chain.layers):
+        data = _pooled(layer, _taken(layer, given), integers=False)
+        if layer.has_weights:
             data = _sum(layer, layer.weights, data)
             data = data + layer.bias.reshape(-1, 1, 1)
             if layer.relu:
                 data = np.maximum(data, 0.0)
         tensor = graph.tensor(layer.target)
-        found = _codes(tensor, data)
-        data = _real(tensor, found)
-    return found
+        found[at] = _codes(tensor, data)
+        given[at] = _real(tensor, found[at])
+    return tuple(found[at] for at in chain.outputs)
 
 
 def accuracy_cost(
     graph: Graph, quantized: QuantizedChain, samples: Ints | None = None
 ) -> AccuracyCost:
-    """Compare the scheme with the network's own int8 answers, in real units.
+    """Compare the scheme with the network's own int8 answers, in real units, over all outputs; the
+    best class is the last output's.
 
     ``samples``: codes of the input, (samples, height, width, channels); None: generated ones, which
     are noise over the whole range.
     """
     source = graph.tensor(graph.inputs[0])
-    target = graph.tensor(quantized.chain.layers[-1].target)
-    channels, high, wide = quantized.chain.layers[0].source_shape
+    chain = quantized.chain
+    targets = [graph.tensor(chain.layers[at].target) for at in chain.outputs]
+    channels, high, wide = chain.layers[0].source_shape
     if samples is None:
         samples = np.stack(
             [
@@ -205,21 +298,31 @@ def accuracy_cost(
         ).astype(np.int64)
     table = np.frombuffer(input_table(source, quantized.input_exponent), dtype=np.int8)
     same = 0
-    error = span = 0.0
+    error = span = power = noise = 0.0
     for sample in samples:
         codes = sample.reshape(high, wide, channels).transpose(2, 0, 1)
-        exact = _real(target, int8_reference(graph, quantized.chain, codes)).reshape(-1)
         given = table[codes.astype(np.uint8)].astype(np.int64)
-        values = output_bytes(graph, quantized, simulate(quantized, given))
-        ours = _real(target, np.frombuffer(values, dtype=np.int8).astype(np.int64))
-        same += int(np.argmax(exact) == np.argmax(ours))
-        error = max(error, float(np.abs(exact - ours).max()))
-        span = max(span, float(np.ptp(exact)))
+        right = int8_outputs(graph, chain, codes)
+        ours = simulate_outputs(quantized, given)
+        for number, target in enumerate(targets):
+            exact = _real(target, right[number]).reshape(-1)
+            data = output_bytes(graph, quantized, ours[number], chain.outputs[number])
+            shape = ours[number].shape
+            codes_of = np.frombuffer(data, dtype=np.int8).reshape(*shape[1:], shape[0])
+            found = _real(target, codes_of.astype(np.int64).transpose(2, 0, 1)).reshape(-1)
+            error = max(error, float(np.abs(exact - found).max()))
+            span = max(span, float(np.ptp(exact)))
+            power += float(np.square(exact).sum())
+            noise += float(np.square(exact - found).sum())
+        same += int(np.argmax(exact) == np.argmax(found))
     return AccuracyCost(
         samples=len(samples),
         same_class_ratio=same / len(samples),
         largest_error=round(error, 6),
         output_range=round(span, 6),
+        snr_db=round(min(10 * math.log10(power / noise), LOUD_DB), 2)
+        if power > 0 and noise > 0
+        else LOUD_DB,
     )
 
 
@@ -257,11 +360,20 @@ def _sum(layer: Layer, weights: NDArray[Any], data: NDArray[Any]) -> NDArray[Any
     the matrix library."""
     whole = data.dtype.kind == "i"
     taps = weights.astype(np.float64)
-    if layer.kind == "dense":
+    if layer.kind == "depthwise":
+        rows, columns = layer.pad
+        padded = np.pad(data.astype(np.float64), ((0, 0), (rows, rows), (columns, columns)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, weights.shape[2:], axis=(1, 2))
+        found = np.asarray(np.einsum("cij,cyxij->cyx", taps[:, 0], windows))
+    elif layer.kind == "dense":
         found = np.tensordot(taps, data.astype(np.float64), axes=([1, 2, 3], [0, 1, 2]))
         found = found.reshape(-1, 1, 1)
     else:
         rows, columns = layer.pad
+        if layer.kind == "transposed":
+            stretched = np.zeros((data.shape[0], 2 * data.shape[1], 2 * data.shape[2]))
+            stretched[:, ::2, ::2] = data
+            data = stretched
         padded = np.pad(data.astype(np.float64), ((0, 0), (rows, rows), (columns, columns)))
         size = weights.shape[2:]
         windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))

@@ -17,9 +17,10 @@ from npubench.compiler.backends.max7800x.scheme import Ints
 from npubench.core.errors import ToolError
 
 WIDE_BITS: Final = 32
+MARK: Final = "Custom unload for this network"
 _BODY = re.compile(r"^int cnn_unload\([^)]*\)\n\{(.*?)^\}", re.MULTILINE | re.DOTALL)
 _OUTPUT = re.compile(
-    r"Custom unload for this network, .*: "
+    MARK + r", .*: "
     r"(\d+)-bit data, shape: \((\d+), (\d+), (\d+)\)"
 )
 _ADDRESS = re.compile(r"^addr = \(volatile uint32_t \*\) (0x[0-9a-f]+);$")

@@ -326,10 +326,10 @@ class _Reader:
     def _reshape(self, op: Op) -> None:
         shape = self._graph.tensor(op.outputs[0]).shape
         before = self._shape_after_pool(op)
-        padded = padded(before, self._value.pad)
-        values = padded[0] * padded[1] * padded[2]
+        around = padded(before, self._value.pad)
+        values = around[0] * around[1] * around[2]
         wanted = canonical(shape)
-        if shape and shape[0] == 1 and wanted != padded and wanted != (values, 1, 1):
+        if shape and shape[0] == 1 and wanted != around and wanted != (values, 1, 1):
             same_channels = wanted[0] == before[0] and values == wanted[0] * wanted[1] * wanted[2]
             first = self._value.layer == INPUT
             waits = any(self._value.pad) or self._value.pool is not None

@@ -89,7 +89,8 @@ def quantize_chain(graph: Graph, chain: Chain, bits: Bits = EIGHT) -> QuantizedC
         if not layer.has_weights:
             found.append(_handed_on(layer, source))
             continue
-        wide = alone and at == chain.outputs[0] and not layer.relu
+        pixel = layer.target_shape[1:] == (1, 1)
+        wide = alone and pixel and at == chain.outputs[0] and not layer.relu
         if layer.kind == "add":
             found.append(_rectified(layer, source))
             continue

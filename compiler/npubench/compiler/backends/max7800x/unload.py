@@ -77,6 +77,8 @@ def read_unload(code: str) -> tuple[Unloaded, ...]:
     for bits, channels, high, wide in outputs:
         count = channels * high * wide
         places = [run.places.pop(begin + index, None) for index in range(count)]
+        if bits == WIDE_BITS and high * wide > 1:
+            raise _unknown("the order of several pixels of 32 bits is not known")
         if None in places or bits not in (8, WIDE_BITS):
             raise _unknown(f"an output of {count} values of {bits} bits is not whole")
         found.append(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from npubench.compiler.backends.max7800x.layer import (
     INPUT,
@@ -23,23 +22,24 @@ from npubench.compiler.backends.max7800x.layer import (
     Layer,
     Pool,
     Shape,
-    dequantized,
 )
 from npubench.compiler.backends.max7800x.limits import (
     MAX_CHANNELS,
     MAX_FLATTEN_INPUTS,
     MAX_FLATTEN_PIXELS,
-    MAX_PAD,
     MAX_POOL,
     MAX_POOL_CHANNELS,
     MAX_SUM_CHANNELS,
     MAX_TAPS_1D,
     SHAPE_OPS,
     canonical,
+    integer_constant,
     leading_to,
     number,
     padded,
+    real_constant,
     refusal,
+    sides_of,
     turned,
 )
 from npubench.compiler.backends.max7800x.room import with_room
@@ -142,29 +142,29 @@ class _Reader:
     # --- operators -------------------------------------------------------------------------------
 
     def _conv(self, op: Op) -> None:
-        weights = self._constant(op, 1).transpose(0, 3, 1, 2)
+        weights = real_constant(self._graph, op, 1).transpose(0, 3, 1, 2)
         if turned(self._graph.tensor(op.inputs[0]).shape):
             weights = weights.swapaxes(2, 3)
         kind = self._kind(op, (weights.shape[2], weights.shape[3]))
         self._check_steps(op)
-        pad = self._sides(op, kind, (weights.shape[2], weights.shape[3]))
+        pad = sides_of(op, self._value.pad, kind, (weights.shape[2], weights.shape[3]))
         self._add(op, kind, weights, pad)
 
     def _depthwise(self, op: Op) -> None:
-        weights = self._constant(op, 1).transpose(3, 0, 1, 2)
+        weights = real_constant(self._graph, op, 1).transpose(3, 0, 1, 2)
         kernel = (weights.shape[2], weights.shape[3])
         if op.options.get("depth_multiplier", 1) != 1:
             raise refusal(op, f"depth_multiplier is {op.options['depth_multiplier']}: only 1")
         if kernel not in ((1, 1), (3, 3)):
             raise refusal(op, f"kernel {kernel[0]}x{kernel[1]}: only 1x1 and 3x3")
         self._check_steps(op)
-        self._add(op, "depthwise", weights, self._sides(op, "conv", kernel))
+        self._add(op, "depthwise", weights, sides_of(op, self._value.pad, "conv", kernel))
 
     def _transposed(self, op: Op) -> None:
         """Twice the size. The accelerator stretches its input with zeros and convolves it with a
         kernel of 3x3, padded by one on every side; TFLite's kernel of 2x2 is the first four of its
         taps, mirrored. With 3x3 TFLite pads at one end only."""
-        weights = self._constant(op, 1).transpose(0, 3, 1, 2)
+        weights = real_constant(self._graph, op, 1).transpose(0, 3, 1, 2)
         kernel, steps = weights.shape[2:], (op.options.get("stride_h"), op.options.get("stride_w"))
         if kernel != (2, 2) or steps != (2, 2):
             raise refusal(
@@ -226,30 +226,12 @@ class _Reader:
             if op.options.get(name, 1) != 1:
                 raise refusal(op, f"{name} is {op.options[name]}: only 1")
 
-    def _sides(self, op: Op, kind: Kind, kernel: tuple[int, int]) -> tuple[int, int]:
-        """The padding of rows and of columns: what came before it and its own."""
-        high, wide = kernel
-        top, bottom, left, right = self._value.pad
-        if op.options.get("padding") == "SAME":
-            if high % 2 == 0 or wide % 2 == 0:
-                raise refusal(op, f"SAME padding of a kernel {high}x{wide} has one side only")
-            top, bottom = top + (high - 1) // 2, bottom + (high - 1) // 2
-            left, right = left + (wide - 1) // 2, right + (wide - 1) // 2
-        across = 0 if kind == "conv1d" else top
-        if (bottom, left, right) != (top, across, across):
-            raise refusal(
-                op, f"padding {top}, {bottom}, {left}, {right}: it must be the same on every side"
-            )
-        if top > MAX_PAD or top >= high:
-            raise refusal(op, f"padding of {top}: at most {MAX_PAD}, and less than the kernel")
-        return top, across
-
     def _dense(self, op: Op) -> None:
         if any(self._value.pad):
             raise refusal(op, "padding before a dense layer")
         if op.options.get("keep_num_dims") and self._value.shape[1:] != (1, 1):
             raise refusal(op, "a dense layer over every pixel")
-        weights = self._constant(op, 1)
+        weights = real_constant(self._graph, op, 1)
         channels, high, wide = self._shape_after_pool(op)
         if high * wide > 1 and self._value.pool is not None:
             self._only_pool(op)
@@ -282,7 +264,7 @@ class _Reader:
     def _mean(self, op: Op) -> None:
         """A mean over all pixels is an average pooling to one."""
         given = self._graph.tensor(op.inputs[0]).shape
-        axes = self._integers(op, 1).reshape(-1) % len(given)
+        axes = integer_constant(self._graph, op, 1).reshape(-1) % len(given)
         if sorted(axes.tolist()) != list(range(1, len(given) - 1)):
             raise refusal(op, "a mean over something else than all pixels")
         _, high, wide = self._shape_after_pool(op)
@@ -311,7 +293,7 @@ class _Reader:
 
     def _padding(self, op: Op) -> None:
         given = self._graph.tensor(op.inputs[0]).shape
-        pads = self._integers(op, 1).reshape(-1, 2)
+        pads = integer_constant(self._graph, op, 1).reshape(-1, 2)
         if len(pads) != len(given) or pads[0].any() or pads[-1].any():
             raise refusal(op, "padding of something else than pixels")
         if any(self._value.pad):
@@ -389,7 +371,7 @@ class _Reader:
         has_bias = len(op.inputs) > place and op.inputs[place] >= 0
         if has_bias and out > self._device.biases:
             raise refusal(op, f"{out} biases: at most {self._device.biases}")
-        bias = self._constant(op, place) if has_bias else np.zeros(out)
+        bias = real_constant(self._graph, op, place) if has_bias else np.zeros(out)
         shape = (out, 1, 1)
         if kind == "transposed":
             shape = (out, 2 * high, 2 * wide)
@@ -438,19 +420,6 @@ class _Reader:
             )
         )
         return _Value(layer=len(self._layers) - 1, shape=shape)
-
-    def _constant(self, op: Op, position: int) -> Floats:
-        tensor = self._graph.tensor(op.inputs[position])
-        if tensor.data is None or tensor.quantization is None:
-            raise refusal(op, f"its input {position} is not a quantized constant")
-        return dequantized(tensor)
-
-    def _integers(self, op: Op, position: int) -> NDArray[np.int64]:
-        tensor = self._graph.tensor(op.inputs[position])
-        if tensor.data is None or tensor.dtype not in (DType.INT32, DType.INT64):
-            raise refusal(op, f"its input {position} is not a constant")
-        kind = np.int32 if tensor.dtype is DType.INT32 else np.int64
-        return np.frombuffer(tensor.data, dtype=kind).astype(np.int64)
 
 
 _HANDLERS: dict[str, Callable[[_Reader, Op], None]] = {

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from npubench.compiler.backends.max7800x.layer import Layer, Shape
-from npubench.compiler.graph import Op
+import numpy as np
+from numpy.typing import NDArray
+
+from npubench.compiler.backends.max7800x.layer import Floats, Kind, Layer, Shape, dequantized
+from npubench.compiler.graph import DType, Graph, Op
 from npubench.core.errors import UnsupportedOp
 
 HINT = "run it on the CPU: --backend cpu"
@@ -59,3 +62,41 @@ def number(op: Op, name: str) -> int:
 
 def refusal(op: Op, reason: str) -> UnsupportedOp:
     return UnsupportedOp(op=op.kind, index=op.index, reason=reason, hint=HINT)
+
+
+def sides_of(
+    op: Op, pad: tuple[int, int, int, int], kind: Kind, kernel: tuple[int, int]
+) -> tuple[int, int]:
+    """The padding of rows and of columns: what came before it and its own."""
+    high, wide = kernel
+    top, bottom, left, right = pad
+    if op.options.get("padding") == "SAME":
+        if high % 2 == 0 or wide % 2 == 0:
+            raise refusal(op, f"SAME padding of a kernel {high}x{wide} has one side only")
+        top, bottom = top + (high - 1) // 2, bottom + (high - 1) // 2
+        left, right = left + (wide - 1) // 2, right + (wide - 1) // 2
+    across = 0 if kind == "conv1d" else top
+    if (bottom, left, right) != (top, across, across):
+        raise refusal(
+            op, f"padding {top}, {bottom}, {left}, {right}: it must be the same on every side"
+        )
+    if top > MAX_PAD or top >= high:
+        raise refusal(op, f"padding of {top}: at most {MAX_PAD}, and less than the kernel")
+    return top, across
+
+
+def real_constant(graph: Graph, op: Op, position: int) -> Floats:
+    """An input's real values. Raises UnsupportedOp where it is no constant."""
+    tensor = graph.tensor(op.inputs[position])
+    if tensor.data is None or tensor.quantization is None:
+        raise refusal(op, f"its input {position} is not a quantized constant")
+    return dequantized(tensor)
+
+
+def integer_constant(graph: Graph, op: Op, position: int) -> NDArray[np.int64]:
+    """An input's whole numbers, flat. Raises UnsupportedOp where it is no constant."""
+    tensor = graph.tensor(op.inputs[position])
+    if tensor.data is None or tensor.dtype not in (DType.INT32, DType.INT64):
+        raise refusal(op, f"its input {position} is not a constant")
+    kind = np.int32 if tensor.dtype is DType.INT32 else np.int64
+    return np.frombuffer(tensor.data, dtype=kind).astype(np.int64)

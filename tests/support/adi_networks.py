@@ -164,7 +164,9 @@ class Builder:
 
     def _bias(self, out: int, scale: float) -> int:
         data = self._random.integers(-3000, 3000, out, dtype=np.int32)
-        return self._constant((out,), "int32", data.tobytes(), scale / 64)
+        given = self._tensors[self.last].scales
+        assert given is not None
+        return self._constant((out,), "int32", data.tobytes(), scale * given[0])
 
     def _constant(
         self, shape: tuple[int, ...], dtype: str, data: bytes, scale: float | None = None

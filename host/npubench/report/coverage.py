@@ -22,7 +22,7 @@ Which operators run, in which element types, on which engine. Made by `npubench 
 refusal names the operator and the reason (`npubench analyze MODEL`).
 - **ethos-u**: what Vela lists for U55 and U65; each has conditions of its own (shapes, strides, \
 scales). What Vela leaves, and what it lists but refuses, must run on the CPU.
-- **max7800x**: what becomes a layer of the MAX78000's accelerator, in a chain of them.
+- **max7800x**: what becomes a layer of the MAX78000's or MAX78002's accelerator.
 
 Not in the table: {silent}.
 

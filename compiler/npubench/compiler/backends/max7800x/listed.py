@@ -1,4 +1,4 @@
-"""What this backend maps to the MAX78000's accelerator, in int8 and as a chain of layers."""
+"""What this backend maps to the accelerator of the MAX78000 or the MAX78002, in int8."""
 
 from __future__ import annotations
 

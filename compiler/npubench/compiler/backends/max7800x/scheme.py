@@ -266,6 +266,10 @@ def int8_outputs(graph: Graph, chain: Chain, codes: Ints) -> tuple[Ints, ...]:
     found: dict[int, Ints] = {INPUT: codes}
     for at, layer in enumerate(chain.layers):
         data = _pooled(layer, _taken(layer, given), integers=False)
+        if layer.pool is not None and layer.pool.kind == "avg" and layer.has_weights:
+            before = layer.inputs[0]
+            source = graph.inputs[0] if before == INPUT else chain.layers[before].target
+            data = _real(graph.tensor(source), _codes(graph.tensor(source), data))
         if layer.has_weights:
             data = _sum(layer, layer.weights, data)
             data = data + layer.bias.reshape(-1, 1, 1)

@@ -60,7 +60,8 @@ is in this project.
   *Ratios*: how far the ratio of two images of one benchmark is off at worst, where nothing of that
   benchmark was seen; with it `compare` judges two runs on one part.
 - **A part without images** can be lent its core's weights (`--as cortex-m33`), fitted on all of
-  the core's parts; its error leaves one whole part out, whose memory system is another.
+  the core's parts; its error leaves one whole part out, whose memory system is another. It lends
+  them on: `--board qemu-m33 --as pico2` tells the core's cycles at the part's clock.
 - **Kept back.** Images of round 1.3 were counted and predicted (by the weights of that day, with
   two chosen terms) before their results were looked at. They are in no fit.
 - **Ranges.** A displayed range reaches as far as the worst error of what was held out, of images

@@ -125,10 +125,12 @@ class StandIn(_Part):
     """The emulated board on which this physical one's network runs with `--on-model`, where no
     register model boots its own image. ``config``: entries of the NPU's table that the emulated
     system wants instead; ``own_code``: the code is compiled for the part's own core, which the
-    emulated one runs, too; ``note`` says what the place of the part is taken by, and how far."""
+    emulated one runs, too; ``memories``: where the timing of the modelled memories is from;
+    ``note`` says what the place of the part is taken by, and how far."""
 
     board: BoardId
     own_code: bool = False
+    memories: Annotated[str, Field(min_length=1)]
     config: dict[str, str | int | float | bool] = Field(default_factory=dict)
     note: str
 

@@ -64,11 +64,16 @@ def macs(graph: Graph, op: Op) -> int:
     """Multiply-accumulates of convolutions and matrix products; 0 for every other operator.
 
     A tap on padding counts (as in the published MLPerf Tiny figures): output elements times the
-    taps of one output element. TFLite's layouts: CONV_2D weights are O,H,W,I, depthwise 1,H,W,C,
+    taps of one output element; of a TRANSPOSE_CONV, input elements times what each is spread over.
+    TFLite's layouts: CONV_2D and TRANSPOSE_CONV weights are O,H,W,I, depthwise 1,H,W,C,
     FULLY_CONNECTED O,I.
     """
     if op.kind == "CUSTOM":
         return declared_macs(op)
+    if op.kind in _OTHERWISE:
+        least, count = _OTHERWISE[op.kind]
+        # A file may say anything of an operator; what lacks its operands has no products.
+        return count(graph, op) if len(op.inputs) >= least else 0
     if op.kind not in _TAP_AXES or len(op.inputs) < 2 or op.inputs[1] < 0:
         return 0
     weights = graph.tensor(op.inputs[1]).shape
@@ -76,6 +81,35 @@ def macs(graph: Graph, op: Op) -> int:
     return graph.tensor(op.outputs[0]).count * taps
 
 
+def _shape(graph: Graph, op: Op, position: int) -> tuple[int, ...]:
+    """Of an input; empty of one that is missing."""
+    return graph.tensor(op.inputs[position]).shape if op.inputs[position] >= 0 else ()
+
+
+def _transpose_conv_macs(graph: Graph, op: Op) -> int:
+    """Each element of the input times each tap of every output channel."""
+    return prod(_shape(graph, op, 2)) * prod(_shape(graph, op, 1)[:3])
+
+
+def _svdf_macs(graph: Graph, op: Op) -> int:
+    """Per batch: each filter's products with the input, then with its memory."""
+    products = prod(_shape(graph, op, 1)) + prod(_shape(graph, op, 2))
+    return prod(_shape(graph, op, 0)[:1]) * products
+
+
+def _lstm_macs(graph: Graph, op: Op) -> int:
+    """Per batch and step: the weights of its gates (inputs 1 to 8), each used once. The products
+    of gates with each other, one an element, are none of weights."""
+    weights = sum(prod(_shape(graph, op, at)) for at in range(1, 9) if op.inputs[at] >= 0)
+    return prod(_shape(graph, op, 0)[:2]) * weights
+
+
+_OTHERWISE = {
+    "TRANSPOSE_CONV": (3, _transpose_conv_macs),
+    "SVDF": (3, _svdf_macs),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (9, _lstm_macs),
+}
+"""Operators by the inputs that they have at least."""
 _TAP_AXES = {"CONV_2D": (1, 2, 3), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1,)}
 
 

@@ -14,7 +14,7 @@ from npubench.bench.counts import Scale
 from npubench.bench.job import Job, Settings
 from npubench.bench.part_energy import has_modelled_npu, lent_part
 from npubench.bench.session import Session
-from npubench.boards import Board, load_board
+from npubench.boards import Board, board_ids, load_board
 from npubench.core.errors import UsageError
 from npubench.core.stages import Stage
 from npubench.cycles.weights import (
@@ -23,7 +23,6 @@ from npubench.cycles.weights import (
     cycles_by_model,
     cycles_range,
     load_cores,
-    load_weights,
     sentence,
     weights_of,
 )
@@ -83,8 +82,8 @@ def part_of(job: Job, settings: Settings) -> PartOf | None:
     """The part whose cycles a job's run is told in, None where there is none. A board with a
     modelled NPU has clocks and a range of cycles instead; a part may lend it its own (part_energy).
 
-    What is lent is a board's part or, of a part without images, its core. Raises UsageError for
-    what cannot be lent to the job's board.
+    What is lent is a board's part or, of a part without images, its core at the part's clock.
+    Raises UsageError for what cannot be lent to the job's board.
     """
     board = job.board
     if has_modelled_npu(board):
@@ -115,19 +114,32 @@ def part_of(job: Job, settings: Settings) -> PartOf | None:
 
 
 def _lent(name: str, board: Board) -> PartWeights:
-    """The weights of a board's part, or of a core at the clock of ``board``."""
+    """The weights of a board's part, or, where it has none, of its core at the part's clock; of a
+    core that is named, at the clock of ``board``."""
     core = load_cores().get(name)
     if core is not None:
         return core.model_copy(update={"hz": board.cpu.hz or 0})
     lender = load_board(name)
     weights = weights_of(lender.part) if lender.part else None
-    if weights is None:
-        raise UsageError(
-            f"{lender.id} has no weights for cycles ({lender.part or 'no part is named'})",
-            hint=f"these parts have: {', '.join(load_weights())}; these cores: "
-            f"{', '.join(load_cores())}",
-        )
-    return weights
+    if weights is not None:
+        return weights
+    core = load_cores().get(lender.cpu.core)
+    if core is not None and lender.kind == "physical" and lender.cpu.hz:
+        return core.model_copy(update={"hz": lender.cpu.hz})
+    raise UsageError(
+        f"{lender.id} has no weights for cycles ({lender.part or 'no part is named'}), and its "
+        f"core, a {lender.cpu.core}, has none either",
+        hint=f"{lender.id} runs by itself: --board {lender.id} --on-model"
+        if lender.stand_in is not None
+        else f"these boards' parts have: {', '.join(_lenders())}; other boards with one of these "
+        f"cores borrow its weights: {', '.join(load_cores())}",
+    )
+
+
+def _lenders() -> tuple[str, ...]:
+    """Boards whose part has weights of its own."""
+    boards = (load_board(name) for name in board_ids())
+    return tuple(board.id for board in boards if board.part and weights_of(board.part) is not None)
 
 
 def modelled(part: PartOf, counts: Counts, *, share: float = 1.0) -> Modelled:

@@ -22,6 +22,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from npubench.boards import Board
+from npubench.build.compiler import find_clang
 from npubench.build.platformio import run_platformio
 from npubench.compiler.emit.project import CONFIG_HEADER, Project
 from npubench.core.tool import ToolResult, run_tool
@@ -63,7 +64,7 @@ def build_by_replay(
     recipe = cache / "replay" / f"{_kind(project, board, tools)}.json"
     commands = _read(recipe)
     if commands is None:
-        result = _record(board, folder, recipe)
+        result = _record(_programs(project, board), folder, recipe)
         return result if result.code == 0 else None
     objects = cache / "replay" / "objects"
     compiles = [argv for argv in commands if "-c" in argv]
@@ -98,7 +99,15 @@ def _without_names(ini: bytes) -> bytes:
     return b"\n".join(line for line in ini.splitlines() if not line.lstrip().startswith(b";"))
 
 
-def _record(board: Board, folder: Path, recipe: Path) -> ToolResult:
+def _programs(project: Project, board: Board) -> tuple[str, ...]:
+    """The first words of the commands that make the image: of a project for clang both compilers,
+    since what clang does not take stays GCC's."""
+    prefix = board.toolchain.prefix
+    own = (f"{prefix}gcc", f"{prefix}g++", f"{prefix}objcopy")
+    return own if project.toolchain == "gcc" else (*own, find_clang().name)
+
+
+def _record(programs: tuple[str, ...], folder: Path, recipe: Path) -> ToolResult:
     """Build with PlatformIO, nothing taken from its store, and keep the commands."""
     result = run_platformio(
         ["run", "--verbose", "--jobs", "2"],
@@ -108,12 +117,10 @@ def _record(board: Board, folder: Path, recipe: Path) -> ToolResult:
     )
     if result.code != 0:
         return result
-    prefix = board.toolchain.prefix
-    programs = tuple(f"{prefix}{name}" for name in ("gcc", "objcopy"))
     commands = []
     for line in result.stdout.splitlines():
         words = line.split(None, 1)
-        if words and words[0] in programs:
+        if words and words[0].rpartition("/")[2] in programs:
             commands.append([word.replace(str(folder), _HERE) for word in shlex.split(line)])
     # Compilers run side by side: an order of their own, before the link.
     commands.sort(key=lambda argv: (0, argv) if "-c" in argv else (1, []))

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from npubench.boards import load_board
 from npubench.core import format as fmt
-from npubench.published import Choice, Published, published
+from npubench.core.errors import NpubenchError
+from npubench.core.stages import Stage
+from npubench.published import Choice, Published, published, sources
 from npubench.report.grid import Cell, Grid, columns
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.schema import RunRecord
@@ -37,6 +40,38 @@ class OfPart:
         of = f"{self.same} of a network that ran" if self.same else "none of a network that ran"
         results = "result was" if count == 1 else "results were"
         return f"{self.board}: {count} {results} published, {of}; nothing was tuned on them."
+
+
+def sources_of_time(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Of each part with an NPU that ran on model: where the ends of its times are from."""
+    lines: dict[str, str] = {}
+    for run in runs:
+        if run.place is not Place.MODEL or run.npu is None or run.board in lines:
+            continue
+        told = _time_source(run)
+        if told is not None:
+            lines[run.board] = told
+    return tuple(lines.values())
+
+
+def _time_source(run: RunRecord) -> str | None:
+    try:
+        board = load_board(run.board)
+    except NpubenchError:  # a board of another installation
+        return None
+    stage = run.stages.get(Stage.INFER)
+    if board.stand_in is None or run.npu is None or stage is None:
+        return None
+    cpu = board.cpu
+    cycles = f"{cpu.cpi_low:g} to {cpu.cpi_high:g} cycles an instruction"
+    if stage.cycles is not None:
+        cycles = stage.cycles.model.partition(";")[0]
+    hz = float(run.npu.details.get("npu_hz") or cpu.hz or 0)
+    return (
+        f"Time of {run.board}, modelled: CPU at {fmt.si(cpu.hz, 'Hz')} ({cycles}); "
+        f"{run.npu.accelerator} at {fmt.si(hz, 'Hz')}, memories: {board.stand_in.memories}. "
+        "Error against silicon: unknown."
+    )
 
 
 def of_parts(runs: Sequence[RunRecord]) -> tuple[OfPart, ...]:
@@ -79,7 +114,11 @@ def beside_table(runs: Sequence[RunRecord]) -> RenderableType | None:
     lines = [Text(f"{part.words} npubench published --board {part.board}"
                   if part.rows else part.words, style="dim") for part in parts]  # fmt: skip
     body = [table] if table.row_count else []
-    return Group(heading("Published of these parts"), *body, *lines)
+    about = sources()
+    shown = dict.fromkeys(row.source for part in parts for row in part.rows[:SHOWN])
+    lines += [Text(f"{source}: {about[source].notes}", style="dim") for source in shown]
+    times = [Text(line, style="dim") for line in sources_of_time(runs)]
+    return Group(*times, heading("Published of these parts"), *body, *lines)
 
 
 def beside_grid(parts: Sequence[OfPart]) -> Grid | None:

@@ -40,7 +40,8 @@ def test_a_boards_own_model_borrows_nothing() -> None:
     ("board", "lender", "words"),
     [
         ("qemu-m55", "nucleo-l4r5zi", "qemu-m55 is a cortex-m55, nucleo-l4r5zi a cortex-m4"),
-        ("qemu-m4", "pico2", "pico2 has no weights"),
+        ("qemu-m4", "pico2", "qemu-m4 is a cortex-m4, pico2 a cortex-m33"),
+        ("qemu-m4", "alif-e7-devkit", "its core, a cortex-m55, has none either"),
         ("native", "nucleo-l4r5zi", "native is a"),
         ("nucleo-l4r5zi", "nucleo-l4r5zi", "needs an emulator"),
     ],
@@ -58,6 +59,32 @@ def test_a_core_is_lent_to_the_model_of_a_part_without_images() -> None:
     assert "leave-one-part-out" in part.words()
     with pytest.raises(UsageError, match="no clock"):
         part_of(job_on("qemu-m7"), Settings(as_board="cortex-m7"))
+
+
+@pytest.mark.parametrize(
+    ("board", "lender", "hz"),
+    [
+        ("qemu-m33", "pico2", 150_000_000),
+        ("qemu-m33", "frdm-mcxn947", 150_000_000),
+        ("qemu-m4", "max78000fthr", 100_000_000),
+    ],
+)
+def test_a_part_without_images_lends_its_core_at_its_clock(
+    board: str, lender: str, hz: int
+) -> None:
+    part = part_of(job_on(board), Settings(as_board=lender))
+    assert part is not None
+    assert part.weights.hz == hz
+    assert "leave-one-part-out" in part.words(), "with the error of a part that was left out"
+
+
+def test_who_cannot_lend_says_who_can() -> None:
+    with pytest.raises(UsageError) as error:
+        part_of(job_on("qemu-m4"), Settings(as_board="esp32-s3-devkitc"))
+    assert "nucleo-l4r5zi" in error.value.hint
+    with pytest.raises(UsageError) as error:
+        part_of(job_on("qemu-m55"), Settings(as_board="alif-e7-devkit"))
+    assert error.value.hint == "alif-e7-devkit runs by itself: --board alif-e7-devkit --on-model"
 
 
 def test_windows_are_found_in_their_order_and_by_ticks() -> None:

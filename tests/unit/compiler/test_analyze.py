@@ -73,6 +73,47 @@ def test_macs_are_outputs_times_taps(
     assert analysis(spec).macs == macs
 
 
+@pytest.mark.parametrize(
+    ("kind", "shapes", "result", "macs"),
+    [
+        # Output shape, weights O,H,W,I, input: 2 x 3 pixels of 4 channels, each over 3 x 2 taps.
+        ("TRANSPOSE_CONV", ((4,), (5, 3, 2, 4), (1, 2, 3, 4)), (1, 4, 6, 5), 2 * 3 * 4 * 5 * 3 * 2),
+        # Two batches of 7 values; 6 filters, each with a memory of 4.
+        ("SVDF", ((2, 7), (6, 7), (6, 4)), (2, 6), 2 * (6 * 7 + 6 * 4)),
+        # Ten steps of 3 values, 5 units: four gates with their own weights and the state's.
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            ((1, 10, 3), *((5, 3),) * 4, *((5, 5),) * 4),
+            (1, 10, 5),
+            10 * 4 * (5 * 3 + 5 * 5),
+        ),
+    ],
+)
+def test_macs_of_what_is_no_plain_product(
+    kind: str, shapes: tuple[tuple[int, ...], ...], result: tuple[int, ...], macs: int
+) -> None:
+    moved = {"TRANSPOSE_CONV": 2}.get(kind, 0)
+    tensors = [
+        TensorSpec(name=f"t{at}", shape=shape) if at == moved else weights(shape)
+        for at, shape in enumerate(shapes)
+    ]
+    spec = ModelSpec(
+        tensors=(*tensors, TensorSpec(name="y", shape=result)),
+        ops=(
+            OpSpec(
+                kind=kind,
+                inputs=tuple(range(len(shapes))),
+                outputs=(len(shapes),),
+                options={1: ("i", 2), 2: ("i", 2)} if moved else None,
+            ),
+        ),
+        inputs=(moved,),
+        outputs=(len(shapes),),
+    )
+    (layer,) = analysis(spec).layers
+    assert layer.macs == macs
+
+
 def test_one_layer_counted_by_hand() -> None:
     spec = ModelSpec(
         tensors=(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from npubench.core import format as fmt
 from npubench.core.stages import Stage
+from npubench.report.beside import sources_of_time
 from npubench.report.charts import bars
 from npubench.report.figure import Figure, Row
 from npubench.report.grid import Cell, Grid, columns, number, text
@@ -84,6 +85,7 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
         notes=(
             *fallbacks,
             *said([pair for pair in pairs if told(pair)]),
+            *sources_of_time([pair.npu for pair in pairs]),
         ),
     )
 

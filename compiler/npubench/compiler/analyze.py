@@ -82,8 +82,8 @@ def macs(graph: Graph, op: Op) -> int:
 
 
 def _shape(graph: Graph, op: Op, position: int) -> tuple[int, ...]:
-    """Of an input; empty of one that is missing."""
-    return graph.tensor(op.inputs[position]).shape if op.inputs[position] >= 0 else ()
+    """Of an input; of one that is missing, a shape without elements."""
+    return graph.tensor(op.inputs[position]).shape if op.inputs[position] >= 0 else (0,)
 
 
 def _transpose_conv_macs(graph: Graph, op: Op) -> int:

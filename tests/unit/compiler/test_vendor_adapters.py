@@ -84,7 +84,6 @@ CASES: dict[str, Case] = {
         words=(("nntool", "-s", "nntool_script", "network.tflite", "-q"),),
         files=("network_model.c", "tensors/w0.tensor"),
     ),
-    "esp-dl": Case(programs=("idf.py",), words=(), files=(), version="ESP-IDF v5.2.3"),
     "ti-nnc": Case(
         programs=("tvmc",),
         words=(

@@ -23,6 +23,7 @@ YAML = """network:
   test_labels:
   test_vectors: [0]
   header_file_test_vector_cnt: 1
+  perform_bit_comparison: False
 """
 BUFFER_BYTES = 8_000_000
 """Of the simulator on the host; what a part needs is among the figures."""

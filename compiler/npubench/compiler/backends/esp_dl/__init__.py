@@ -1,17 +1,19 @@
-"""ESP-NN and ESP-DL: the ESP32's kernels are linked by ESP-IDF, which is found and no more."""
+"""Espressif's ESP-DL on the ESP32-S3: esp-ppq quantizes a network with scales that are powers of
+two, writes it as .espdl, and executes what it wrote on the host."""
 
 from __future__ import annotations
 
-from npubench.compiler.vendor.adapter import VendorBackend
-from npubench.compiler.vendor.tool import VendorTool
+from npubench.compiler.backends.esp_dl.simulator import EspDlSimulator
+from npubench.compiler.vendor.simulated import SimulatedBackend
 
-BACKEND = VendorBackend(
+BACKEND = SimulatedBackend(
     name="esp-dl",
-    engine="ESP-NN",
-    tool=VendorTool(program="idf.py", install="ESP-IDF 5 (https://github.com/espressif/esp-idf)"),
-    steps=(),
-    products=(),
-    runtime="esp-tflite-micro and esp-nn inside an ESP-IDF project: no compiler of the network's "
-    "own is run",
-    sources=("uNPU-Bench (IDF 5.2.3, esp-tflite-micro 1.3.3, esp-nn 1.1.0)",),
+    engine="ESP-DL",
+    simulator=EspDlSimulator(),
+    runtime="ESP-IDF 5 with the component espressif/esp-dl, which loads the .espdl file",
+    sources=(
+        "espressif/esp-dl docs (how to quantize, .espdl)",
+        "esp-ppq 1.3.12 (espdl_quantize_onnx, TorchExecutor; driven)",
+    ),
+    unconfirmed="the file on a board; that the part's kernels equal esp-ppq's executor",
 )

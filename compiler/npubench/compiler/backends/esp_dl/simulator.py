@@ -1,0 +1,88 @@
+"""esp-ppq's executor: what ESP-DL computes, by the program that writes its files. It tells no
+cycles. It is no simulator of the part: it says what the .espdl file means."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from npubench.compiler.backends.esp_dl.onnx_form import onnx_form
+from npubench.compiler.tflite.reader import read_tflite
+from npubench.compiler.vendor.simulation import (
+    Array,
+    Heard,
+    Ranges,
+    SimulatedOp,
+    Simulation,
+    run_job,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EspDlSimulator:
+    """See vendor.simulation.Simulator."""
+
+    tool: str = "esp-ppq"
+    form: Literal["int8", "float", "ranged"] = "float"
+    tells_cycles: bool = False
+    is_slow: bool = False
+    settings: tuple[str, ...] = ("w8a8", "w8a16", "w16a16")
+
+    def simulate(
+        self,
+        model: bytes,
+        *,
+        inputs: Sequence[Array],
+        calibration: Sequence[Array],
+        ranges: Ranges,
+        setting: str = "",
+        heard: Heard | None = None,
+    ) -> Simulation:
+        """Its ranges come from the calibration, in which the network saturates."""
+        import numpy as np
+
+        del ranges
+        form = onnx_form(read_tflite(model, name="network", floats=True))
+        constants = io.BytesIO()
+        named: dict[str, Any] = dict(form.constants)
+        np.savez(constants, **named)
+        found, answer = run_job(
+            self.tool,
+            Path(__file__).with_name("job.py"),
+            model,
+            inputs=inputs,
+            calibration=calibration,
+            heard=heard,
+            words=(setting or self.settings[0],),
+            more={
+                "nodes.json": json.dumps(form.document()).encode(),
+                "constants.npz": constants.getvalue(),
+            },
+            keep=("network.espdl",),
+        )
+        return Simulation(
+            version=found.version,
+            outputs=answer.outputs,
+            ops=placed(answer.report["operators"]),
+            figures={"model_bytes": len(answer.files["network.espdl"])},
+            artifact=("network.espdl", answer.files["network.espdl"]),
+        )
+
+
+def placed(operators: Sequence[Mapping[str, Any]]) -> dict[int, SimulatedOp]:
+    """Where each operator of the .tflite runs: with ESP-DL's vector kernels where one of its nodes
+    is on integers, else as esp-ppq leaves it."""
+    ops: dict[int, SimulatedOp] = {}
+    for item in operators:
+        number = int(item["op"])
+        if item["quantized"]:
+            ops[number] = SimulatedOp(engine="npu")
+        elif number not in ops:
+            ops[number] = SimulatedOp(
+                engine="cpu", reason=f"esp-ppq leaves it on real numbers ({item['kind']})"
+            )
+    return ops

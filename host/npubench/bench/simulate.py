@@ -40,8 +40,8 @@ from npubench.runs.schema import (
 )
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
-SEARCH_SAMPLES = 4
-"""Inputs that each operator is looked at with, to find the worst one of a failed run."""
+SEARCH_SAMPLES, SLOW_SEARCH_SAMPLES = 4, 2
+"""Inputs that each operator of a failed run is looked at with; the latter on a slow simulator."""
 
 
 def simulate_job(
@@ -172,7 +172,8 @@ def _by_operator(
 ) -> dict[str, float | None]:
     """Signal to noise after each operator, in dB, on a few inputs: the network up to it is run.
     What cannot be cut there is left out."""
-    few = tuple(array[:SEARCH_SAMPLES] for array in codes)
+    count = SLOW_SEARCH_SAMPLES if question.simulator.is_slow else SEARCH_SAMPLES
+    few = tuple(array[:count] for array in codes)
     found: dict[str, float | None] = {}
     graph = forms.network.graph
     for op in graph.ops:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from npubench.bench.scheme import (
 )
 from npubench.bench.simulate import simulate_job
 from npubench.bench.simulated_record import worst_of
+from npubench.compiler.backends.axon.simulator import placed as axon_placed
 from npubench.compiler.backends.cvitek.job import table
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
@@ -148,6 +150,18 @@ def test_an_operator_without_cycles_on_the_mvp_is_the_cpus_with_the_tools_reason
     assert (ops[0].engine, ops[0].cycles) == ("npu", 12)
     assert (ops[1].engine, ops[1].reason) == ("cpu", "not supported")
     assert ops[2].reason
+
+
+def test_on_axon_what_the_driver_extends_is_the_cpus() -> None:
+    layers = [
+        {"layer": 0, "op": 0, "kind": "CONV_2D"},
+        {"layer": 1, "op": 2, "kind": "CPU_SOFTMAX"},
+    ]
+    ops = axon_placed(layers, {"0": 77408, "1": 818})
+    assert (ops[0].engine, ops[0].cycles) == ("npu", 77408)
+    assert (ops[2].engine, ops[2].cycles) == ("cpu", None)
+    assert ops[2].reason.endswith("(SOFTMAX)")
+    assert 1 not in ops  # passed through
 
 
 @pytest.fixture(scope="module")
@@ -385,8 +399,10 @@ def test_a_far_scheme_is_failed_with_its_worst_layer(
         ("nncase", "digits", "k210-maix"),
         pytest.param("mltk", "digits", "xg24-dk2601b", marks=pytest.mark.long),
         pytest.param("cvitek", "digits", "milkv-duo", marks=pytest.mark.long),
+        pytest.param("axon", "digits", "nrf54lm20b", marks=pytest.mark.long),
+        pytest.param("esp-ppq", "digits", "esp32-s3-devkitc", marks=pytest.mark.long),
     ],
-    ids=["nncase", "mltk", "cvitek"],
+    ids=["nncase", "mltk", "cvitek", "axon", "esp-ppq"],
 )
 def test_the_real_simulator_gives_a_judged_run(
     tool: str, model: str, board: str, tmp_path: Path
@@ -395,7 +411,10 @@ def test_the_real_simulator_gives_a_judged_run(
         environment.environment(tool)
     except ToolMissing as missing:
         pytest.skip(f"{missing.message}; {missing.hint}")
-    (job,) = resolve_jobs([model], [board], place=Place.SIMULATOR)
+    if tool == "axon" and not os.environ.get("AXON_COMPILER_DIR"):
+        pytest.skip("AXON_COMPILER_DIR names no compiler of sdk-edge-ai")
+    backends = ["esp-dl"] if tool == "esp-ppq" else []
+    (job,) = resolve_jobs([model], [board], backends, place=Place.SIMULATOR)
     record = simulate_job(
         job,
         read_network(resolve_model(model)),

@@ -258,7 +258,7 @@ def _sub_kernel_cycles(
         steps = 1
         cycles = max(4, elements) * ublocks_hw * ublocks_z
         if accelerator.macs != 32:
-            cycles *= bits // 2
+            cycles *= bits // 8
     elif op.kind is OpKind.DEPTHWISE:
         steps = divide_up(elements, 4)
         cycles = max(weights_floor, 4 * ublocks_hw * (bits // 8)) * steps * ublocks_z

@@ -98,7 +98,7 @@ def test_velas_order_is_kept_where_it_differs_from_the_networks() -> None:
 def test_estimates_cover_the_job_and_add_up() -> None:
     _, plan = plan_of("ic")
     assert [estimate.op_index for estimate in plan.estimates] == [*range(13), 14, 15]
-    assert sum(estimate.cycles for estimate in plan.estimates) == pytest.approx(262_000, rel=0.05)
+    assert sum(estimate.cycles for estimate in plan.estimates) == pytest.approx(296_000, rel=0.05)
     assert all(len(estimate.port_bytes) == 2 for estimate in plan.estimates)
     assert any(estimate.bound_by_memory for estimate in plan.estimates)
 

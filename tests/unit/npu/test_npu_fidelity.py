@@ -1,6 +1,6 @@
 """The page on the timing's fidelity says what the model gives, and the model stays within bounds.
 
-The networks are Arm's and not ours to bring: NPUBENCH_FIDELITY names the folder that holds them.
+The networks are others' and not ours to bring: NPUBENCH_FIDELITY names the folder that holds them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import pytest
 from support.vela_in_process import CHECKOUT
 
 FOLDER = os.environ.get("NPUBENCH_FIDELITY", "")
-BOUND_RATIO = 0.05
+CYCLES_RATIO = 0.055
+BEATS_RATIO = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +33,36 @@ def script() -> ModuleType:
 
 def test_the_page_names_every_published_figure(script: ModuleType) -> None:
     text = (CHECKOUT / "docs" / "npu-fidelity.md").read_text(encoding="utf-8")
-    for name, row in script.published()["networks"].items():
-        assert name in text
-        assert f"{row['cycles']:,}" in text
+    figures = script.published()
+    assert len(figures["counts"]) > 20
+    for row in figures["counts"]:
+        assert row["network"] in figures["networks"]
+        for counter in script.COUNTERS:
+            assert f"{row[counter]:,}" in text
+    for row in figures["absent"]:
+        assert row["reason"] in text
 
 
-@pytest.mark.skipif(not FOLDER, reason="NPUBENCH_FIDELITY names no folder of Arm's networks")
+def test_the_page_claims_what_its_tables_show() -> None:
+    """No count without a network at hand: the ratios on the page are within the bounds."""
+    text = (CHECKOUT / "docs" / "npu-fidelity.md").read_text(encoding="utf-8")
+    rows = [
+        line.split(" | ") for line in text.splitlines() if " | U55-" in line or " | U65-" in line
+    ]
+    ratios = [float(row[4]) for row in rows]
+    assert len(ratios) > 20
+    assert all(abs(ratio - 1) < CYCLES_RATIO for ratio in ratios)
+    held = [float(row[4]) for row in rows if "held out" in row[0]]
+    assert all(abs(ratio - 1) < 0.05 for ratio in held)
+
+
+@pytest.mark.skipif(not FOLDER, reason="NPUBENCH_FIDELITY names no folder of compiled networks")
 def test_the_page_is_current_and_within_bounds(script: ModuleType) -> None:
     text = (CHECKOUT / "docs" / "npu-fidelity.md").read_text(encoding="utf-8")
     assert script.page(Path(FOLDER)) == text
-    figures = script.published()
-    compared = 0
-    for row in figures["networks"].values():
-        data = script.find(Path(FOLDER), row)
-        if data is None:
-            continue
-        ours = script.modelled(data, figures["system"]["accelerator"])
+    compared = script.ratios(Path(FOLDER), script.published()["counts"])
+    assert len(compared) == len(script.published()["counts"])
+    for row, ours in compared:
         for counter in script.COUNTERS:
-            assert abs(ours[counter] / row[counter] - 1) < BOUND_RATIO, counter
-        compared += 1
-    assert compared
+            bound = CYCLES_RATIO if counter == "cycles" else BEATS_RATIO
+            assert abs(ours[counter] / row[counter] - 1) < bound, (row["network"], counter)

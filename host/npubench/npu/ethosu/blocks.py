@@ -1,15 +1,18 @@
-"""How an operation is cut: blocks of input and output, pieces of a kernel, stored elements."""
+"""How an operation is cut: blocks of input and output, pieces of a kernel."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
-from npubench.npu.ethosu.operation import BlockOp, FeatureMap, Range
+from npubench.npu.ethosu.operation import BlockOp, Range
 
 SUB_KERNEL: Final = 8
 BRICK: Final = 16
 
 Blocks = tuple[int, int, int]
+Span = tuple[int, int]
+"""Begin and end of rows, columns or channels."""
 
 
 def kernel_of(op: BlockOp) -> tuple[int, int]:
@@ -53,38 +56,44 @@ def sub_kernels_of(op: BlockOp) -> list[int]:
     ]
 
 
-def stored_elements(fmap: FeatureMap, shape: Blocks) -> int:
-    """Elements of ``shape`` as the map's format stores them."""
-    height, width, depth = shape
-    return height * width * (divide_up(depth, BRICK) * BRICK if fmap.brick else depth)
-
-
 def constants_of(op: BlockOp) -> tuple[Range, ...]:
     """All constants that an operation reads."""
     parts = (op.weights, op.scales, op.weights1, op.scales1)
     return tuple(part for part in parts if part is not None)
 
 
-def fetched_elements(op: BlockOp) -> int:
-    """Input elements that all blocks of rows and columns of the output fetch once: for each piece
-    of the kernel what lies under it and inside the map. Padding is not fetched."""
-    block = ofm_block_of(op)
-    rows, columns = (
-        sum(
-            _reach((begin, min(begin + block[axis], op.ofm.shape[axis])), piece, op, axis)
-            for begin in range(0, op.ofm.shape[axis], block[axis])
-            for piece in range(0, op.kernel[axis], SUB_KERNEL)
-        )
-        for axis in (0, 1)
-    )
-    return rows * columns * stored_elements(op.ifm, (1, 1, op.ifm.shape[2]))
+def outputs_of(op: BlockOp, axis: int) -> list[Span]:
+    """Rows (0), columns (1) or channels (2) of the output, block by block."""
+    size, step = op.ofm.shape[axis], ofm_block_of(op)[axis]
+    return [(begin, min(begin + step, size)) for begin in range(0, size, step)]
 
 
-def _reach(outputs: tuple[int, int], piece: int, op: BlockOp, axis: int) -> int:
-    """Rows (or columns) of the input under a piece of the kernel for ``outputs``, begin to end."""
+def block_sizes_of(op: BlockOp) -> list[tuple[Blocks, int]]:
+    """Sizes of the output's blocks, and how many there are of each: whole ones and those that an
+    edge cuts."""
+    sizes = [Counter(end - begin for begin, end in outputs_of(op, axis)) for axis in (0, 1, 2)]
+    return [
+        ((height, width, depth), sizes[0][height] * sizes[1][width] * sizes[2][depth])
+        for height in sizes[0]
+        for width in sizes[1]
+        for depth in sizes[2]
+    ]
+
+
+def pieces_of(op: BlockOp) -> list[tuple[int, int]]:
+    """Row and column of the kernel (dilated) at which each of its pieces begins."""
+    return [
+        (y, x)
+        for x in range(0, op.kernel[1], SUB_KERNEL)
+        for y in range(0, op.kernel[0], SUB_KERNEL)
+    ]
+
+
+def reach_of(outputs: Span, piece: int, op: BlockOp, axis: int) -> Span:
+    """Rows (or columns) of the input under a piece of the kernel for ``outputs``, inside the map:
+    padding is not fetched."""
     size = op.ifm.shape[axis] * (2 if op.upscale else 1)
     length = min(SUB_KERNEL, op.kernel[axis] - piece)
     first = max(0, outputs[0] * op.stride[axis] - op.pad[axis] + piece)
-    last = min(size, (outputs[1] - 1) * op.stride[axis] - op.pad[axis] + piece + length)
-    reach = max(0, last - first)
-    return -(-reach // 2) if op.upscale else reach
+    last = max(first, min(size, (outputs[1] - 1) * op.stride[axis] - op.pad[axis] + piece + length))
+    return (first // 2, divide_up(last, 2)) if op.upscale else (first, last)

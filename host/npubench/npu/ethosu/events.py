@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from npubench.npu.ethosu.timing import beats
-
 if TYPE_CHECKING:
     from npubench.npu.ethosu.timeline import ProgramTime
 
@@ -80,10 +78,7 @@ def event_counts(time: ProgramTime) -> dict[int, int]:
         (0, Event.AXI0_READ_BEATS, Event.AXI0_WRITE_BEATS, Event.AXI0_ENABLED_CYCLES),
         (1, Event.AXI1_READ_BEATS, Event.AXI1_WRITE_BEATS, Event.AXI1_ENABLED_CYCLES),
     ):
-        reads, writes = (
-            beats(moved, time.axi_bytes)
-            for moved in (time.read_bytes(port), time.write_bytes(port))
-        )
+        reads, writes = time.read_beats(port), time.write_beats(port)
         found |= {read: reads, write: writes, enabled: time.cycles}
         base = read - 2
         found |= {base: -(-reads // _TRANSACTION_BEATS), base + 1: -(-reads // _TRANSACTION_BEATS)}

@@ -22,13 +22,14 @@ SYSTEM: Final = "System_Config."
 MODE: Final = "Memory_Mode."
 FLASH: Final = "Flash"
 """How the names of memories that are only read end, in Vela's own list."""
-MODEL_VERSION: Final = 2
+MODEL_VERSION: Final = 3
 """Raised whenever the timing core's formulas change: part of every configuration hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """One memory. ``bytes_per_cycle`` of the NPU's clock at its best; latencies in cycles."""
+    """One memory. ``bytes_per_cycle`` of the NPU's clock at its best; latencies in cycles. Its
+    ``burst_bytes`` matter to Vela; here a beat is what costs."""
 
     name: str
     bytes_per_cycle: float

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from npubench.npu.ethosu.blocks import divide_up
 from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.memory_system import REGION_CONSTANTS, MemorySystem
 from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, WaitOp
 from npubench.npu.ethosu.timing import OperationTime, operation_time
+from npubench.npu.ethosu.traffic import is_independent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,26 +62,47 @@ class ProgramTime:
     def write_bytes(self, port: int) -> int:
         return sum(op.write_bytes[port] for op in self.operations)
 
+    def read_beats(self, port: int) -> int:
+        commands = divide_up(self.stream_bytes, self.axi_bytes) if port == self.queue_port else 0
+        return commands + sum(op.read_beats[port] for op in self.operations)
+
+    def write_beats(self, port: int) -> int:
+        return sum(op.write_beats[port] for op in self.operations)
+
 
 def program_time(
     program: Sequence[Operation], accelerator: Accelerator, system: MemorySystem
 ) -> ProgramTime:
-    """The time line of a stream: block operations one after the other, DMA beside them, waits where
-    the stream has them. Both share the ports' bandwidth; that they slow each other is not modelled.
+    """The time line of a stream: block operations one after the other, copies beside them, waits
+    where the stream has them. A copy takes its share of the ports from the operation that it
+    follows. An operation that needs nothing of the one before it fetches while that one drains.
     """
+    beside = _copies_beside(program, system)
     times: list[OperationTime] = []
     spans: list[int] = []
     now = 0
     kernels: list[int] = []
     copies: list[int] = []
-    for operation in program:
-        if isinstance(operation, BlockOp | DmaOp):
-            time = operation_time(operation, accelerator, system)
+    before: BlockOp | None = None
+    drain = 0
+    for index, operation in enumerate(program):
+        if isinstance(operation, BlockOp):
+            time = operation_time(
+                operation, accelerator, system, beside_bytes=beside.get(index, (0, 0))
+            )
+            end = kernels[-1] if kernels else 0
+            early = 0
+            if before is not None and now <= end and is_independent(before, operation):
+                early = min(time.fill_cycles, drain)
+            kernels.append(max(now, end) + time.cycles - early)
+            spans.append(kernels[-1] - end)
             times.append(time)
-            engine = copies if isinstance(operation, DmaOp) else kernels
-            before = engine[-1] if engine else 0
-            engine.append(max(now, before) + time.cycles)
-            spans.append(0 if isinstance(operation, DmaOp) else engine[-1] - before)
+            before, drain = operation, time.drain_cycles
+        elif isinstance(operation, DmaOp):
+            time = operation_time(operation, accelerator, system)
+            copies.append(max(now, copies[-1] if copies else 0) + time.cycles)
+            spans.append(0)
+            times.append(time)
         elif isinstance(operation, WaitOp):
             engine = copies if operation.dma else kernels
             last = len(engine) - operation.outstanding
@@ -94,3 +117,20 @@ def program_time(
         operations=tuple(times),
         spans=tuple(spans),
     )
+
+
+def _copies_beside(
+    program: Sequence[Operation], system: MemorySystem
+) -> dict[int, tuple[int, int]]:
+    """Bytes by port that copies move beside a block operation: those that follow it."""
+    found: dict[int, list[int]] = {}
+    last: int | None = None
+    for index, operation in enumerate(program):
+        if isinstance(operation, BlockOp):
+            last = index
+        elif isinstance(operation, DmaOp) and last is not None:
+            moved = found.setdefault(last, [0, 0])
+            moved[system.region_port(operation.source.region)] += operation.source.length
+            if not operation.to_shram:
+                moved[system.region_port(operation.target.region)] += operation.source.length
+    return {index: (moved[0], moved[1]) for index, moved in found.items()}

@@ -1,4 +1,4 @@
-"""What crosses the AXI ports: which pieces of feature maps an operation moves, and in how many beats.
+"""What crosses the AXI ports: the pieces of feature maps that an operation moves, and their beats.
 
 A beat is an aligned word of the port: a run of bytes that begins or ends inside one costs it whole.
 Constants and bricks of 16 channels lie aligned; maps in NHWC order may not.
@@ -6,25 +6,29 @@ Constants and bricks of 16 channels lie aligned; maps in NHWC order may not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from npubench.npu.ethosu.blocks import (
     BRICK,
-    SUB_KERNEL,
+    Blocks,
+    Span,
     constants_of,
     divide_up,
     ifm_block_of,
     ofm_block_of,
+    outputs_of,
+    pieces_of,
+    reach_of,
 )
-from npubench.npu.ethosu.operation import BlockOp, FeatureMap, OpKind, Pooling
+from npubench.npu.ethosu.operation import BlockOp, FeatureMap, OpKind
+from npubench.npu.ethosu.units import sums_channels
 
 INPUT_BUFFERS: Final = 2
-
-Span = tuple[int, int]
-"""Begin and end of rows, columns or channels."""
+Piece = tuple[Span, Span, Span]
+"""Rows, columns and channels of a map."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,36 +42,75 @@ class Transfer:
 
 
 def transfers_of(op: BlockOp, axi_bytes: int) -> list[Transfer]:
-    """Everything that a block operation moves, over ports of ``axi_bytes``."""
+    """Everything that a block operation moves, over ports of ``axi_bytes``. Constants are read
+    again for each block of rows and columns."""
     found = [_moved(op.ofm, _stored(op), axi_bytes, is_read=False)]
-    if op.kind is OpKind.ELEMENTWISE:
-        found += [
-            _moved(fmap, _blocks(fmap, ofm_block_of(op)), axi_bytes, is_read=True)
-            for fmap in (op.ifm, op.ifm2)
-            if fmap is not None
-        ]
+    found += [_moved(fmap, pieces, axi_bytes, is_read=True) for fmap, pieces in _inputs(op)]
+    times = len(outputs_of(op, 0)) * len(outputs_of(op, 1))
+    return found + _constants(op, axi_bytes, times=times, parts=1)
+
+
+def first_reads_of(op: BlockOp, axi_bytes: int, steps: int) -> list[Transfer]:
+    """What the first of the first block's ``steps`` needs: a piece of the input, its share of the
+    constants."""
+    found = [_moved(fmap, [next(pieces)], axi_bytes, is_read=True) for fmap, pieces in _inputs(op)]
+    return found + _constants(op, axi_bytes, times=1, parts=max(1, steps) * len(outputs_of(op, 2)))
+
+
+def last_write_of(op: BlockOp, axi_bytes: int) -> Transfer:
+    """The last output block."""
+    rows, columns, channels = (outputs_of(op, axis)[-1] for axis in (0, 1, 2))
+    step = channels[1] - channels[0] if op.ofm.brick else BRICK
+    pieces = [
+        (rows, columns, (z, min(z + step, channels[1]))) for z in range(*channels, max(1, step))
+    ]
+    return _moved(op.ofm, pieces, axi_bytes, is_read=False)
+
+
+def extent_of(fmap: FeatureMap) -> tuple[int, int, int]:
+    """Region, and the bytes from the first to the last of its tile 0."""
+    height, width, depth = fmap.shape
+    size = (height - 1) * fmap.stride_y + (width - 1) * fmap.stride_x
+    if fmap.brick:
+        size += (divide_up(depth, BRICK) - 1) * fmap.stride_c + BRICK * fmap.element_bytes
     else:
-        found.append(_moved(op.ifm, _fetched(op), axi_bytes, is_read=True))
-    times = len(_outputs(op, 0)) * len(_outputs(op, 1))
-    found += [
+        size += depth * fmap.element_bytes
+    return fmap.region, fmap.bases[0], fmap.bases[0] + size
+
+
+def is_independent(before: BlockOp, op: BlockOp) -> bool:
+    """Whether ``op`` reads nothing that ``before`` writes; false where tiles leave a doubt."""
+    region, begin, end = extent_of(before.ofm)
+    for fmap in (op.ifm, op.ifm2):
+        if fmap is None:
+            continue
+        where, low, high = extent_of(fmap)
+        if where == region and ((low < end and begin < high) or any(fmap.bases[1:])):
+            return False
+    return not any(before.ofm.bases[1:])
+
+
+def _constants(op: BlockOp, axi_bytes: int, *, times: int, parts: int) -> list[Transfer]:
+    return [
         Transfer(
             region=part.region,
-            size_bytes=part.length * times,
-            beats=divide_up(part.length, axi_bytes) * times,
+            size_bytes=part.length * times // parts,
+            beats=divide_up(divide_up(part.length, axi_bytes) * times, parts),
             is_read=True,
         )
         for part in constants_of(op)
     ]
-    return found
 
 
-def _outputs(op: BlockOp, axis: int) -> list[Span]:
-    """Rows (or columns) of the output, block by block."""
-    size, step = op.ofm.shape[axis], ofm_block_of(op)[axis]
-    return [(begin, min(begin + step, size)) for begin in range(0, size, step)]
+def _inputs(op: BlockOp) -> list[tuple[FeatureMap, Iterator[Piece]]]:
+    """The inputs, and the pieces in which they are fetched."""
+    if op.kind is not OpKind.ELEMENTWISE:
+        return [(op.ifm, _fetched(op))]
+    block = ofm_block_of(op)
+    return [(fmap, _cut(fmap, block)) for fmap in (op.ifm, op.ifm2) if fmap is not None]
 
 
-def _blocks(fmap: FeatureMap, block: tuple[int, int, int]) -> Iterator[tuple[Span, Span, Span]]:
+def _cut(fmap: FeatureMap, block: Blocks) -> Iterator[Piece]:
     height, width, depth = fmap.shape
     for y in range(0, height, block[0]):
         for x in range(0, width, block[1]):
@@ -79,54 +122,37 @@ def _blocks(fmap: FeatureMap, block: tuple[int, int, int]) -> Iterator[tuple[Spa
                 )
 
 
-def _stored(op: BlockOp) -> Iterator[tuple[Span, Span, Span]]:
+def _stored(op: BlockOp) -> Iterator[Piece]:
     """Pieces of the output. NHWC is written in groups of 16 channels."""
     block = ofm_block_of(op)
-    return _blocks(op.ofm, block if op.ofm.brick else (block[0], block[1], BRICK))
+    return _cut(op.ofm, block if op.ofm.brick else (block[0], block[1], BRICK))
 
 
-def _fetched(op: BlockOp) -> Iterator[tuple[Span, Span, Span]]:
-    """Pieces of the input, as blocks of the output ask for them: for each piece of the kernel what
-    lies under it and inside the map; padding is not fetched.
+def _fetched(op: BlockOp) -> Iterator[Piece]:
+    """Pieces of the input, as blocks of the output ask for them.
 
     A convolution needs all input channels for each block of output channels, these innermost. Two
     input blocks have a place: where those are all, they are still there and are not fetched again;
     with a kernel in pieces they are.
     """
     depth = op.ifm.shape[2]
-    reduces = op.kind is OpKind.POOL and op.mode == Pooling.REDUCE_SUM
-    if op.kind is OpKind.CONV or reduces:
+    kernel = pieces_of(op)
+    if sums_channels(op):
         step = ifm_block_of(op)[2]
-        times = divide_up(op.ofm.shape[2], ofm_block_of(op)[2])
-        pieces = len(range(0, op.kernel[0], SUB_KERNEL)) * len(range(0, op.kernel[1], SUB_KERNEL))
-        if pieces == 1 and depth <= INPUT_BUFFERS * step:
-            times = 1
+        kept = len(kernel) == 1 and depth <= INPUT_BUFFERS * step
+        times = 1 if kept else len(outputs_of(op, 2))
     else:
         step, times = ofm_block_of(op)[2], 1
     channels = [(z, min(z + step, depth)) for z in range(0, depth, step)] * times
-    for rows in _outputs(op, 0):
-        for columns in _outputs(op, 1):
-            for piece_y in range(0, op.kernel[0], SUB_KERNEL):
-                for piece_x in range(0, op.kernel[1], SUB_KERNEL):
-                    y = _reach(rows, piece_y, op, 0)
-                    x = _reach(columns, piece_x, op, 1)
-                    if y[1] > y[0] and x[1] > x[0]:
-                        for z in channels:
-                            yield y, x, z
+    for rows in outputs_of(op, 0):
+        for columns in outputs_of(op, 1):
+            for piece in kernel:
+                y, x = reach_of(rows, piece[0], op, 0), reach_of(columns, piece[1], op, 1)
+                for z in channels:
+                    yield y, x, z
 
 
-def _reach(outputs: Span, piece: int, op: BlockOp, axis: int) -> Span:
-    """Rows (or columns) of the input under a piece of the kernel for ``outputs``."""
-    size = op.ifm.shape[axis] * (2 if op.upscale else 1)
-    length = min(SUB_KERNEL, op.kernel[axis] - piece)
-    first = max(0, outputs[0] * op.stride[axis] - op.pad[axis] + piece)
-    last = min(size, (outputs[1] - 1) * op.stride[axis] - op.pad[axis] + piece + length)
-    return (first // 2, divide_up(last, 2)) if op.upscale else (first, last)
-
-
-def _moved(
-    fmap: FeatureMap, pieces: Iterator[tuple[Span, Span, Span]], axi_bytes: int, *, is_read: bool
-) -> Transfer:
+def _moved(fmap: FeatureMap, pieces: Iterable[Piece], axi_bytes: int, *, is_read: bool) -> Transfer:
     moved, beats = 0, 0
     for y, x, z in pieces:
         rows, columns = y[1] - y[0], x[1] - x[0]
@@ -141,15 +167,12 @@ def _moved(
         start = fmap.bases[0] + y[0] * fmap.stride_y + x[0] * fmap.stride_x
         start += z[0] * fmap.element_bytes
         if run == fmap.stride_x:
-            beats += _run_beats(
-                start % axi_bytes, fmap.stride_y % axi_bytes, run * columns, rows, axi_bytes
-            )
+            stride, run, columns, rows = fmap.stride_y, run * columns, rows, 1
         else:
-            for row in range(rows):
-                at = start + row * fmap.stride_y
-                beats += _run_beats(
-                    at % axi_bytes, fmap.stride_x % axi_bytes, run, columns, axi_bytes
-                )
+            stride = fmap.stride_x
+        for row in range(rows):
+            at = (start + row * fmap.stride_y) % axi_bytes
+            beats += _run_beats(at, stride % axi_bytes, run, columns, axi_bytes)
     return Transfer(region=fmap.region, size_bytes=moved, beats=beats, is_read=is_read)
 
 

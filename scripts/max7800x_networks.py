@@ -79,6 +79,8 @@ OPTIONS = {
     "svhn-tinierssd": "--overlap-data",
     "cifar10-nas": "--sample-input tests/sample_cifar-10.npy",
 }  # fmt: skip
+BITS = {"ai85-faceid_112": {-1: 4, 11: 2, 13: 2}}
+"""Bits of drawn weights by layer, -1 of all others: with eight they do not fit the memory."""
 SAMPLES = {"ai85-bayer2rgb": (4, 45, 45), "ai85-autoencoder": (256, 3), "benchmark": (64, 32, 32)}
 """Shapes of inputs of which the checkout has no sample: one is drawn."""
 SECONDS = 1500
@@ -192,19 +194,33 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
     weights: list[Ints] = []
     biases: list[Ints] = []
     room = 900
+    weighted = [
+        number
+        for number, layer in enumerate(network["layers"])
+        if operation_of(layer) not in WEIGHTLESS
+    ]
+    named = {str(layer.get("name", n)).lower(): n for n, layer in enumerate(network["layers"])}
     for wanted in shapes(network["layers"], text, shape):
         fan = int(np.prod(wanted[1:]))
         spread = max(110 / np.sqrt(fan), 1.5)
         codes = np.clip(np.round(random.normal(0, spread, wanted)), -127, 127)
-        weights.append(codes.astype(np.int64))
+        lender = network["layers"][weighted[len(weights)]].get("weight_source")
+        if lender is None:
+            weights.append(codes.astype(np.int64))
+        else:
+            weights.append(weights[weighted.index(named[str(lender).lower()])])
         bias = np.zeros(wanted[0], dtype=np.int64)
         if len(biases) % 3 == 0 and wanted[0] <= 64 and wanted[0] <= room:
             room -= wanted[0]
             bias = np.clip(np.round(random.normal(0, 25, wanted[0])), -127, 127).astype(np.int64)
         biases.append(bias)
-    (folder / f"{name}.yaml").write_text(
-        re.sub(r"^arch:.*$", "arch: test", text, flags=re.MULTILINE), encoding="utf-8"
-    )
+    widths = BITS.get(name, {})
+    for number, layer in enumerate(network["layers"]):
+        if widths and operation_of(layer) not in WEIGHTLESS:
+            layer["quantization"] = widths.get(number, widths[-1])
+    changed = yaml.safe_dump(network | {"arch": "test"}, sort_keys=False)
+    plain = re.sub(r"^arch:.*$", "arch: test", text, flags=re.MULTILINE)
+    (folder / f"{name}.yaml").write_text(changed if widths else plain, encoding="utf-8")
     for kind, arrays in (("weights", weights), ("bias", biases)):
         buffer = io.BytesIO()
         for values in arrays:
@@ -229,7 +245,7 @@ def shapes(
     told = comments(text)
     found: list[tuple[int, ...]] = []
     outputs: list[tuple[int, tuple[int, int]]] = []
-    names = {str(layer["name"]): at for at, layer in enumerate(layers) if "name" in layer}
+    names = {str(layer["name"]).lower(): at for at, layer in enumerate(layers) if "name" in layer}
     names |= {"input": -1}
     channels, size = sample[0], (sample[1], sample[2] if len(sample) > 2 else 1)
     for number, layer in enumerate(layers):
@@ -237,18 +253,23 @@ def shapes(
         sources = [sources] if isinstance(sources, (int, str)) else sources
         used = bin(layer.get("processors", 0)).count("1")
         if sources:
-            sources = [names.get(one, one) for one in sources]
-            given = [outputs[s] if s >= 0 else (sample[0], size) for s in sources]
-            channels, size = given[0]
-            if len(given) > 1 and not layer.get("eltwise") and used != channels:
+            sources = [names.get(str(one).lower(), one) for one in sources]
+            given = [
+                outputs[s] if s >= 0 else (sample[0], (sample[1], *sample[2:], 1)[:2])
+                for s in sources
+                if isinstance(s, int)  # else the buffer, whose layer says what it takes of it
+            ]
+            channels, size = given[0] if given else (layer["in_channels"], (layer["in_dim"], 1))
+            if len(given) > 1 and not adds(layer) and used != channels:
                 channels = sum(one for one, _ in given)
+        channels = layer.get("in_channels", channels)
         if isinstance(layer.get("in_dim"), list):
             size = (layer["in_dim"][0], layer["in_dim"][1])
         elif layer.get("in_dim"):
             size = (layer["in_dim"], 1)
-        operation = str(layer.get("op", layer.get("operation", "conv2d"))).lower()
+        operation = operation_of(layer)
         inside, outside = told.get(number, (channels, 0))
-        if operation in ("none", "passthrough"):
+        if operation in WEIGHTLESS:
             inside = channels
         channels = inside
         window = layer.get("max_pool", layer.get("avg_pool", 1))
@@ -259,12 +280,14 @@ def shapes(
             (size[0] - windows[0]) // step + 1,
             max((size[1] - windows[1]) // step + 1, 1),
         )
-        if operation in ("none", "passthrough"):
+        if operation in WEIGHTLESS:
             outputs.append((channels, size))
             continue
         following = layers[number + 1] if number + 1 < len(layers) else {}
         to = layer.get("output_processors", following.get("processors", 0))
-        outside = outside or bin(to).count("1") or 10
+        if layer.get("groups", layer.get("conv_groups", 1)) > 1:
+            outside = channels
+        outside = outside or taken(number, layers, names, told, bin(to).count("1")) or 10
         groups = layer.get("groups", layer.get("conv_groups", 1))
         kernel = str(layer.get("kernel_size", "1x1" if "mlp" in operation else "3x3"))
         pad = layer.get("pad", 1)
@@ -278,6 +301,7 @@ def shapes(
             size = (size[0] + 2 * pad - (length - 1) * layer.get("dilation", 1), 1)
         else:
             side = int(kernel.split("x")[0])
+            groups = channels if groups > 1 else 1
             found.append((outside, channels // groups, side, side))
             more = 2 * pad - side + 1
             scale = 2 if "transpose" in operation else 1
@@ -288,6 +312,48 @@ def shapes(
         channels = outside
         outputs.append((channels, size))
     return found
+
+
+WEIGHTLESS = ("none", "passthrough", "add", "sub", "xor", "or")
+
+
+def operation_of(layer: dict[str, Any]) -> str:
+    """Its name, as the tool has several."""
+    keys = ("op", "operation", "operator", "convolution")
+    return str(next((layer[key] for key in keys if key in layer), "conv2d")).lower()
+
+
+def adds(layer: dict[str, Any]) -> bool:
+    """Whether its inputs become one of the same channels."""
+    return bool(layer.get("eltwise")) or operation_of(layer) in WEIGHTLESS[2:]
+
+
+def taken(
+    number: int,
+    layers: list[dict[str, Any]],
+    names: dict[str, int],
+    told: dict[int, tuple[int, int]],
+    processors: int,
+) -> int:
+    """Channels that a layer gives, by who takes them: what a comment tells of that layer, directly
+    or behind sums and copies; it must be a multiple of the processors where several passes are."""
+    at = {number}
+    for later, layer in enumerate(layers[number + 1 :], number + 1):
+        sources = layer.get("in_sequences", [later - 1])
+        sources = sources if isinstance(sources, list) else [sources]
+        read = {names.get(str(one).lower(), one) for one in sources}
+        if not read & at or (len(read) > 1 and not adds(layer)):
+            continue
+        if operation_of(layer) in WEIGHTLESS:
+            at.add(later)
+        elif later in told and told[later][0] % max(processors, 1) == 0:
+            return told[later][0]
+        if len(at) > SHORT_WAY:
+            break
+    return processors
+
+
+SHORT_WAY = 3
 
 
 def comments(text: str) -> dict[int, tuple[int, int]]:

@@ -221,6 +221,13 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
     changed = yaml.safe_dump(network | {"arch": "test"}, sort_keys=False)
     plain = re.sub(r"^arch:.*$", "arch: test", text, flags=re.MULTILINE)
     (folder / f"{name}.yaml").write_text(changed if widths else plain, encoding="utf-8")
+    samples = (
+        []
+        if name.startswith("ai87-pascalvoc") or name in SAMPLES
+        else ["--sample-input", str(sample)]
+    )
+    if any("weight_source" in layer for layer in network["layers"]):
+        return [*as_checkpoint(name, network, weighted, weights, biases, folder), *samples]
     for kind, arrays in (("weights", weights), ("bias", biases)):
         buffer = io.BytesIO()
         for values in arrays:
@@ -229,12 +236,41 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
     return [
         "--weight-input", str(folder / f"{name}-weights.npy"),
         "--bias-input", str(folder / f"{name}-bias.npy"),
-        *(
-            []
-            if name.startswith("ai87-pascalvoc") or name in SAMPLES
-            else ["--sample-input", str(sample)]
-        ),
+        *samples,
     ]  # fmt: skip
+
+
+SAVE = """
+import sys, numpy, torch
+arrays = numpy.load(sys.argv[1])
+state = {name: torch.tensor(arrays[name].astype('float32')) for name in arrays.files}
+torch.save({'arch': 'test', 'epoch': 0, 'state_dict': state}, sys.argv[2])
+"""
+
+
+def as_checkpoint(
+    name: str,
+    network: dict[str, Any],
+    weighted: list[int],
+    weights: list[Ints],
+    biases: list[Ints],
+    folder: Path,
+) -> list[str]:
+    """Drawn weights as a checkpoint: with these alone the tool knows of borrowed ones."""
+    state: dict[str, Ints] = {}
+    for number, values, bias in zip(weighted, weights, biases, strict=True):
+        layer = network["layers"][number]
+        if "weight_source" in layer:
+            continue
+        turned = operation_of(layer) == "convtranspose2d"
+        state[f"l{number}.op.weight"] = values.swapaxes(0, 1) if turned else values
+        state[f"l{number}.op.bias"] = 128 * bias
+        state[f"l{number}.output_shift"] = np.zeros(1, dtype=np.int64)
+    arrays, checkpoint = folder / f"{name}-drawn.npz", folder / f"{name}-drawn.pth.tar"
+    np.savez(arrays, **state)  # type: ignore[arg-type]
+    python = os.environ.get("AI8X_PYTHON", "python3")
+    subprocess.run([python, "-c", SAVE, str(arrays), str(checkpoint)], check=True)
+    return ["--checkpoint-file", str(checkpoint)]
 
 
 def shapes(

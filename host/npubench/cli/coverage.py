@@ -76,6 +76,8 @@ def _network(
     from npubench.bench.inspect import inspect_model
     from npubench.report.coverage import uses_document, uses_view
     from npubench.report.option_costs import costs_view
+    from npubench.report.scheme_cost import scheme_cost
+    from npubench.report.table import key_values
 
     place = place_of(on_model=on_model)
     found = inspect_model(
@@ -83,6 +85,9 @@ def _network(
         None if board is None else one_job(model, board, backend, settings, place),
         costs=costs,
     )
+    npu = {} if found.compiled is None else found.compiled.plan.npu
+    details = npu.get("details")
+    scheme = scheme_cost(details) if isinstance(details, dict) else ()
     document = {
         "name": found.name,
         "board": board,
@@ -90,6 +95,7 @@ def _network(
         "engines": found.engines,
         "runs": found.error is None,
         "error": None if found.error is None else found.error_document(),
+        "scheme": dict(scheme),
     }
     if costs:
         document["options"] = [cost.document() for cost in found.costs]
@@ -97,6 +103,8 @@ def _network(
         print_json(document)
     else:
         console().print(uses_view(found.uses, found.engines))
+        if scheme:
+            console().print(key_values(scheme))
         if found.costs:
             console().print(costs_view([cost.document() for cost in found.costs]))
     found.tell(sys.stderr)

@@ -119,7 +119,12 @@ def main(words: list[str]) -> int:
         sys.stdout.write(f"{found}\n")
         sys.stdout.flush()
     if given.write is not None:
-        given.write.write_text(table(outcomes), encoding="utf-8")
+        done = subprocess.run(
+            ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        commit = done.stdout.strip() or "unknown"
+        given.write.write_text(table(outcomes, commit), encoding="utf-8")
     return 0
 
 
@@ -227,6 +232,7 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
         else ["--sample-input", str(sample)]
     )
     if any("weight_source" in layer for layer in network["layers"]):
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
         return [*as_checkpoint(name, network, weighted, weights, biases, folder), *samples]
     for kind, arrays in (("weights", weights), ("bias", biases)):
         buffer = io.BytesIO()
@@ -244,7 +250,7 @@ SAVE = """
 import sys, numpy, torch
 arrays = numpy.load(sys.argv[1])
 state = {name: torch.tensor(arrays[name].astype('float32')) for name in arrays.files}
-torch.save({'arch': 'test', 'epoch': 0, 'state_dict': state}, sys.argv[2])
+torch.save({'arch': sys.argv[3], 'epoch': 0, 'state_dict': state}, sys.argv[2])
 """
 
 
@@ -268,8 +274,8 @@ def as_checkpoint(
         state[f"l{number}.output_shift"] = np.zeros(1, dtype=np.int64)
     arrays, checkpoint = folder / f"{name}-drawn.npz", folder / f"{name}-drawn.pth.tar"
     np.savez(arrays, **state)  # type: ignore[arg-type]
-    python = os.environ.get("AI8X_PYTHON", "python3")
-    subprocess.run([python, "-c", SAVE, str(arrays), str(checkpoint)], check=True)
+    words = ["-c", SAVE, str(arrays), str(checkpoint), str(network["arch"])]
+    subprocess.run([os.environ.get("AI8X_PYTHON", "python3"), *words], check=True)
     return ["--checkpoint-file", str(checkpoint)]
 
 
@@ -406,25 +412,41 @@ def comments(text: str) -> dict[int, tuple[int, int]]:
     return found
 
 
-def table(outcomes: list[Outcome]) -> str:
+PAGE = """# ADI's published networks on the model of the accelerator
+
+Of ai8x-synthesis's {total} networks {good} give the tool's known answer on the model of the \
+accelerator, word for word; {counts}
+
+`scripts/max7800x_networks.py` has the tool generate the C of each and plays its stores on the \
+model: registers, weights, biases, the sample input, streams through the FIFO. Trained: the \
+checkpoint that ADI publishes, from a copy of the repository (commit {commit}) that lacks its \
+largest files; drawn: the copy has none, weights and biases were drawn for the network's own \
+layers (8 bits, also where ADI's are mixed; those of ai85-faceid_112 have 4 and 2 bits, since 8 do \
+not fit), and the number of classes is the script's where nothing tells it. Inputs of which the \
+repository has no sample were drawn. Words: of the known answer that were compared (at most 8,193).
+
+| network | part | weights | layers | words | |
+|---|---|---|--:|--:|---|"""
+
+
+def table(outcomes: list[Outcome], commit: str) -> str:
     """The page."""
     good = sum(one.verdict == "match" for one in outcomes)
-    lines = [
-        "# ADI's published networks on the model of the accelerator",
-        "",
-        f"{good} of {len(outcomes)} networks of ai8x-synthesis give the tool's known answer on the "
-        "model (`python scripts/max7800x_networks.py --write FILE`). "
-        "Trained: the checkpoint that ADI publishes; drawn: the copy at hand has none, and weights "
-        "and biases were drawn. Words: of the known answer.",
-        "",
-        "| network | part | weights | layers | words | |",
-        "|---|---|---|--:|--:|---|",
-    ]
+    refused = sum(one.verdict.startswith(REFUSED) for one in outcomes)
+    differ = sum(one.verdict.endswith("words differ") for one in outcomes)
+    left = len(outcomes) - good - refused - differ
+    counts = f"refused by the tool: {refused}; different: {differ}; not settled: {left}."
+    lines = [PAGE.format(total=len(outcomes), good=good, counts=counts, commit=commit)]
     for one in sorted(outcomes, key=lambda item: item.name):
         figures = f"{one.layers} | {one.words}" if one.words else " | "
         verdict = one.verdict.replace("|", "/").replace("\n", " ")
+        if verdict.startswith(REFUSED):
+            verdict = "refused by " + verdict
         lines.append(f"| {one.name} | {one.part} | {one.weights} | {figures} | {verdict} |")
     return "\n".join(lines) + "\n"
+
+
+REFUSED = "the tool: ERROR: Layer"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -137,3 +139,31 @@ def test_a_stored_capture_is_replayed_for_the_firmware_that_made_it(tmp_path: Pa
     other = bench(tmp_path, "--power", "again", board="qemu-m7", code=1)
     assert other["status"] == "refused"
     assert "not of qemu-m7" in other["energy"]["reasons"][0]
+
+
+@pytest.mark.long  # two runs on an emulated board, the second through a simulated instrument
+def test_the_hint_that_bench_prints_works_as_it_is_printed(tmp_path: Path) -> None:
+    """No word is added: the command is taken from the terminal and from the report."""
+
+    def typed(line: str) -> str:
+        words = shlex.split(line)
+        assert words.pop(0) == "npubench"
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, *words],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shown = typed("npubench bench digits --board qemu-m4")
+    (hint,) = re.findall(r"npubench bench [^\n]*--power [^\n]*", shown)
+    page = (tmp_path / "npubench-report.html").read_text(encoding="utf-8")
+    assert set(re.findall(r"npubench bench [^\n<]*--power [\w-]*", page)) == {hint}
+    assert "Energy of an inference" in typed(hint)
+    runs = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json")]
+    assert sorted(run["energy"] is not None for run in runs) == [False, True]
+    assert [run["energy"]["verdict"] for run in runs if run["energy"]] == ["ok"]

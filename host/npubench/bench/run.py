@@ -333,7 +333,8 @@ def judge(
         findings.engines = None if isinstance(engines, str) else engines
         findings.layers = modelled_layers(findings.layers, compiled, session, clocks)
     if is_untimed(board, compiled):
-        findings.stages = untimed_stages(findings.stages, compiled.plan.npu)
+        findings.stages = untimed_stages(findings.stages, compiled.plan.npu, board)
+        findings.energy_missing = None if board.part_power is None else board.part_power.missing
         findings.layers = untimed_layers(findings.layers)
     if session.mem.stack_used_bytes > session.mem.stack_size_bytes - STACK_MARGIN_BYTES:
         raise DeviceError(

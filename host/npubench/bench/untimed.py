@@ -24,15 +24,18 @@ def is_untimed(board: Board, compiled: Compiled) -> bool:
 
 
 def untimed_stages(
-    counted: Mapping[str, StageRecord], npu: Mapping[str, object]
+    counted: Mapping[str, StageRecord], npu: Mapping[str, object], board: Board
 ) -> dict[str, StageRecord]:
     """Stages in which such an accelerator works have no value. ``npu`` is the plan's record: cycles
-    that the vendor's formula gives for the network stand beside it."""
+    that the vendor's formula gives for the network stand beside it, with the time that they take
+    at the accelerator's clock by the file of ``board``."""
     details = npu.get("details")
     cycles = details.get("formula_cycles") if isinstance(details, dict) else None
     source = "; no cycles of this part are published"
-    if cycles is not None:
-        source = f"; its vendor's published formula gives {cycles} cycles (npu.formula_cycles)"
+    if isinstance(cycles, int):
+        hz = None if board.npu is None else board.npu.config.get("hz")
+        time = f", {cycles * 1e6 / hz:.0f} us at {hz / 1e6:g} MHz" if isinstance(hz, int) else ""
+        source = f"; its vendor's published formula gives {cycles} cycles{time}"
     return {
         name: stage
         if name not in WITH_NPU or stage.median is None

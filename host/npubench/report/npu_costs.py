@@ -155,6 +155,9 @@ def said(pairs: Sequence[NpuPair]) -> tuple[str, ...]:
             elif run is not None and run.energy_missing and run.energy_missing not in reason:
                 lines.append(f"{run.target}: no energy: {run.energy_missing}.")
     for pair in pairs:
+        stage = pair.npu.stages.get(Stage.INFER)
+        if stage is not None and stage.median is None and stage.reason:
+            lines.append(f"{pair.network} on {pair.npu.target}: no time: {stage.reason}.")
         if pair.cpu is None:
             lines.append(ALONE.format(npu=pair.npu.backend))
     return tuple(dict.fromkeys(lines))

@@ -58,7 +58,10 @@ def power_hint(run: RunRecord) -> PowerHint | None:
             f"npubench power list; {board.id}'s pins stand in docs/power.md"
         )
     if run.place is Place.MODEL and board.stand_in is None:
-        return PowerHint(reason=f"no energy per cycle of a {board.part or board.id} was published")
+        return PowerHint(
+            reason=run.energy_missing
+            or f"no energy per cycle of a {board.part or board.id} was published"
+        )
     lent = _lender(board, run)
     if isinstance(lent, str):
         return PowerHint(reason=lent)

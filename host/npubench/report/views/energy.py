@@ -92,6 +92,8 @@ def _none_yet(runs: Sequence[RunRecord]) -> View | None:
         if hint.reason:
             reasons.setdefault(hint.reason, []).append(run.target)
     lead = "No power was captured."
+    if any(run.npu is not None and _modelled(run) for run, _ in hints):
+        lead += " Energies under NPU against CPU are modelled time by published power."
     if commands:
         lead += " A simulated instrument needs no hardware; what it shows is modelled."
     return View(
@@ -100,6 +102,11 @@ def _none_yet(runs: Sequence[RunRecord]) -> View | None:
         values={"commands": commands},
         notes=tuple(f"{', '.join(of)}: {reason}." for reason, of in reasons.items()),
     )
+
+
+def _modelled(run: RunRecord) -> bool:
+    stage = run.stages.get(Stage.END_TO_END)
+    return stage is not None and stage.energy_uj is not None
 
 
 def _whole(energy: EnergyRecord) -> EnergyStageRecord | None:

@@ -36,7 +36,7 @@ def of_board(subject: str, library: Library) -> View | None:
 def of_network(subject: NetworkRuns, library: Library) -> View | None:
     """The runs of one network, where several NPUs ran it."""
     found = [row for row in _found(library) if row[1] == subject.network_sha256]
-    return _view(found, library) if len(found) > 1 else None
+    return _view(found, library, by_target=True) if len(found) > 1 else None
 
 
 def _found(library: Library) -> Found:
@@ -48,7 +48,8 @@ def _found(library: Library) -> Found:
     return rows
 
 
-def _view(found: Found, library: Library) -> View | None:
+def _view(found: Found, library: Library, *, by_target: bool = False) -> View | None:
+    """``by_target``: one network on several targets, so that these are named."""
     if not found:
         return None
     rows: list[Row] = [
@@ -67,12 +68,13 @@ def _view(found: Found, library: Library) -> View | None:
         rows.append({"line": "all of the specification", "peak": x, "reached": x})
     worst = min(found, key=lambda row: row[4] / row[3])
     best = max(found, key=lambda row: row[4] / row[3])
+    first, last = ((row[2].target if by_target else row[0]) for row in (best, worst))
     claim = (
-        f"{best[0]} reaches {fmt.percent(best[4] / best[3])} of what the data sheet promises, "
-        f"{worst[0]} {fmt.percent(worst[4] / worst[3])}."
+        f"{first} reaches {fmt.percent(best[4] / best[3])} of what the data sheet promises, "
+        f"{last} {fmt.percent(worst[4] / worst[3])}."
     )
     if best is worst:
-        claim = f"{best[0]} reaches {fmt.percent(best[4] / best[3])} of the data sheet's peak."
+        claim = f"{first} reaches {fmt.percent(best[4] / best[3])} of the data sheet's peak."
     return View(
         claim=claim,
         lead="Operations are two for each MAC. The peak is all multipliers busy in every cycle; "

@@ -215,10 +215,13 @@ def bench(
             }
         )
     elif outcome.stored:
+        from npubench.report.power_hint import terminal_lines
         from npubench.report.terminal import outcome_view
 
         out = console()
         out.print(outcome_view(outcome.stored, total_s=outcome.duration_s if timings else None))
+        for line in terminal_lines([stored.record for stored in outcome.stored]):
+            out.print(line, markup=False, highlight=False, soft_wrap=True, style="dim")
         out.print(f"Runs:   {runs_dir.resolve()}", markup=False, soft_wrap=True)
         if outcome.report is not None:
             earlier = outcome.earlier_count

@@ -94,6 +94,13 @@ def hint_lines(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     return tuple(command_line(named, of, words) for (named, words), of in boards.items())
 
 
+def terminal_lines(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """What a terminal says below runs of which none has a capture; nothing without a command. No
+    line of it may be broken: a command is there to be copied."""
+    lines = () if any(run.energy is not None for run in runs) else hint_lines(runs)
+    return ("Energy by a simulated instrument:", *(f"  {line}" for line in lines)) if lines else ()
+
+
 def _modelled(run: RunRecord) -> bool:
     stage = run.stages.get(Stage.INFER)
     return stage is not None and stage.energy_uj is not None and run.npu is None

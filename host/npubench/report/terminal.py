@@ -25,7 +25,6 @@ from npubench.report.catalog import (
 from npubench.report.comparison import compare_view
 from npubench.report.npu_costs import costs_table
 from npubench.report.part_time import part_stages_table, part_time_table, range_words
-from npubench.report.power_hint import hint_lines
 from npubench.report.scheme_cost import scheme_cost
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
@@ -121,18 +120,7 @@ def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> 
     ]
     if total_s is not None:
         tables.append(timings_table(runs, total_s=total_s))
-    tables.append(power_hints([stored.record for stored in runs]))
     return Group(*(table for table in tables if table is not None))
-
-
-def power_hints(runs: Sequence[RunRecord]) -> RenderableType | None:
-    """How energy can be had for runs without any; None where it cannot, or where there is some."""
-    lines = () if any(run.energy is not None for run in runs) else hint_lines(runs)
-    if not lines:
-        return None
-    return Group(
-        *(Text(f"Energy by a simulated instrument: {line}", style="dim") for line in lines)
-    )
 
 
 def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:

@@ -9,7 +9,9 @@ from npubench.bench.job import Job
 from npubench.bench.scheme import (
     CALIBRATION_SAMPLES,
     Array,
+    Nearness,
     is_classifier,
+    nearness,
     ranges_of,
     real,
     sample_codes,
@@ -17,8 +19,9 @@ from npubench.bench.scheme import (
 from npubench.bench.setting import Chosen, chosen
 from npubench.compiler.backends import configured_backend, drops_dead_channels
 from npubench.compiler.compiled import Network, without_dead_channels
+from npubench.compiler.graph import Graph
 from npubench.compiler.vendor.simulation import Heard, Ranges, Simulator
-from npubench.core.errors import UsageError
+from npubench.core.errors import CompileError, UsageError
 from npubench.golden.many import cut_network, float_network, many_answers, real_answers
 
 CALIBRATION_SEED = 1
@@ -97,4 +100,28 @@ def forms_of(job: Job, network: Network) -> Forms:
         calibration=sample_codes(
             network.graph, count=CALIBRATION_SAMPLES, calibration=True, seed=CALIBRATION_SEED
         ),
+    )
+
+
+def in_real(graph: Graph, outputs: tuple[Array, ...]) -> list[Array]:
+    """A network's outputs, codes or not, in real numbers."""
+    tensors = [graph.tensor(index) for index in graph.outputs]
+    return [real(tensor, array) for tensor, array in zip(tensors, outputs, strict=True)]
+
+
+def own_nearness(network: Network, codes: tuple[Array, ...]) -> Nearness | None:
+    """How near the int8 network, by TFLM, comes to itself on real numbers; None where it has no
+    such form. Raises ReferenceUnavailable."""
+    graph = network.graph
+    try:
+        real_form = float_network(network.data)
+    except CompileError:
+        return None
+    given = [
+        real(graph.tensor(index), array) for index, array in zip(graph.inputs, codes, strict=True)
+    ]
+    return nearness(
+        in_real(graph, real_answers(real_form, given)),
+        in_real(graph, many_answers(network.data, codes)),
+        classifier=is_classifier(graph),
     )

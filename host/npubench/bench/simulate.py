@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from npubench.bench.accuracy import host_records, target_record
-from npubench.bench.forms import Forms, forms_of
+from npubench.bench.forms import Forms, forms_of, in_real, own_nearness
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import questions_of
 from npubench.bench.portions import Pace, Question, answered
@@ -34,7 +34,6 @@ from npubench.bench.simulated_record import fill, judgement, scheme_record, simu
 from npubench.compiler.compiled import Network
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, step
-from npubench.golden.many import many_answers
 from npubench.runs.schema import (
     ErrorRecord,
 )
@@ -109,19 +108,17 @@ def _execute(
     simulator, network = forms.simulator, forms.network
     graph = network.graph
     codes = sample_codes(graph, count=SAMPLES, calibration=False, seed=settings.seed)
-    classifier = is_classifier(graph)
     with step(timed, job.title, "golden"):
         wanted = forms.truth(codes)
-        own = many_answers(network.data, codes) if simulator.form != "int8" else None
-    tensors = [graph.tensor(index) for index in graph.outputs]
+        int8 = own_nearness(network, codes)
 
     def judged(outputs: tuple[Array, ...]) -> Nearness:
         count = len(outputs[0])
-        pairs = [
-            [real(tensor, array[:count]) for tensor, array in zip(tensors, arrays, strict=True)]
-            for arrays in (wanted, outputs)
-        ]
-        return nearness(*pairs, classifier=classifier)
+        return nearness(
+            in_real(graph, tuple(array[:count] for array in wanted)),
+            in_real(graph, outputs),
+            classifier=is_classifier(graph),
+        )
 
     pace = Pace(timed, job.title, "simulate")
     with step(timed, job.title, "simulate"):
@@ -149,7 +146,6 @@ def _execute(
     more["tool"] = simulator.tool
     more["way"] = way
     found = judged(simulation.outputs)
-    int8 = None if own is None else judged(own)
     layers: dict[str, float | None] = {}
     if found.failures:
         search = Pace(timed, job.title, "worst layer")
@@ -204,7 +200,7 @@ def _mismatch(
         message += f"; most noise comes in at operator {worst} ({network.graph.ops[worst].kind})"
     hint = "calibrate with ranges of your own data, or keep that layer on the CPU"
     if int8 is not None:
-        message += f". The int8 network itself: {_words(int8)}"
+        message += f". The int8 network itself, beside real numbers: {_words(int8)}"
         if int8.failures:
             message += ", which fails as well: eight bits are too few for these weights"
             hint = "bring a network that keeps the limits in int8"

@@ -161,7 +161,7 @@ class GoldenRecord(_Record):
 class SchemeRecord(_Record):
     """How near the arithmetic of a vendor's NPU comes to its reference: TFLM where it takes the
     int8 network as it is, else the network on real numbers; ``int8_*``: how near the int8 network
-    itself comes to those.
+    itself comes to real numbers, by TFLM.
 
     ``snr_db``: signal to noise of each output over all ``samples``, None where nothing differs;
     ``agreement_ratio``: the share with the same best class, None of what is no classifier;

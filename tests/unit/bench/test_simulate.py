@@ -386,7 +386,10 @@ def test_a_far_scheme_is_failed_with_its_worst_layer(
     assert (record.status, record.golden.status) == ("failed", "mismatch")
     assert record.error is not None
     assert record.error.kind == "SchemeMismatch"
-    assert "The int8 network itself: 33.1 dB, the same class for 98%" in record.error.message
+    assert (
+        "The int8 network itself, beside real numbers: 33.1 dB, the same class for 98%"
+        in record.error.message
+    )
     assert "which fails as well" not in record.error.message
     assert record.scheme is not None
     assert record.scheme.worst_layer == 0  # every cut has the same noise: it enters with the first

@@ -184,7 +184,8 @@ def generate(name: str, part: str, checkout: Path, folder: Path, checkpoint: str
         return None
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
     lines += done.stderr.strip().splitlines()[-1:]
-    return f"the tool: {lines[0] if lines else 'no word'}"
+    said = lines[0] if lines else "no word"
+    return f"refused by the tool: {said}" if "ERROR: Layer" in said else f"the tool: {said}"
 
 
 def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
@@ -432,7 +433,7 @@ repository has no sample were drawn. Words: of the known answer that were compar
 def table(outcomes: list[Outcome], commit: str) -> str:
     """The page."""
     good = sum(one.verdict == "match" for one in outcomes)
-    refused = sum(one.verdict.startswith(REFUSED) for one in outcomes)
+    refused = sum(REFUSED in one.verdict for one in outcomes)
     differ = sum(one.verdict.endswith("words differ") for one in outcomes)
     left = len(outcomes) - good - refused - differ
     counts = f"refused by the tool: {refused}; different: {differ}; not settled: {left}."
@@ -440,13 +441,11 @@ def table(outcomes: list[Outcome], commit: str) -> str:
     for one in sorted(outcomes, key=lambda item: item.name):
         figures = f"{one.layers} | {one.words}" if one.words else " | "
         verdict = one.verdict.replace("|", "/").replace("\n", " ")
-        if verdict.startswith(REFUSED):
-            verdict = "refused by " + verdict
         lines.append(f"| {one.name} | {one.part} | {one.weights} | {figures} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
-REFUSED = "the tool: ERROR: Layer"
+REFUSED = "by the tool"
 
 
 if __name__ == "__main__":

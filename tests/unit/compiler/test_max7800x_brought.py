@@ -17,10 +17,11 @@ from npubench.compiler.graph import DType, Graph, Op, Quantization, Tensor
 from npubench.compiler.importers.ai8x import CODE
 from npubench.compiler.importers.load import load_model
 from npubench.compiler.importers.registry import importer_of
+from npubench.compiler.lower import lower_op
 from npubench.compiler.opaque import Opaque, packed, unpacked
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.tflite.writer import write_tflite
-from npubench.core.errors import ModelFormatError, ToolError, ToolMissing, UsageError
+from npubench.core.errors import ModelFormatError, ToolError, ToolMissing, UnsupportedOp, UsageError
 from npubench.npu.max7800x.device import MAX78000
 
 
@@ -206,6 +207,9 @@ def test_the_files_travel_whole_and_say_what_they_cost() -> None:
     analysis = analyze(graph)
     assert (analysis.macs, analysis.parameters) == (1234, 5)
     assert seeded_sample(graph).shape == (4, 2, 3)
+    with pytest.raises(UnsupportedOp, match="a whole network in its vendor's own scheme") as error:
+        lower_op(graph, graph.ops[0])
+    assert "--backend max7800x" in error.value.hint
 
 
 @pytest.mark.parametrize("cut", [1, 4, 60])

@@ -25,6 +25,9 @@ _COPY = re.compile(
 )
 _CLEAR = re.compile(r"memset\(\(uint32_t \*\) 0x\w+, 0, \d+\);")
 _WAIT = re.compile(r"while \(\(\*\(\(volatile uint32_t \*\) (0x\w+)\) & (0x\w+)\) != (0x\w+)\);")
+_TEST = re.compile(
+    r"if \(\(\*\(\(volatile uint32_t \*\) (0x\w+)\) & (0x\w+)\) != (0x\w+)\) return CNN_FAIL;"
+)
 _FED = re.compile(r"0x(\w+)\)\)? = \*in(\d+)\+\+")
 _FRAME = re.compile(r"i < (\d+)")
 HEADERS = ("weights.h", "sampledata.h", "sampleoutput.h")
@@ -104,6 +107,9 @@ class Generated:
             elif wait := _WAIT.match(words):
                 if accelerator.read(int(wait[1], 16), 4) & int(wait[2], 16) != int(wait[3], 16):
                     raise ResultError(f"the generated code would wait for ever: {words}")
+            elif test := _TEST.match(words):
+                if accelerator.read(int(test[1], 16), 4) & int(test[2], 16) != int(test[3], 16):
+                    raise ResultError(f"the generated code would give up: {words}")
             elif "0x5" in words and not _CLEAR.match(words):
                 raise ResultError(f"the generated code has a form that is not known: {words}")
 

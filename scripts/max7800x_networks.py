@@ -424,7 +424,7 @@ checkpoint that ADI publishes, from a copy of the repository (commit {commit}) t
 largest files; drawn: the copy has none, weights and biases were drawn for the network's own \
 layers (8 bits, also where ADI's are mixed; those of ai85-faceid_112 have 4 and 2 bits, since 8 do \
 not fit), and the number of classes is the script's where nothing tells it. Inputs of which the \
-repository has no sample were drawn. Words: of the known answer that were compared (at most 8,193).
+repository has no sample were drawn. Words: of the known answer that were compared.
 
 | network | part | weights | layers | words | |
 |---|---|---|--:|--:|---|"""

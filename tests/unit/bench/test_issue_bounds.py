@@ -63,6 +63,11 @@ def test_pairs_issue_together_and_waits_are_added() -> None:
 @pytest.mark.parametrize("board", STOOD_IN, ids=lambda board: board.id)
 def test_every_part_on_model_is_bounded_by_the_rules_of_its_own_core(board: Board) -> None:
     rules = rules_of(stood_in(board))
+    if board.cpu.core == "cortex-m33":
+        # No public rules are gathered for it: the range of its board's file holds for every window.
+        assert rules is None
+        assert (board.cpu.cpi_low, board.cpu.cpi_high) == (0.5, 2.0)
+        return
     assert rules is not None
     assert rules.core == board.cpu.core
     assert rules_of(board) is None

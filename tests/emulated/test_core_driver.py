@@ -21,7 +21,7 @@ from npubench.boards import load_board
 from npubench.core.tool import run_tool
 from npubench.emulators.board_model.description import RegisterModel
 from npubench.emulators.board_model.machine import BoardModel
-from npubench.npu.ethosu.config import accelerator
+from npubench.npu.ethosu.config import Accelerator, accelerator
 from npubench.npu.ethosu.device import Engine, Window
 from npubench.npu.ethosu.memory_system import read_memory_system
 from npubench.npu.ethosu.registers import PAGE_BYTES, RegisterFile
@@ -38,12 +38,13 @@ pytestmark = [
     ),
 ]
 NPU, IRQ, DDR, UART = 0x48102000, 56, 0x60000000, 0x40004000
-PART = "ethos-u55-128"
+PARTS = {"ethos-u55-128": "u55", "ethos-u65-256": "u65"}
+"""And the driver's name for its product."""
 END = 0xE0D
 NETWORK = CHECKOUT / "models" / "ic" / "ic.tflite"
 
 
-def build(job: Job, folder: Path) -> Path:
+def build(job: Job, folder: Path, arch: str) -> Path:
     stream, constants = job.tensors.stream.data, job.tensors.constants.data
     assert stream is not None
     assert constants is not None
@@ -53,7 +54,7 @@ def build(job: Job, folder: Path) -> Path:
     run_tool(
         [
             "arm-none-eabi-gcc", "-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=soft", "-std=gnu11",
-            "-O2", "-DETHOSU55", "-DETHOSU_ARCH=u55", f"-DNB_UART={UART:#x}u",
+            "-O2", f"-DETHOS{arch.upper()}", f"-DETHOSU_ARCH={arch}", f"-DNB_UART={UART:#x}u",
             f"-DNB_NPU={NPU:#x}u", f"-DNB_STREAM={DDR + STREAM:#x}u",
             f"-DNB_STREAM_BYTES={len(stream)}", f"-DNB_CONSTANTS={DDR + CONSTANTS:#x}u",
             f"-DNB_CONSTANT_BYTES={len(constants)}u", f"-DNB_ARENA={DDR + ARENA:#x}u",
@@ -73,7 +74,7 @@ def build(job: Job, folder: Path) -> Path:
 class Board:
     """A Cortex-M33 on Unicorn, the NPU's registers trapped, its memory shared."""
 
-    def __init__(self, elf: Path, size: int) -> None:
+    def __init__(self, elf: Path, size: int, part: Accelerator) -> None:
         registers = RegisterModel.model_validate(
             {
                 "schema": 1,
@@ -84,12 +85,17 @@ class Board:
         self.model = BoardModel(load_board("qemu-m33"), elf, registers=registers)
         self.memory = np.zeros(size, dtype=np.uint8)
         engine = Engine(
-            accelerator(PART),
-            read_memory_system(CONFIG, system_config="Mps3_U55", memory_mode="Shared_Sram"),
+            part,
+            read_memory_system(
+                CONFIG,
+                system_config="Mps3_U55",
+                memory_mode="Shared_Sram",
+                axi_bytes=part.axi_bytes,
+            ),
             Window(base=DDR, data=self.memory),
         )
         self.after_first: bytes = b""
-        self.registers = RegisterFile(accelerator(PART), engine.run, line=self._line)
+        self.registers = RegisterFile(part, engine.run, line=self._line)
         emulator = self.model._uc
         pointer = self.memory.ctypes.data_as(ctypes.c_void_p)
         emulator.mem_map_ptr(DDR, size, 7, pointer)
@@ -120,9 +126,13 @@ class Board:
         return [word for (word,) in struct.iter_unpack("<I", sent)]
 
 
-def test_arms_core_driver_initialises_runs_a_job_and_reads_the_counters(tmp_path: Path) -> None:
-    job = compile_job(NETWORK, tmp_path, kind=PART)
-    board = Board(build(job, tmp_path), 0x300000)
+@pytest.mark.parametrize("kind", PARTS)
+def test_arms_core_driver_initialises_runs_a_job_and_reads_the_counters(
+    kind: str, tmp_path: Path
+) -> None:
+    job = compile_job(NETWORK, tmp_path, kind=kind)
+    part = accelerator(kind)
+    board = Board(build(job, tmp_path, PARTS[kind]), 0x300000, part)
     reference = Reference(NETWORK)
     inputs = reference.inputs(1, 3)
     (expected,) = reference.run(inputs, 1)
@@ -136,10 +146,11 @@ def test_arms_core_driver_initialises_runs_a_job_and_reads_the_counters(tmp_path
     words = board.words()
     (started, macs, architecture, ran, interrupts, cycles, active, mac, axi0, axi1,
      set_cycles, status, again, still, broken, end) = words  # fmt: skip
-    assert (started, 1 << macs, architecture) == (0, 128, 1 << 16)
+    assert (started, 1 << macs, architecture) == (0, part.macs, 1 << 16)
     assert (ran, interrupts) == (0, 1)
     assert cycles == active > mac > 0
-    assert axi0 > 0
+    # The driver's default for a U65 puts the arena behind port 1, too.
+    assert (axi0 > 0) == (PARTS[kind] == "u55")
     assert axi1 > 0
     assert set_cycles == 0x23456789
     assert status & 0xFFFFFFFF == 0x8000000F

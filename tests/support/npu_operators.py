@@ -75,15 +75,25 @@ class Draw:
         data = self.rng.integers(info.min, info.max + 1, shape)
         return self.net.tensor(shape, *(at or self.quantization()), dtype=self.dtype, data=data)
 
+    def weights(self, shape: Shape, scales: Sequence[float], *, axis: int = 0) -> int:
+        """Random weights; of unsigned networks they are unsigned, with one scale."""
+        data = self.rng.integers(-127, 128, shape)
+        if self.dtype != "uint8":
+            return self.net.tensor(shape, scales, dtype="int8", data=data, axis=axis)
+        return self.net.tensor(shape, scales[0], 128, dtype="uint8", data=data + 128)
+
     def bias(self, count: int, scales: Sequence[float]) -> int:
         wide = "int64" if self.dtype == "int16" else "int32"
         data = self.rng.integers(-3000, 3000, count)
-        return self.net.tensor([count], scales, dtype=wide, data=data)
+        kept = scales[0] if self.dtype == "uint8" else scales
+        return self.net.tensor([count], kept, dtype=wide, data=data)
 
     @property
     def unit(self) -> tuple[float, int]:
         """What probabilities are kept in."""
-        return {"int16": (1 / 32768, 0), "uint8": (1 / 256, 0)}.get(self.dtype, (1 / 256, -128))
+        if self.dtype == "int8":
+            return 1 / 256, -128
+        return (1 / 256, 0) if self.dtype == "uint8" else (1 / 32768, 0)
 
 
 Drawing = Callable[[Draw], None]
@@ -120,7 +130,7 @@ def _curve_source(d: Draw) -> tuple[float, int]:
 
 def _positive(d: Draw) -> tuple[float, int]:
     """A quantization without negative values."""
-    low = {"int16": 0, "uint8": 0}.get(d.dtype, -128)
+    low = -128 if d.dtype == "int8" else 0
     return d.quantization()[0], low
 
 
@@ -172,10 +182,7 @@ def _conv(d: Draw, *, depthwise: bool = False) -> None:
     scales = scales_of(d.rng, filters, span * target[0] / (scale * largest * np.sqrt(taps)))
     weights = (1, *kernel, filters) if depthwise else (filters, *kernel, depth // groups)
     x = d.input(shape, (scale, zero))
-    w = d.net.tensor(
-        weights, scales, dtype="int8", data=d.rng.integers(-127, 128, weights),
-        axis=3 if depthwise else 0,
-    )  # fmt: skip
+    w = d.weights(weights, scales, axis=3 if depthwise else 0)
     sources = [x, w]
     if d.chance(0.8):
         sources.append(d.bias(filters, [s * scale for s in scales]))
@@ -219,8 +226,7 @@ def _transpose_conv(d: Draw) -> None:
     span = 32000 if d.dtype == "int16" else 120
     scales = scales_of(d.rng, filters, span * target[0] / (scale * largest * np.sqrt(taps)))
     weights = (filters, *kernel, depth)
-    data = d.rng.integers(-127, 128, weights)
-    w = d.net.tensor(weights, scales, dtype="int8", data=data)
+    w = d.weights(weights, scales)
     sources = [d.numbers((1, *out, filters)), w, d.input(shape, (scale, zero))]
     if d.chance(0.5):
         sources.append(d.bias(filters, [s * scale for s in scales]))
@@ -240,8 +246,7 @@ def _dense(d: Draw) -> None:
     size = float(span * target[0] / (scale * largest * np.sqrt(depth)))
     scales = scales_of(d.rng, units, size) if d.chance(0.2) else [size]
     x = d.input((rows, depth), (scale, zero))
-    data = d.rng.integers(-127, 128, (units, depth))
-    w = d.net.tensor((units, depth), scales, dtype="int8", data=data)
+    w = d.weights((units, depth), scales)
     sources = [x, w, d.bias(units, [s * scale for s in scales]) if d.chance(0.8) else -1]
     options = filled(schema.FullyConnectedOptionsT(), fusedActivationFunction=d.pick([NONE, RELU]))
     d.net.op("FULLY_CONNECTED", sources, [d.output((rows, units), target)], options)
@@ -411,7 +416,7 @@ def _reverse(d: Draw) -> None:
 
 
 def _moved(kind: str) -> Drawing:
-    """RESHAPE, SQUEEZE and EXPAND_DIMS, before an ADD: alone they move nothing."""
+    """RESHAPE, SQUEEZE and EXPAND_DIMS, before an ADD or NEG: alone they move nothing."""
 
     def draw(d: Draw) -> None:
         height, width, depth = d.image()[1:]
@@ -433,6 +438,9 @@ def _moved(kind: str) -> Drawing:
         else:
             options = filled(schema.ReshapeOptionsT(), newShape=list(out))
             d.net.op(kind, [x, d.numbers(out)], [between], options)
+        if d.dtype == "int32":  # whose ADD knows no scales
+            d.net.op("NEG", [between], [d.output(out, at)], schema.NegOptionsT())
+            return
         add = filled(schema.AddOptionsT(), potScaleInt16=False)
         d.net.op("ADD", [between, d.constant(out)], [d.output(out)], add)
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import shutil
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,13 @@ def compile_network(
 
 
 def run_compiled(
-    model: VelaModel, accelerator: str, inputs: list[NDArray[np.generic]]
+    model: VelaModel,
+    accelerator: str,
+    inputs: list[NDArray[np.generic]],
+    state: Mapping[str, bytes] | None = None,
 ) -> list[bytes] | None:
-    """The outputs of a network that is wholly on the NPU, as bytes; None when it is not."""
+    """The outputs of a network that is wholly on the NPU, as bytes; None when it is not. ``state``:
+    what its variables hold before, by name."""
     if not model.ops or not all(op.is_job for op in model.ops):
         return None
     free = [tensor for tensor in model.tensors if tensor.data is None]
@@ -75,6 +80,10 @@ def run_compiled(
         raw = np.frombuffer(values.tobytes(), dtype=np.uint8)
         begin = model.tensors[index].offset_bytes or 0
         arena[begin : begin + raw.size] = raw
+    for tensor in free:
+        if state and tensor.name in state and tensor.offset_bytes is not None:
+            first = np.frombuffer(state[tensor.name], np.uint8)
+            arena[tensor.offset_bytes : tensor.offset_bytes + first.size] = first
     core = FunctionalCore(accelerator_named(accelerator))
     for op in model.ops:
         tensors = job_tensors(model, op)

@@ -35,6 +35,26 @@ KNOWN_MISCOMPILATION: Final = Finding(
     text="Vela's {core} core is known to miscompile this network: {fault}",
     values={"core": str, "fault": str},
 )
+NPU_DIFFERS: Final = Finding(
+    id="compiler.npu-differs",
+    severity=Severity.WARNING,
+    meaning="operators on the NPU that differed from every reference in some random networks, as "
+    "the NPU's compiler writes them",
+    remedy="compare layer by layer, or take the compiler's other core; see docs/npu-operators.md",
+    spoils=Spoils.ANSWER,
+    text="on the NPU, by Vela's {core} core, these differed from every reference: {operators}",
+    values={"core": str, "operators": str},
+)
+NPU_UNPROVEN: Final = Finding(
+    id="compiler.npu-unproven",
+    severity=Severity.REMARK,
+    meaning="operators on the NPU for which no reference was found that takes them in this type",
+    remedy="none; what the NPU's model gives for them was held against nothing",
+    spoils=Spoils.NOTHING,
+    text="on the NPU, by Vela's {core} core, nothing independent was found to compare with: "
+    "{operators}",
+    values={"core": str, "operators": str},
+)
 SHAPE_OF_A_BENCHMARK: Final = Finding(
     id="compiler.shape-of-a-benchmark",
     severity=Severity.REMARK,

@@ -10,7 +10,7 @@ import pytest
 
 from npubench.boards import load_board
 from npubench.compiler.backends.ethos_u import BACKEND, vela
-from npubench.compiler.backends.ethos_u.check import check_jobs
+from npubench.compiler.backends.ethos_u.check import BrokenStream, check_jobs
 from npubench.compiler.backends.ethos_u.choice import Choice, choose
 from npubench.compiler.backends.ethos_u.faults import known_faults, legacy_faults
 from npubench.compiler.backends.ethos_u.options import parse_options, settings_of
@@ -20,7 +20,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import CompileError, NpubenchError, UsageError
 from npubench.core.tool import ToolResult
-from support.npu_networks import Builder, Value, filled, schema
+from support.npu_networks import Builder, Value, filled, random_network, schema
 from support.npu_operators import operator_network
 from support.vela_in_process import CHECKOUT, Reference, compile_network, run_compiled
 
@@ -299,3 +299,23 @@ def test_unsigned_transposes_go_to_the_legacy_core_or_are_refused(tmp_path: Path
         else:
             outcomes.add(choice.settings.legacy)
     assert outcomes == {True}
+
+
+def test_a_stream_that_breaks_a_rule_goes_to_the_legacy_core(tmp_path: Path) -> None:
+    """Found among 500 random networks: a BLOCKDEP of the default core that is one too large."""
+    seed, part = 1164, "ethos-u55-32"
+    path = tmp_path / "network.tflite"
+    path.write_bytes(random_network(seed)[0])
+    data, graph = load_tflite(path)
+    settings = dataclasses.replace(settings_of(BOARD), accelerator=part)
+    with pytest.raises(BrokenStream, match="BLOCKDEP 2: its first blocks read"):
+        choose(graph, data, settings, "default")
+    choice = choose(graph, data, settings, "auto")
+    assert choice.settings.legacy
+    (found,) = choice.findings
+    assert found.finding is VELA_CORE_CHANGED
+    assert "BLOCKDEP 2" in found.text
+    reference = Reference(path)
+    inputs = reference.inputs(1, 0)
+    model = read_vela(choice.result.model, name="x")
+    assert run_compiled(model, part, inputs) == reference.run(inputs, len(graph.outputs))

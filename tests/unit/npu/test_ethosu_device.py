@@ -43,6 +43,17 @@ def test_a_job_ends_with_an_interrupt_and_tflms_answer(job: Job, case: tuple[byt
     assert bench.output(job) == case[1]
 
 
+def test_an_interrupt_command_leaves_its_bits(job: Job, case: tuple[bytes, bytes]) -> None:
+    bench = Bench()
+    bench.load(job, case[0])
+    assert job.words[-1] & 0xFFFF == Cmd0.OP_STOP
+    words = (*job.words[:-1], 0x0021 << 16 | Cmd0.OP_IRQ, 0x0100 << 16 | Cmd0.OP_STOP)
+    status = bench.start(words)
+    assert status & 0xFFFF == DONE
+    assert status >> 16 == 0x0121
+    assert bench.output(job) == case[1]
+
+
 def test_the_interrupt_is_cleared_by_writing_a_one(job: Job, case: tuple[bytes, bytes]) -> None:
     bench = Bench()
     bench.load(job, case[0])

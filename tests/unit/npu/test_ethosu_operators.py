@@ -1,154 +1,76 @@
-"""Operators that Vela maps and the folder of operators has not: exact, against whom knows them.
-
-TFLite Micro where it has a kernel, else LiteRT's reference kernels. What differs is named in
-docs/npu.md: SUM (by one or two steps; the float truth differs from both), GELU and NEG.
-"""
+"""Every operator that Vela maps: exact, or it is said who is off. The table has all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from npubench.compiler.backends.ethos_u.output import read_vela
-from support.npu_networks import Net, filled, schema
-from support.npu_verdict import Interpreter
-from support.vela_in_process import Reference, compile_network, run_compiled
+from npubench.boards import load_board
+from npubench.compiler.backends.ethos_u import BACKEND, proven
+from npubench.compiler.backends.ethos_u.listed import operators
+from npubench.compiler.findings import NPU_DIFFERS, NPU_UNPROVEN
+from npubench.compiler.tflite.reader import load_tflite
+from support.npu_operator_verdict import EXACT, MISCOMPILED, ON_CPU, TRUE, operator_verdict
+from support.npu_operators import OPERATORS, operator_network
+from support.vela_in_process import CHECKOUT
 
 pytest.importorskip("ethosu.vela", reason="Vela is not installed")
-IMAGE = (1, 5, 6, 7)
-WITHOUT_TFLM = {"EXP", "LOG", "RELU_0_TO_1", "RELU_N1_TO_1", "TILE"}
+
+BOARD = load_board("qemu-m55-u55")
+FRESH = 100
+"""A seed beyond those of the table."""
 
 
-def numbers(net: Net, values: Any) -> int:
-    data = np.array(values, dtype=np.int32)
-    return net.tensor(data.shape, dtype="int32", data=data)
+def test_the_table_has_what_velas_report_has() -> None:
+    assert list(OPERATORS) == sorted(OPERATORS)
+    assert set(operators()) == set(OPERATORS) == set(proven.table())
+    for kind, types in operators().items():
+        run = {
+            dtype
+            for dtype, cores in proven.table()[kind].items()
+            if any(cores["default"].get(word) for word in (*proven.RIGHT, proven.DIFFERS))
+        }
+        assert run <= {str(dtype) for dtype in types}, kind
 
 
-def unary(
-    kind: str,
-    options: Any = None,
-    source: tuple[float, int] = (0.05, -10),
-    target: tuple[float, int] = (0.05, -10),
-) -> Net:
-    net = Net()
-    x = net.input(IMAGE, *source)
-    net.op(kind, [x], [net.output(IMAGE, *target)], options)
-    return net
+def test_the_page_is_made_of_the_table() -> None:
+    published = (CHECKOUT / "docs" / "npu-operators.md").read_text(encoding="utf-8")
+    assert published == proven.page(), (
+        "renew it: python -m npubench.compiler.backends.ethos_u.proven > docs/npu-operators.md"
+    )
 
 
-def reduction(kind: str, axes: list[int], shape: tuple[int, ...]) -> Net:
-    net = Net()
-    x = net.input(IMAGE, 0.05, 3)
-    options = filled(schema.ReducerOptionsT(), keepDims=True)
-    net.op(kind, [x, numbers(net, axes)], [net.output(shape, 0.05, 3)], options)
-    return net
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_an_operator_is_exact(kind: str, tmp_path: Path) -> None:
+    number = list(OPERATORS).index(kind)
+    part = ("ethos-u55-32", "ethos-u55-256", "ethos-u65-512")[number % 3]
+    word = operator_verdict(kind, "int8", FRESH + number, tmp_path, accelerator=part)
+    counts = proven.table()[kind]["int8"]["default"]
+    assert word in counts or word in (EXACT, TRUE, ON_CPU, MISCOMPILED)
 
 
-def prelu() -> Net:
-    net = Net()
-    x = net.input(IMAGE, 0.05, -10)
-    data = np.random.default_rng(0).integers(-100, 100, (1, 1, 7))
-    alpha = net.tensor((1, 1, 7), 0.01, 3, data=data)
-    net.op("PRELU", [x, alpha], [net.output(IMAGE, 0.04, 4)])
-    return net
+@pytest.mark.parametrize("kind", list(OPERATORS)[::4])
+def test_an_operator_of_16_bits_is_as_the_table_says(kind: str, tmp_path: Path) -> None:
+    word = operator_verdict(kind, "int16", FRESH, tmp_path, accelerator="ethos-u55-128")
+    counts = proven.table()[kind]["int16"]["default"]
+    assert word in counts or (word == EXACT and TRUE in counts)
 
 
-def tile() -> Net:
-    net = Net()
-    x = net.input((1, 3, 4, 5), 0.05, 1)
-    y = net.output((1, 6, 4, 10), 0.05, 1)
-    net.op("TILE", [x, numbers(net, [1, 2, 1, 2])], [y], schema.TileOptionsT())
-    return net
-
-
-def pack() -> Net:
-    net = Net()
-    sources = [net.input((1, 3, 4), 0.05, 1) for _ in range(2)]
-    options = filled(schema.PackOptionsT(), valuesCount=2, axis=2)
-    net.op("PACK", sources, [net.output((1, 3, 2, 4), 0.05, 1)], options)
-    return net
-
-
-def unpack() -> Net:
-    net = Net()
-    x = net.input((1, 2, 4, 6), 0.05, 1)
-    targets = [net.output((1, 4, 6), 0.05, 1) for _ in range(2)]
-    net.op("UNPACK", [x], targets, filled(schema.UnpackOptionsT(), num=2, axis=1))
-    return net
-
-
-def split_v() -> Net:
-    net = Net()
-    x = net.input((1, 4, 5, 7), 0.05, 1)
-    targets = [net.output((1, 4, 5, size), 0.05, 1) for size in (3, 4)]
-    sources = [x, numbers(net, [3, 4]), numbers(net, 3)]
-    net.op("SPLIT_V", sources, targets, filled(schema.SplitVOptionsT(), numSplits=2))
-    return net
-
-
-def part() -> Net:
-    net = Net()
-    x = net.input((1, 4, 5, 7), 0.05, 1)
-    sources = [x, numbers(net, [0, 1, 1, 2]), numbers(net, [1, 2, 3, 4])]
-    net.op("SLICE", sources, [net.output((1, 2, 3, 4), 0.05, 1)], schema.SliceOptionsT())
-    return net
-
-
-def arg_max() -> Net:
-    net = Net()
-    x = net.input(IMAGE, 0.05, 1)
-    options = filled(schema.ArgMaxOptionsT(), outputType=schema.TensorType.INT32)
-    net.op("ARG_MAX", [x, numbers(net, 3)], [net.output(IMAGE[:3], dtype="int32")], options)
-    return net
-
-
-def batch_matmul() -> Net:
-    net = Net()
-    sources = [net.input((1, 2, 5, 6), 0.05, 1), net.input((1, 2, 6, 4), 0.04, 2)]
-    target = net.output((1, 2, 5, 4), 0.1, 1)
-    net.op("BATCH_MATMUL", sources, [target], schema.BatchMatMulOptionsT())
-    return net
-
-
-CASES: dict[str, Callable[[], Net]] = {
-    "ABS": lambda: unary("ABS", schema.AbsOptionsT(), target=(0.05, -128)),
-    "EXP": lambda: unary("EXP", schema.ExpOptionsT(), (0.01, 0), (0.02, -128)),
-    "LOG": lambda: unary("LOG", None, (0.02, -128), (0.03, 0)),
-    "RSQRT": lambda: unary("RSQRT", None, (0.05, -128), (0.02, -128)),
-    "RELU_0_TO_1": lambda: unary("RELU_0_TO_1"),
-    "RELU_N1_TO_1": lambda: unary("RELU_N1_TO_1"),
-    "PRELU": prelu,
-    "TILE": tile,
-    "PACK": pack,
-    "UNPACK": unpack,
-    "SPLIT_V": split_v,
-    "SLICE": part,
-    "REDUCE_MAX of channels": lambda: reduction("REDUCE_MAX", [3], (1, 5, 6, 1)),
-    "REDUCE_MAX of the image": lambda: reduction("REDUCE_MAX", [1, 2], (1, 1, 1, 7)),
-    "REDUCE_MIN of channels": lambda: reduction("REDUCE_MIN", [3], (1, 5, 6, 1)),
-    "REDUCE_MIN of the image": lambda: reduction("REDUCE_MIN", [1, 2], (1, 1, 1, 7)),
-    "ARG_MAX": arg_max,
-    "BATCH_MATMUL": batch_matmul,
-}
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_an_operator_is_exact(name: str, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    network = tmp_path / "in" / "network.tflite"
-    network.write_bytes(CASES[name]().bytes())
-    model = read_vela(compile_network(network, tmp_path).read_bytes(), name=name)
-    rng = np.random.default_rng(1)
-    inputs: list[NDArray[np.generic]] = [
-        rng.integers(-128, 128, model.tensors[index].shape, dtype=np.int8) for index in model.inputs
-    ]
-    got = run_compiled(model, "ethos-u55-128", inputs)
-    if name in WITHOUT_TFLM:
-        assert got == Interpreter(network).run(inputs)
-    else:
-        assert got == Reference(network).run(inputs, len(model.outputs))
+def test_an_operator_without_proof_is_named_before_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "network.tflite"
+    path.write_bytes(operator_network("SUM", "int8", 1))
+    data, graph = load_tflite(path)
+    assert BACKEND.compile(graph, data, BOARD).findings == ()
+    table = {"SUM": {"int8": {"default": {"differs": 2, "exact": 4}}}}
+    monkeypatch.setattr(proven, "table", lambda: table)
+    (found,) = BACKEND.compile(graph, data, BOARD).findings
+    assert found.finding is NPU_DIFFERS
+    assert "SUM of int8 (2 of 6 networks)" in found.text
+    monkeypatch.setattr(proven, "table", dict)
+    (found,) = BACKEND.compile(graph, data, BOARD).findings
+    assert found.finding is NPU_UNPROVEN
+    assert found.text.endswith("nothing independent was found to compare with: SUM of int8")

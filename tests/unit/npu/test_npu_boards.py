@@ -109,3 +109,16 @@ def test_a_section_that_is_not_there_is_named_with_those_that_are(system: str, m
     with pytest.raises(ConfigError, match=r"qemu-m55-u55/vela\.ini has no ") as error:
         read_memory_system(path, system_config=system, memory_mode=mode)
     assert ("Mps3_U55_Dram" if system == "Mps4_U55" else "Sram_Only") in error.value.hint
+
+
+@pytest.mark.parametrize("macs", [256, 512])
+def test_a_u65_board_is_the_base_with_another_npu(macs: int) -> None:
+    board = load_board(f"qemu-m55-u65-{macs}")
+    assert board.npu is not None
+    assert BASE.npu is not None
+    other = {"accelerator", "config_file", "system_config", "memory_mode"}
+    assert {k for k, v in board.npu.config.items() if v != BASE.npu.config[k]} == other
+    npu = board.npu.model_copy(update={"name": BASE.npu.name, "config": BASE.npu.config})
+    same = {"id": BASE.id, "name": BASE.name, "npu": npu, "part_power": BASE.part_power}
+    kept = board.model_copy(update={**same, "sources": BASE.sources})
+    assert kept == BASE

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -61,12 +61,14 @@ _APPLIED: Final = (
     *(Register.PMEVTYPER + 4 * index for index in range(EVENT_COUNTERS)),
     *(Register.AXI_LIMIT + 4 * index for index in range(4)),
     Register.QBASE, Register.QBASE + 4, Register.QSIZE, Register.QCONFIG, Register.LOCK,
-    Register.REGIONCFG,
+    Register.REGIONCFG, Register.CLKFORCE,
     *(Register.BASEP + 4 * index for index in range(2 * REGIONS)),
 )  # fmt: skip
 _VISIBLE: Final = (
     Register.ID, Register.STATUS, Register.CMD, Register.RESET, Register.QREAD, Register.PROT,
     Register.CONFIG, *_CLEARING, *_SETTING, *_APPLIED,
+    *(base + 4 * index for base in (Register.PID4, Register.PID0, Register.CID0)
+      for index in range(4)),
 )  # fmt: skip
 _CHANNELS: Final = {
     "IFM": Channel.IFM, "IFM2": Channel.IFM, "OFM": Channel.OFM, "weights": Channel.WEIGHTS,
@@ -99,7 +101,6 @@ class Engine:
         """Run the queued stream. Never raises for what the driver wrote."""
         from npubench.npu.ethosu.events import event_counts
         from npubench.npu.ethosu.isa import StreamError, StreamFault
-        from npubench.npu.ethosu.operation import StopOp
 
         try:
             program, time = self._prepare(registers)
@@ -117,7 +118,7 @@ class Engine:
         return Outcome(
             status=Status.END,
             qread=registers.load(Register.QSIZE),
-            history=next((op.mask for op in reversed(program) if isinstance(op, StopOp)), 0),
+            history=_history(program),
             counts=event_counts(time),
             cycles=time.cycles,
         )
@@ -168,6 +169,17 @@ class Engine:
             if 0 <= begin < self._window.data.size and begin % _STREAM_ALIGN == 0:
                 regions[index] = self._window.data[begin:]
         return regions
+
+
+def _history(program: Sequence[Operation]) -> int:
+    """Bits that the stream's IRQ and STOP commands leave in the IRQ history."""
+    from npubench.npu.ethosu.operation import IrqOp, StopOp
+
+    history = 0
+    for op in program:
+        if isinstance(op, StopOp | IrqOp):
+            history |= op.mask
+    return history
 
 
 class Device:

@@ -21,6 +21,7 @@ class Event(IntEnum):
     MAC_ACTIVE_16BIT = 0x032
     MAC_STALLED_BY_WEIGHTS = 0x035
     MAC_STALLED_BY_INPUT = 0x037
+    MAC_ACTIVE_32BIT = 0x038
     OUTPUT_ACTIVE = 0x040
     OUTPUT_ACTIVE_8BIT = 0x041
     OUTPUT_ACTIVE_16BIT = 0x042
@@ -43,16 +44,20 @@ class Event(IntEnum):
 
 
 UNKNOWN: Final = {
-    "CC_STALLED_ON_BLOCKDEP, CC_STALLED_ON_SHRAM_RECONFIG": "operations run one after the other",
-    "MAC_ACTIVE_32BIT, MAC_DPU_ACTIVE, MAC_STALLED_BY_WD_ACC, _BY_ACC, _BY_INT_W, _BY_INT_ACC": (
-        "stalls are known by operation and port, not by buffer"
+    (0x021, 0x022): "CC_STALLED_ON_BLOCKDEP, _ON_SHRAM_RECONFIG: operations run one after another",
+    (0x033, 0x034, 0x036, 0x039, 0x03A): (
+        "MAC_DPU_ACTIVE, MAC_STALLED_BY_WD_ACC, _BY_ACC, _BY_INT_W, _BY_INT_ACC: stalls are known "
+        "by operation and port, not by buffer"
     ),
-    "AO_STALLED_*": "as above",
-    "WD_*": "the weight decoder has a rate, no pipeline",
-    "AXI*_STALL*, AXI_LATENCY_*": "a port has a bandwidth and a latency, no transactions",
-    "ECC_*": "memories do not fail",
+    tuple(range(0x043, 0x049)): "AO_STALLED_*: as above",
+    tuple(range(0x050, 0x05C)): "WD_*: the weight decoder has a rate, no pipeline",
+    (0x083, 0x088, 0x089, 0x08E, 0x08F, 0x183, 0x188, 0x189, 0x18E, 0x18F): (
+        "AXI*_STALL*: a port has a bandwidth and a latency, no transactions"
+    ),
+    tuple(range(0x0A0, 0x0A7)): "AXI_LATENCY_*: as above",
+    (0x0B0, 0x0B1, 0x1B1): "ECC_*: memories do not fail",
 }
-"""Documented events that stay at zero, and why."""
+"""Documented events that stay at zero, by their numbers, and why."""
 _TRANSACTION_BEATS: Final = 8
 """Of 64 bytes: transactions are told as beats over this."""
 
@@ -68,6 +73,7 @@ def event_counts(time: ProgramTime) -> dict[int, int]:
         Event.MAC_ACTIVE: time.mac_cycles,
         Event.MAC_ACTIVE_8BIT: sum(op.mac_cycles for op in time.operations if op.bits == 8),
         Event.MAC_ACTIVE_16BIT: sum(op.mac_cycles for op in time.operations if op.bits == 16),
+        Event.MAC_ACTIVE_32BIT: sum(op.mac_cycles for op in time.operations if op.bits == 32),
         Event.MAC_STALLED_BY_WEIGHTS: time.weight_stall_cycles,
         Event.MAC_STALLED_BY_INPUT: time.input_stall_cycles,
         Event.OUTPUT_ACTIVE: sum(op.output_cycles for op in time.operations),

@@ -22,6 +22,8 @@ SYSTEM: Final = "System_Config."
 MODE: Final = "Memory_Mode."
 FLASH: Final = "Flash"
 """How the names of memories that are only read end, in Vela's own list."""
+_READS, _WRITES = 16, 24
+"""Where AXI_LIMIT holds the numbers of reads and of writes."""
 MODEL_VERSION: Final = 3
 """Raised whenever the timing core's formulas change: part of every configuration hash."""
 
@@ -29,13 +31,22 @@ MODEL_VERSION: Final = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """One memory. ``bytes_per_cycle`` of the NPU's clock at its best; latencies in cycles. Its
-    ``burst_bytes`` matter to Vela; here a beat is what costs."""
+    ``burst_bytes`` matter to Vela; here a beat is what costs. ``write_bytes_per_cycle``: of writes,
+    where outstanding transactions set another rate for them.
+    """
 
     name: str
     bytes_per_cycle: float
     burst_bytes: int
     read_latency_cycles: int
     write_latency_cycles: int
+    write_bytes_per_cycle: float | None = None
+
+    def rate(self, *, is_read: bool) -> float:
+        """Bytes a cycle in one direction."""
+        if is_read or self.write_bytes_per_cycle is None:
+            return self.bytes_per_cycle
+        return self.write_bytes_per_cycle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +72,34 @@ class MemorySystem:
 
     def limited(self, limits: tuple[int, ...]) -> MemorySystem:
         """The same memories under the NPU's own limits (AXI_LIMIT0 to 3, two a port): a port reads
-        no more in a read latency than its outstanding transactions hold."""
-        ports = tuple(
-            replace(
-                memory,
-                bytes_per_cycle=min(
-                    memory.bytes_per_cycle,
-                    max(_outstanding_bytes(limit) for limit in limits[2 * port : 2 * port + 2])
-                    / max(1, memory.read_latency_cycles),
-                ),
+        no more in a read latency than its outstanding reads hold, and writes likewise."""
+        found = []
+        for port, memory in enumerate(self.ports):
+            mine = limits[2 * port : 2 * port + 2]
+            reads = max(_outstanding_bytes(limit, _READS) for limit in mine)
+            writes = max(_outstanding_bytes(limit, _WRITES) for limit in mine)
+            rate = memory.bytes_per_cycle
+            reading = min(rate, reads / max(1, memory.read_latency_cycles))
+            writing = min(rate, writes / max(1, memory.write_latency_cycles))
+            found.append(
+                replace(
+                    memory,
+                    bytes_per_cycle=reading,
+                    write_bytes_per_cycle=None if writing == reading else writing,
+                )
             )
-            for port, memory in enumerate(self.ports)
-        )
-        return replace(self, ports=(ports[0], ports[1]))
+        return replace(self, ports=(found[0], found[1]))
 
     def sha256(self, accelerator: Accelerator) -> str:
         """Names a timing configuration: model version, accelerator, memories."""
         document = {
             "model": MODEL_VERSION,
             "accelerator": asdict(accelerator),
-            "system": asdict(self),
+            "system": asdict(
+                self,
+                # What no limit sets is left out, so that it leaves names as they were.
+                dict_factory=lambda items: {k: v for k, v in items if v is not None},
+            ),
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -165,10 +184,10 @@ def _memory(system: configparser.SectionProxy, name: str, axi_bytes: int) -> Mem
     )
 
 
-def _outstanding_bytes(limit: int) -> int:
-    """What the reads outstanding at most under a limit bring: bits 16 to 20 hold their number less
-    one, bits 0 and 1 the burst (64, 128, 256 bytes)."""
-    return ((limit >> 16 & 0x1F) + 1) * (64 << min(limit & 3, 2))
+def _outstanding_bytes(limit: int, shift: int) -> int:
+    """What the transactions outstanding at most under a limit bring: eight bits from ``shift`` on
+    hold their number less one, bits 0 and 1 the burst (64, 128, 256 bytes)."""
+    return ((limit >> shift & 0xFF) + 1) * (64 << min(limit & 3, 2))
 
 
 def _port(text: str) -> int:

@@ -162,4 +162,13 @@ class StopOp:
     mask: int
 
 
-Operation = BlockOp | DmaOp | WaitOp | StopOp
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IrqOp:
+    """An interrupt within the stream, once what comes before it is done. ``mask``: its bits of the
+    IRQ history."""
+
+    offset_bytes: int
+    mask: int
+
+
+Operation = BlockOp | DmaOp | WaitOp | IrqOp | StopOp

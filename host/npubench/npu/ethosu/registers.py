@@ -20,8 +20,8 @@ WORD: Final = 0xFFFFFFFF
 
 
 class Register(IntEnum):
-    """Byte offsets in the page. BASEP has eight entries of 64 bits, AXI_LIMIT, PMEVCNTR and
-    PMEVTYPER four of 32."""
+    """Byte offsets in the page. BASEP has eight entries of 64 bits, AXI_LIMIT, PMEVCNTR,
+    PMEVTYPER, PID4, PID0 and CID0 four of 32."""
 
     ID = 0x000
     STATUS = 0x004
@@ -37,6 +37,7 @@ class Register(IntEnum):
     REGIONCFG = 0x03C
     AXI_LIMIT = 0x040
     BASEP = 0x080
+    CLKFORCE = 0x140
     PMCR = 0x180
     PMCNTENSET = 0x184
     PMCNTENCLR = 0x188
@@ -49,6 +50,9 @@ class Register(IntEnum):
     PMCAXI_CHAN = 0x1AC
     PMEVCNTR = 0x300
     PMEVTYPER = 0x380
+    PID4 = 0xFD0
+    PID0 = 0xFE0
+    CID0 = 0xFF0
 
 
 class Status(IntFlag):
@@ -99,7 +103,7 @@ _POWER: Final = Command.CLOCK_OFF | Command.POWER_OFF
 _WRITABLE: Final = frozenset(
     {
         Register.QBASE, Register.QBASE + 4, Register.QCONFIG, Register.QSIZE, Register.LOCK,
-        Register.REGIONCFG, Register.PMCCNTR_CFG, Register.PMCAXI_CHAN,
+        Register.REGIONCFG, Register.PMCCNTR_CFG, Register.PMCAXI_CHAN, Register.CLKFORCE,
         *(Register.AXI_LIMIT + 4 * index for index in range(4)),
         *(Register.BASEP + 4 * index for index in range(2 * REGIONS)),
         *(Register.PMEVTYPER + 4 * index for index in range(EVENT_COUNTERS)),
@@ -132,6 +136,15 @@ def power_on_words(accelerator: Accelerator) -> dict[int, int]:
         Register.PROT: 1,
         Register.CONFIG: accelerator.config_register,
         Register.PMCR: PMCR_COUNTERS,
+        # CoreSight identification: Arm (JEP106 0x3B), part 0x580 or 0x581, a component of its own.
+        Register.PID4: 4,
+        Register.PID0: 0x80 | accelerator.product,
+        Register.PID0 + 4: 0xB5,
+        Register.PID0 + 8: 0x0B,
+        Register.CID0: 0x0D,
+        Register.CID0 + 4: 0xF0,
+        Register.CID0 + 8: 0x05,
+        Register.CID0 + 12: 0xB1,
     }
 
 
@@ -261,7 +274,7 @@ class RegisterFile:
         """Add a job to the counters that are on."""
         if not self.load(Register.PMCR) & PMCR_ENABLE:
             return
-        if self._enabled & PM_CYCLES:
+        if self._enabled & PM_CYCLES and self._cycles_run(outcome):
             total = self._cycles + outcome.cycles
             self._overflowed |= PM_CYCLES if total >> 48 else 0
             self._cycles = total & 0xFFFFFFFFFFFF
@@ -272,6 +285,11 @@ class RegisterFile:
                 self._overflowed |= 1 << index if total > WORD else 0
                 self._events[index] = total & WORD
         self._raise_pmu()
+
+    def _cycles_run(self, outcome: Outcome) -> bool:
+        """Whether the cycle counter's start event occurs in a job; without one it always runs."""
+        start = self.load(Register.PMCCNTR_CFG) & 0x3FF
+        return start == 0 or outcome.counts.get(start, 0) > 0
 
     def _raise_pmu(self) -> None:
         if self._overflowed & self._interrupts:

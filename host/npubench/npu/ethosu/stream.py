@@ -15,6 +15,7 @@ from npubench.npu.ethosu.operation import (
     DmaOp,
     Elementwise,
     FeatureMap,
+    IrqOp,
     Operation,
     OpKind,
     Pooling,
@@ -95,6 +96,8 @@ def operations(words: Sequence[int]) -> Iterator[Operation]:
                 dma=code is Cmd0.OP_DMA_WAIT,
                 outstanding=command.param & 0xF,
             )
+        elif code is Cmd0.OP_IRQ:
+            yield IrqOp(offset_bytes=command.offset_bytes, mask=command.param)
         elif code is Cmd0.OP_STOP:
             yield StopOp(offset_bytes=command.offset_bytes, mask=command.param)
             return

@@ -94,7 +94,7 @@ def operation_time(
     units = _pipeline(op, accelerator)
     write = last_write_of(op, system.axi_bytes)
     port = system.region_port(write.region)
-    written = _cycles(write.beats, port, system)
+    written = _cycles(write.beats, port, system, is_read=False)
     latency = system.ports[port].write_latency_cycles
     fill = _fill_cycles(op, system, units.steps)
     drain = units.output_last + written
@@ -139,8 +139,8 @@ def operation_time(
     )
 
 
-def _cycles(beats: float, port: int, system: MemorySystem) -> float:
-    return beats * system.axi_bytes / system.ports[port].bytes_per_cycle
+def _cycles(beats: float, port: int, system: MemorySystem, *, is_read: bool = True) -> float:
+    return beats * system.axi_bytes / system.ports[port].rate(is_read=is_read)
 
 
 def _by_port(
@@ -229,7 +229,7 @@ def _dma_time(op: DmaOp, system: MemorySystem) -> OperationTime:
     ports = [0.0, 0.0]
     for item in moves:
         port = system.region_port(item.region)
-        ports[port] += _cycles(item.beats, port, system)
+        ports[port] += _cycles(item.beats, port, system, is_read=item.is_read)
     ports[source] += system.ports[source].read_latency_cycles
     return OperationTime(
         offset_bytes=op.offset_bytes,

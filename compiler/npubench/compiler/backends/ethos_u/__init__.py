@@ -22,6 +22,7 @@ from npubench.compiler.backends.ethos_u.options import (
 )
 from npubench.compiler.backends.ethos_u.output import VelaTensor
 from npubench.compiler.backends.ethos_u.partition import Partition, Segment
+from npubench.compiler.backends.ethos_u.proven import open_findings
 from npubench.compiler.backends.ethos_u.state import check_resources, check_state
 from npubench.compiler.backends.ethos_u.variants import variants
 from npubench.compiler.backends.ethos_u.vela import PACKAGE, VERSION, VelaResult
@@ -121,7 +122,10 @@ class EthosUBackend:
             ),
             defines={"NB_NPU": "1"} if split.segments else {},
             npu=_record(graph, choice),
-            findings=choice.findings,
+            findings=(
+                *choice.findings,
+                *open_findings(graph, split, legacy=settings.legacy),
+            ),
         )
         check_memory(graph, plan, board)
         return plan

@@ -11,8 +11,12 @@ from npubench.compiler.backends.ethos_u.output import VelaModel, job_tensors
 from npubench.core.errors import CompileError
 
 
+class BrokenStream(CompileError):
+    """Vela wrote a stream that the NPU would not run, or not run right."""
+
+
 def check_jobs(model: VelaModel, accelerator_name: str) -> None:
-    """Run every job once on empty memory. Raises CompileError with the command that fails."""
+    """Run every job once on empty memory. Raises BrokenStream with the command that fails."""
     import numpy as np
 
     from npubench.npu.ethosu.config import accelerator
@@ -41,7 +45,7 @@ def check_jobs(model: VelaModel, accelerator_name: str) -> None:
             check_hazards(program, part)
             core.run(program, {0: constants, 1: arena, 2: fast})
         except StreamError as error:
-            raise CompileError(
+            raise BrokenStream(
                 f"Vela wrote what the NPU cannot run (job {number} of {len(jobs)}): "
                 f"{error.message}",
                 hint="try Vela's other core with --set ethos-u.core=legacy (or =default), "

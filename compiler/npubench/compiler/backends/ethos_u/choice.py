@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from npubench.compiler.backends.ethos_u.check import BrokenStream
 from npubench.compiler.backends.ethos_u.faults import VelaFault, known_faults, legacy_faults
 from npubench.compiler.backends.ethos_u.options import Core, VelaSettings
 from npubench.compiler.backends.ethos_u.output import read_vela
@@ -42,7 +43,10 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
     ``settings``: with the core that the user named, if one. Raises CompileError when every way
     fails, else what Vela raises.
     """
-    first = _attempt(graph, model, settings)
+    try:
+        first = _attempt(graph, model, settings)
+    except BrokenStream as error:
+        return _instead(graph, model, settings, core, error)
     faults = _faults(graph, first)
     if not faults:
         return first
@@ -82,6 +86,25 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
         f"{graph.name}: Vela would miscompile it: {what}; {'; '.join(refusals)}"[:900],
         hint="compile it for the CPU (--backend cpu); --set ethos-u.core=default insists",
     )
+
+
+def _instead(
+    graph: Graph, model: bytes, settings: VelaSettings, core: Core, error: BrokenStream
+) -> Choice:
+    """The legacy core's work, where the default core wrote what the NPU cannot run and the user has
+    named no core. Raises ``error`` where that does not help."""
+    if core != "auto":
+        raise error
+    try:
+        found = _attempt(graph, model, replace(settings, legacy=True))
+        for index in found.split.cpu_ops:
+            lower_op(graph, graph.ops[index])
+    except NpubenchError:
+        raise error from None
+    if _faults(graph, found):
+        raise error
+    remark = VELA_CORE_CHANGED.found(fault=f"output cannot be run: {error.message}"[:400])
+    return replace(found, findings=(remark,))
 
 
 def _faults(graph: Graph, choice: Choice) -> tuple[VelaFault, ...]:

@@ -22,7 +22,14 @@ _GENERIC = re.compile(r"Feature-map dataTypes must be one of \{([^}]*)\}")
 _OWN = re.compile(
     r"^### Ethos-U55 and Ethos-U65 TFLite ([A-Z0-9_]+) Constraints$(.*?)(?=^#)", re.M | re.S
 )
-_MUST = re.compile(r"datatypes must match, and must be ([A-Za-z0-9, ]+)")
+_MUST = re.compile(
+    r"(?:datatypes must match, and must be|^- IFM must be|^- IFM precision must be one of:) \(?"
+    r"([A-Za-z0-9, ]+)",
+    re.M,
+)
+_PRODUCT = re.compile(r"^- IF Matmul .*: IFM precision must be ([A-Za-z0-9]+)", re.M)
+_NO_32_BITS = "32-bit feature-maps are not supported"
+_NO_64_BITS = re.compile(r"64-bit feature-maps are not supported\.\s+- Exceptions: \[([^\]]*)\]")
 
 
 @cache
@@ -47,15 +54,20 @@ def parse(text: str) -> dict[str, tuple[DType, ...]]:
     if section is None or generic is None:
         raise ToolError("Vela's list of operators cannot be read", hint="is it 5.2?")
     everywhere = _types(generic[1])
-    own = {
-        match[1]: _types(found[1])
-        for match in _OWN.finditer(text)
-        if (found := _MUST.search(match[2])) is not None
-    }
-    return {
-        op: tuple(dtype for dtype in everywhere if dtype in own.get(op, everywhere))
-        for op in _ROW.findall(section[1])
-    }
+    long = _NO_64_BITS.search(text)
+    long_taken = {name.strip() for name in long[1].split(",")} if long is not None else set()
+    own = {match[1]: match[2] for match in _OWN.finditer(text)}
+    found: dict[str, tuple[DType, ...]] = {}
+    for op in _ROW.findall(section[1]):
+        said = own.get(op, "")
+        must = _MUST.search(said) or (_PRODUCT.search(said) if op == "BATCH_MATMUL" else None)
+        taken = set(_types(must[1]) if must is not None else everywhere)
+        if _NO_32_BITS in said:
+            taken.discard(DType.INT32)
+        if long is not None and op.replace("_", "") not in long_taken:
+            taken.discard(DType.INT64)
+        found[op] = tuple(dtype for dtype in everywhere if dtype in taken)
+    return found
 
 
 def _types(words: str) -> tuple[DType, ...]:

@@ -37,6 +37,17 @@ SAMPLES_DIFFER: Final = Finding(
     values={"differ": int, "samples": int, "data": str},
     aliases=("SamplesDiffer",),
 )
+SCHEME_MISMATCH: Final = Finding(
+    id="bench.scheme-mismatch",
+    severity=Severity.REFUSAL,
+    meaning="the arithmetic of a vendor's NPU is too far from the network's own: below 20 dB of "
+    "signal to noise, or another class for more than one input in twenty",
+    remedy="calibrate with ranges of your own data, or keep the worst layer on the CPU",
+    spoils=Spoils.ANSWER,
+    text="{message}",
+    values={"message": str},
+    aliases=("SchemeMismatch",),
+)
 RECORDS_LOST: Final = Finding(
     id="bench.records-lost",
     severity=Severity.WARNING,

@@ -27,6 +27,7 @@ from npubench.bench.labelled import FILE as LABELLED_FILE
 from npubench.bench.labelled import Questions, keep, outputs_of, questions_of
 from npubench.bench.modelled import modelled_layers
 from npubench.bench.npu_time import clocks_of, modelled_stages, npu_cycles
+from npubench.bench.own_scheme import judge_scheme
 from npubench.bench.part_cycles import PartOf, Windows, part_layers, part_of, part_stages
 from npubench.bench.part_energy import with_energy
 from npubench.bench.prepare import build_image
@@ -366,3 +367,4 @@ def judge(
             kinds.GOLDEN_MISMATCH.found(message=message),
             hint=BY_WHO["unknown" if second is None else second.who].remedy,
         )
+    judge_scheme(job, compiled, findings)

@@ -13,10 +13,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from npubench.bench import findings as kinds
 from npubench.bench.accuracy import host_records, target_record
 from npubench.bench.forms import Forms, forms_of, in_real, own_nearness
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import questions_of
+from npubench.bench.own_scheme import drawn_weights_hint
 from npubench.bench.portions import Pace, Question, answered
 from npubench.bench.record import Findings
 from npubench.bench.run import Cancelled, Timed
@@ -34,9 +36,6 @@ from npubench.bench.simulated_record import fill, judgement, scheme_record, simu
 from npubench.compiler.compiled import Network
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, step
-from npubench.runs.schema import (
-    ErrorRecord,
-)
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 SEARCH_SAMPLES, SLOW_SEARCH_SAMPLES = 4, 2
@@ -159,8 +158,8 @@ def _execute(
         findings.notes = (*findings.notes, *([why] if why else []))
     fill(job, network, simulation, findings)
     if found.failures:
-        findings.status = "failed"
-        findings.error = _mismatch(job, network, found, int8, more["scheme"].worst_layer)
+        message, hint = _mismatch(job, network, found, int8, more["scheme"].worst_layer)
+        findings.spoil("failed", kinds.SCHEME_MISMATCH.found(message=message), hint=hint)
 
 
 def _by_operator(
@@ -190,7 +189,7 @@ def _by_operator(
 
 def _mismatch(
     job: Job, network: Network, found: Nearness, int8: Nearness | None, worst: int | None
-) -> ErrorRecord:
+) -> tuple[str, str]:
     """What is wrong with a network that is below a limit, and what its user can do."""
     message = (
         f"on {found.samples} inputs the vendor's arithmetic is too far from the reference: "
@@ -204,12 +203,7 @@ def _mismatch(
         if int8.failures:
             message += ", which fails as well: eight bits are too few for these weights"
             hint = "bring a network that keeps the limits in int8"
-    entry = job.model.entry
-    if entry is not None and entry.weights == "seeded":
-        hint = "the zoo's weights are drawn, not trained, and leave the scores close together"
-        if entry.fetch is not None:
-            hint += f": npubench models fetch {entry.id} brings the trained file, bench that"
-    return ErrorRecord(kind="SchemeMismatch", message=message, hint=hint)
+    return message, drawn_weights_hint(job) or hint
 
 
 def _words(near: Nearness) -> str:

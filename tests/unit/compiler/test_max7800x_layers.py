@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from npubench.compiler.backends.max7800x.accuracy import accuracy_cost
 from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.description import describe
 from npubench.compiler.backends.max7800x.placement import output_bytes_of, place
 from npubench.compiler.backends.max7800x.scheme import (
-    accuracy_cost,
     int8_outputs,
     output_bytes,
     quantize_chain,

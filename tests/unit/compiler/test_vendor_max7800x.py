@@ -24,12 +24,12 @@ from npubench.bench.reference import reference_answer
 from npubench.boards import load_board
 from npubench.build.firmware import build_firmware
 from npubench.compiler.backends import configured_backend, load_backend, settle
+from npubench.compiler.backends.max7800x.accuracy import accuracy_cost
 from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed
 from npubench.compiler.backends.max7800x.description import END_OF_ARRAYS, channels_of, describe
 from npubench.compiler.backends.max7800x.samples import read_samples
 from npubench.compiler.backends.max7800x.scheme import (
-    accuracy_cost,
     int8_reference,
     output_bytes,
     quantize_chain,
@@ -272,7 +272,7 @@ def test_network_and_artifact_are_two_things(
     details = plan.npu["details"]
     assert isinstance(details, dict)
     assert details["estimated_cycles"] == details["formula_cycles"] == 2_105
-    assert details["accuracy_samples"] == 16
+    assert details["accuracy_samples"] == 100
     assert str(details["not_separable"]).startswith("infer and unload")
     assert plan.npu_load  # the input goes in within `load`
     assert details["own_model_equals_tool"] == 1

@@ -22,6 +22,7 @@ from npubench.compiler.analyze import analyze
 from npubench.compiler.arena import plan_arena
 from npubench.compiler.backends import Option
 from npubench.compiler.backends.cpu import check_memory
+from npubench.compiler.backends.max7800x.accuracy import accuracy_cost
 from npubench.compiler.backends.max7800x.brought import (
     TABLE,
     checked_words,
@@ -40,7 +41,6 @@ from npubench.compiler.backends.max7800x.samples import read_samples
 from npubench.compiler.backends.max7800x.scheme import (
     Ints,
     QuantizedChain,
-    accuracy_cost,
     input_table,
     output_bytes,
     output_ratio,
@@ -344,11 +344,14 @@ def _record(
         "scheme": "int8, power-of-two scales, no zero points",
         "npu_hz": device.clock_hz,
         "accuracy_samples": cost["samples"],
-        "accuracy_inputs": "generated noise" if samples is None else "the user's samples",
+        "accuracy_inputs": "drawn, half noise and half patches"
+        if samples is None
+        else "the user's samples",
         "accuracy_same_class_ratio": cost["same_class_ratio"],
         "accuracy_largest_error": cost["largest_error"],
         "accuracy_output_range": cost["output_range"],
         "accuracy_snr_db": cost["snr_db"],
+        "accuracy_lowest_snr_db": cost["lowest_snr_db"],
         "own_model_equals_tool": int(equal),
         "not_separable": "infer and unload: the output leaves the accelerator inside infer, for "
         "the operators after it",
@@ -357,6 +360,8 @@ def _record(
         "weight_bits": " ".join(str(step.bits) for step in learnt if step.layer.kind != "add"),
         "weight_bytes": sum(step.weights.size * step.bits for step in learnt) // 8,
     }
+    if cost["worst_op"] is not None:
+        details["accuracy_worst_op"] = cost["worst_op"]
     streaming = place(quantized, device).streaming
     if streaming:
         details["streaming_layers"] = streaming

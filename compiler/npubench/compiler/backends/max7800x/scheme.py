@@ -29,9 +29,6 @@ from npubench.core.seeded import seeded_bytes
 
 BIAS_UNIT = 128
 SHIFT_LIMIT = 15
-LOUD_DB = 200.0
-"""Stands for no noise at all."""
-ACCURACY_SEEDS = tuple(range(1, 17))
 
 Ints = NDArray[np.int64]
 
@@ -58,19 +55,6 @@ class QuantizedChain:
     chain: Chain
     layers: tuple[QuantizedLayer, ...]
     input_exponent: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccuracyCost:
-    """What the scheme costs against the network's own int8 answers. ``largest_error`` and
-    ``output_range`` (of the network's outputs) in real units; ``snr_db``: signal to noise over all
-    samples and outputs."""
-
-    samples: int
-    same_class_ratio: float
-    largest_error: float
-    output_range: float
-    snr_db: float
 
 
 def quantize_chain(graph: Graph, chain: Chain, bits: Bits = EIGHT) -> QuantizedChain:
@@ -223,6 +207,12 @@ def simulate(quantized: QuantizedChain, data: Ints) -> Ints:
 
 def simulate_outputs(quantized: QuantizedChain, data: Ints) -> tuple[Ints, ...]:
     """Its outputs, in the order of the layers that give them."""
+    given = simulate_layers(quantized, data)
+    return tuple(given[at] for at in quantized.chain.outputs)
+
+
+def simulate_layers(quantized: QuantizedChain, data: Ints) -> dict[int, Ints]:
+    """What every layer gives, in its own numbers; INPUT: the input."""
     given: dict[int, Ints] = {INPUT: data}
     for at, step in enumerate(quantized.layers):
         layer = step.layer
@@ -231,7 +221,7 @@ def simulate_outputs(quantized: QuantizedChain, data: Ints) -> tuple[Ints, ...]:
             found = np.clip(found, -128, 127)
         found = _pooled(layer, found, integers=True)
         given[at] = _multiplied(step, found) if layer.has_weights else found
-    return tuple(given[at] for at in quantized.chain.outputs)
+    return given
 
 
 def _taken(layer: Layer, given: dict[int, Any]) -> NDArray[Any]:
@@ -262,14 +252,20 @@ def int8_reference(graph: Graph, chain: Chain, codes: Ints) -> Ints:
 
 def int8_outputs(graph: Graph, chain: Chain, codes: Ints) -> tuple[Ints, ...]:
     """As int8_reference, every output."""
-    given: dict[int, Floats] = {INPUT: _real(graph.tensor(graph.inputs[0]), codes)}
+    found = int8_layers(graph, chain, codes)
+    return tuple(found[at] for at in chain.outputs)
+
+
+def int8_layers(graph: Graph, chain: Chain, codes: Ints) -> dict[int, Ints]:
+    """As int8_reference, the codes that every layer gives; INPUT: the input."""
+    given: dict[int, Floats] = {INPUT: real_of(graph.tensor(graph.inputs[0]), codes)}
     found: dict[int, Ints] = {INPUT: codes}
     for at, layer in enumerate(chain.layers):
         data = _pooled(layer, _taken(layer, given), integers=False)
         if layer.pool is not None and layer.pool.kind == "avg" and layer.has_weights:
             before = layer.inputs[0]
             source = graph.inputs[0] if before == INPUT else chain.layers[before].target
-            data = _real(graph.tensor(source), _codes(graph.tensor(source), data))
+            data = real_of(graph.tensor(source), _codes(graph.tensor(source), data))
         if layer.has_weights:
             data = _sum(layer, layer.weights, data)
             data = data + layer.bias.reshape(-1, 1, 1)
@@ -277,61 +273,11 @@ def int8_outputs(graph: Graph, chain: Chain, codes: Ints) -> tuple[Ints, ...]:
                 data = np.maximum(data, 0.0)
         tensor = graph.tensor(layer.target)
         found[at] = _codes(tensor, data)
-        given[at] = _real(tensor, found[at])
-    return tuple(found[at] for at in chain.outputs)
+        given[at] = real_of(tensor, found[at])
+    return found
 
 
-def accuracy_cost(
-    graph: Graph, quantized: QuantizedChain, samples: Ints | None = None
-) -> AccuracyCost:
-    """Compare the scheme with the network's own int8 answers, in real units, over all outputs; the
-    best class is the last output's.
-
-    ``samples``: codes of the input, (samples, height, width, channels); None: generated ones, which
-    are noise over the whole range.
-    """
-    source = graph.tensor(graph.inputs[0])
-    chain = quantized.chain
-    targets = [graph.tensor(chain.layers[at].target) for at in chain.outputs]
-    channels, high, wide = chain.layers[0].source_shape
-    if samples is None:
-        samples = np.stack(
-            [
-                np.frombuffer(seeded_bytes(seed, source.size_bytes), dtype=np.int8)
-                for seed in ACCURACY_SEEDS
-            ]
-        ).astype(np.int64)
-    table = np.frombuffer(input_table(source, quantized.input_exponent), dtype=np.int8)
-    same = 0
-    error = span = power = noise = 0.0
-    for sample in samples:
-        codes = sample.reshape(high, wide, channels).transpose(2, 0, 1)
-        given = table[codes.astype(np.uint8)].astype(np.int64)
-        right = int8_outputs(graph, chain, codes)
-        ours = simulate_outputs(quantized, given)
-        for number, target in enumerate(targets):
-            exact = _real(target, right[number]).reshape(-1)
-            data = output_bytes(graph, quantized, ours[number], chain.outputs[number])
-            shape = ours[number].shape
-            codes_of = np.frombuffer(data, dtype=np.int8).reshape(*shape[1:], shape[0])
-            found = _real(target, codes_of.astype(np.int64).transpose(2, 0, 1)).reshape(-1)
-            error = max(error, float(np.abs(exact - found).max()))
-            span = max(span, float(np.ptp(exact)))
-            power += float(np.square(exact).sum())
-            noise += float(np.square(exact - found).sum())
-        same += int(np.argmax(exact) == np.argmax(found))
-    return AccuracyCost(
-        samples=len(samples),
-        same_class_ratio=same / len(samples),
-        largest_error=round(error, 6),
-        output_range=round(span, 6),
-        snr_db=round(min(10 * math.log10(power / noise), LOUD_DB), 2)
-        if power > 0 and noise > 0
-        else LOUD_DB,
-    )
-
-
-def _real(tensor: Tensor, codes: Ints) -> Floats:
+def real_of(tensor: Tensor, codes: Ints) -> Floats:
     """What the codes of a tensor stand for."""
     quantization = tensor.quantization
     assert quantization is not None

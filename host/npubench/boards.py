@@ -25,6 +25,7 @@ class Cpu(_Part):
     """The core that runs the harness. ``flags`` are the compiler's target flags.
 
     ``kernels`` lists kernel flavours, best first; ``portable`` always closes the list.
+    ``library``: the backend of a vendor's library for the core's own vector instructions.
     ``cpi_low``/``cpi_high``: range of cycles per instruction, used only for modelled time.
     """
 
@@ -32,6 +33,7 @@ class Cpu(_Part):
     hz: int | None = None
     flags: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ("portable",)
+    library: str | None = None
     cpi_low: float | None = None
     cpi_high: float | None = None
 

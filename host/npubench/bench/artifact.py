@@ -1,5 +1,6 @@
-"""What a vendor's compiler makes for a board that gets no image here: the very artifact that the
-vendor's simulator runs, kept in the cache."""
+"""What a vendor's compiler makes for a board that gets no image here, compiled as for the vendor's
+simulator and kept in the cache. It is another compilation than a run's: what the tool leaves
+undefined or dates in its file may differ."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> NoReturn
     name, data = simulation.artifact or ("network.tflite", forms.network.data)
     digest = hashlib.sha256(data).hexdigest()
     place = _keep(backend.name, digest, name, data)
-    backend.refuse(f"{said} to {name} (SHA-256 {digest[:12]}..., what its simulator runs)", place)
+    ran = "simulator" if backend.simulates_part else "executor"
+    backend.refuse(f"{said} to {name} (SHA-256 {digest[:12]}..., compiled as for its {ran})", place)
 
 
 def _keep(backend: str, digest: str, name: str, data: bytes) -> str:

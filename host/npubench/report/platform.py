@@ -52,23 +52,29 @@ def standing(board: Board) -> dict[str, str]:
 
 
 def adapter_of(board: Board) -> VendorBackend | SimulatedBackend | None:
-    """The adapter of the vendor's compiler, where the NPU has one that makes no image."""
-    if board.npu is None or board.npu.adapter is None:
+    """The adapter of the vendor's compiler that makes no image: the NPU's, or that of the library
+    for the core's own vector instructions."""
+    name = board.cpu.library if board.npu is None else board.npu.adapter
+    if name is None:
         return None
-    backend = load_backend(board.npu.adapter)
+    backend = load_backend(name)
     return backend if isinstance(backend, VendorBackend | SimulatedBackend) else None
 
 
 def npu_compiler(board: Board) -> str:
     """Who compiles for the NPU, and whether that was the vendor's tool or a stand-in here."""
     npu, adapter = board.npu, adapter_of(board)
-    if npu is None:
-        return "no NPU"
     if isinstance(adapter, SimulatedBackend):
         with_own = f", with {adapter.brings}" if adapter.brings else ""
-        return f"yes: `tools setup {adapter.simulator.tool}`{with_own}"
+        how = f"`tools setup {adapter.simulator.tool}`{with_own}"
+        if npu is None:
+            return f"no NPU; the core's vector instructions by {adapter.engine}: {how}"
+        return f"yes: {how}"
+    if npu is None:
+        return "no NPU"
     if adapter is not None:
-        return f"no: the user brings {adapter.tool.program}; tried with a stand-in alone"
+        got = f"; to get it: {npu.install}" if npu.install else ""
+        return f"no: the user brings {adapter.tool.program}{got}; tried with a stand-in alone"
     if npu.backend == "ethos-u":
         return "yes: Vela, in every run"
     if npu.backend is not None:
@@ -79,10 +85,12 @@ def npu_compiler(board: Board) -> str:
 def simulator(board: Board) -> str:
     """What answers in the NPU's place."""
     adapter = adapter_of(board)
+    if isinstance(adapter, SimulatedBackend):
+        if not adapter.simulates_part:
+            return "no simulator; the compiler's own executor: `--on-simulator`"
+        return "the vendor's: `--on-simulator`"
     if board.npu is None:
         return "no NPU"
-    if isinstance(adapter, SimulatedBackend):
-        return "the vendor's: `--on-simulator`"
     if board.npu.backend == "ethos-u":
         if board.emulator is not None:
             return "our model of the NPU"

@@ -1,4 +1,5 @@
-"""What a vendor's compiler makes for a board is what its simulator runs, byte by byte."""
+"""What a vendor's compiler makes for a board is compiled as for its simulator: byte for byte the
+same, but for what the vendor's tool itself leaves undefined."""
 
 from __future__ import annotations
 
@@ -107,6 +108,7 @@ def test_an_image_would_hold_what_the_simulator_ran(
     error, kept = handed_over(digits)
     assert kept.read_bytes() == simulated(digits, tmp_path, 1) == simulated(digits, tmp_path, 2)
     assert "its run time" in error.message
+    assert "compiled as for its simulator" in error.message
     assert "model_bytes" in error.message
     assert hashlib.sha256(kept.read_bytes()).hexdigest()[:12] in error.message
     assert "--backend cpu" in error.hint

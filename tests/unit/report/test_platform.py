@@ -32,6 +32,27 @@ def test_a_driven_simulator_is_named_and_its_cycles_only_where_it_tells_them() -
     assert "simulator" in mvp["cycles"]
 
 
+def test_vector_instructions_are_no_npu_and_an_executor_is_no_simulator() -> None:
+    found = standing(load_board("esp32-s3-devkitc"))
+    assert found["npu_compiler"].startswith("no NPU; the core's vector instructions by ESP-DL")
+    assert "`tools setup esp-ppq`" in found["npu_compiler"]
+    assert found["simulator"].startswith("no simulator; the compiler's own executor")
+    assert found["cycles"] == "the board alone"
+
+
+def test_what_the_user_must_bring_is_named_with_where_it_comes_from() -> None:
+    for name, program, source in (
+        ("gapuino", "nntool", "gap_sdk"),
+        ("frdm-mcxn947", "neutron-converter", "eiq.nxp.com"),
+        ("stm32n6570-dk", "stedgeai", "account"),
+        ("lp-mspm0g5187", "tvmc", "tiarmclang"),
+    ):
+        words = standing(load_board(name))["npu_compiler"]
+        assert program in words
+        assert source in words
+        assert "stand-in alone" in words
+
+
 def test_an_accelerator_on_a_boards_model_answers_but_tells_no_time() -> None:
     for name in ("max78000fthr", "max78000evkit", "max78002evkit"):
         found = standing(load_board(name))

@@ -1,6 +1,8 @@
 """The backend of a vendor's compiler that is driven together with its simulator, in an environment
 of `npubench tools setup`. It makes no image here: what it compiles is the artifact that an image of
-the vendor's would hold, and it is compiled one way alone, for the simulator and for the board."""
+the vendor's would hold. It is compiled one way alone, for the simulator and for the board: same network,
+calibration and setting. Two such compilations may still differ in what the tool leaves undefined
+or dates (padding, a time and its checksum)."""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from npubench.toolenv.environment import environment
 class SimulatedBackend:
     """``runtime``: what an image would still need; ``sources``: where the tool's words and reports
     were found; ``unconfirmed``: what none of them shows; ``brings``: what of the vendor's the user
-    has beside the environment."""
+    has beside the environment; ``simulates_part`` is False where the compiler's executor says what
+    its file means, and nothing imitates the part."""
 
     name: str
     engine: str
@@ -29,6 +32,7 @@ class SimulatedBackend:
     sources: tuple[str, ...]
     unconfirmed: str = ""
     brings: str = ""
+    simulates_part: bool = True
 
     def check_tool(self) -> None:
         """Raises ToolMissing, with how to get it and the way out over the CPU."""

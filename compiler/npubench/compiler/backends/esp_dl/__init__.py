@@ -15,5 +15,6 @@ BACKEND = SimulatedBackend(
         "espressif/esp-dl docs (how to quantize, .espdl)",
         "esp-ppq 1.3.12 (espdl_quantize_onnx, TorchExecutor; driven)",
     ),
+    simulates_part=False,
     unconfirmed="the file on a board; that the part's kernels equal esp-ppq's executor",
 )

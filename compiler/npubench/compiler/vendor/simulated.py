@@ -1,8 +1,8 @@
 """The backend of a vendor's compiler that is driven together with its simulator, in an environment
 of `npubench tools setup`. It makes no image here: what it compiles is the artifact that an image of
-the vendor's would hold. It is compiled one way alone, for the simulator and for the board: same network,
-calibration and setting. Two such compilations may still differ in what the tool leaves undefined
-or dates (padding, a time and its checksum)."""
+the vendor's would hold. It is compiled one way alone, for the simulator and for the board: same
+network, calibration and setting. Two such compilations may still differ in what the tool leaves
+undefined or dates (padding, a time and its checksum)."""
 
 from __future__ import annotations
 

@@ -8,27 +8,38 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import NoReturn
 
 from npubench.bench.forms import forms_of
 from npubench.bench.job import Job
-from npubench.compiler.compiled import Network
+from npubench.compiler.compiled import Compiled, Network, identity_of
+from npubench.compiler.emit.project import render_project
+from npubench.compiler.graph import Graph
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.vendor.simulated import SimulatedBackend
+from npubench.compiler.vendor.simulation import Array
 from npubench.core.errors import StorageError
 from npubench.core.paths import cache_root
+from npubench.core.seeded import seeded_bytes
+
+SEED = 1
+"""Of the input that the artifact's known answer is for."""
 
 
-def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> NoReturn:
-    """Compile as a run on the simulator does; then NeedsVendorRuntime with figures and place.
+def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> Compiled:
+    """Compile as a run on the simulator does; then the project that holds the artifact, or
+    NeedsVendorRuntime with figures and place where no project can.
 
     Raises ToolMissing, ToolError and CompileError before.
     """
     backend.check_tool()
     forms = forms_of(job, network)
     way = forms.way()
+    given = tuple(array[:1] for array in forms.calibration)
+    if backend.image is not None:
+        given = _seeded(forms.network.graph)
     simulation = forms.simulator.simulate(
         forms.given(),
-        inputs=forms.told(tuple(array[:1] for array in forms.calibration)),
+        inputs=forms.told(given),
         calibration=forms.told(forms.calibration),
         ranges=forms.ranges,
         setting=way.setting,
@@ -40,8 +51,45 @@ def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> NoReturn
     name, data = simulation.artifact or ("network.tflite", forms.network.data)
     digest = hashlib.sha256(data).hexdigest()
     place = _keep(backend.name, digest, name, data)
+    if backend.image is not None:
+        graph = forms.network.graph
+        float_graph = read_tflite(forms.given(), name="network", floats=True)
+        plan = backend.image(
+            graph,
+            data,
+            simulation.outputs,
+            job.board,
+            names=[
+                float_graph.tensor(index).name
+                for index in (*float_graph.inputs, *float_graph.outputs)
+            ],
+            version=simulation.version,
+            seed=SEED,
+        )
+        return Compiled(
+            network=network,
+            board=job.board,
+            plan=plan,
+            project=render_project(
+                graph, plan, job.board, identity_of(network.resolved, network.graph)
+            ),
+        )
     ran = "simulator" if backend.simulates_part else "executor"
     backend.refuse(f"{said} to {name} (SHA-256 {digest[:12]}..., compiled as for its {ran})", place)
+
+
+def _seeded(graph: Graph) -> tuple[Array, ...]:
+    """The input generated from SEED, one sample of each input."""
+    import numpy as np
+
+    tensors = [graph.tensor(index) for index in graph.inputs]
+    data = seeded_bytes(SEED, sum(tensor.size_bytes for tensor in tensors))
+    found, begin = [], 0
+    for tensor in tensors:
+        part = data[begin : begin + tensor.size_bytes]
+        found.append(np.frombuffer(part, tensor.dtype.value).reshape(1, *tensor.shape[1:]))
+        begin += tensor.size_bytes
+    return tuple(found)
 
 
 def _keep(backend: str, digest: str, name: str, data: bytes) -> str:

@@ -50,11 +50,11 @@ def compile_job(
     job: Job, network: Network | None = None, *, reporter: Reporter | None = None
 ) -> Compiled:
     """The job's network for its target, see compile_network; ``network`` if it was read before.
-    A backend that makes no image hands over what it compiled, see artifact.hand_over."""
+    A backend of a vendor with a simulator hands over what it compiled, see artifact.hand_over."""
     found = read_remarked(job.model, reporter or Silent()) if network is None else network
     backend = configured_backend(job.backend, job.options)
     if isinstance(backend, SimulatedBackend):
-        hand_over(job, found, backend)
+        return hand_over(job, found, backend)
     return compile_network(found, job.board, job.backend, job.options)
 
 

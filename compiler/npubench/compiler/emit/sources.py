@@ -11,7 +11,7 @@ from npubench.core.errors import CompileError, ConfigError
 from npubench.core.paths import data_root
 
 PORTABLE = "portable"
-_SOURCE_SUFFIXES = frozenset((".c", ".h", ".S"))
+_SOURCE_SUFFIXES = frozenset((".c", ".cpp", ".h", ".S"))
 
 
 def firmware_root() -> Path:

@@ -6,16 +6,35 @@ undefined or dates (padding, a time and its checksum)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from npubench.boards import Board
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan
 from npubench.compiler.vendor.adapter import NeedsVendorRuntime
-from npubench.compiler.vendor.simulation import Simulator
+from npubench.compiler.vendor.simulation import Array, Simulator
 from npubench.core.errors import ToolMissing
 from npubench.toolenv.environment import environment
+
+
+class ImageMaker(Protocol):
+    """Makes the plan of a project that holds the artifact, for who can build it."""
+
+    def __call__(
+        self,
+        graph: Graph,
+        artifact: bytes,
+        outputs: Sequence[Array],
+        board: Board,
+        *,
+        names: Sequence[str],
+        version: str,
+        seed: int,
+    ) -> Plan:
+        """``names``: of inputs and outputs as the tool was given them; ``outputs``: what the
+        artifact answers to the input generated from ``seed``, one sample of each output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +42,8 @@ class SimulatedBackend:
     """``runtime``: what an image would still need; ``sources``: where the tool's words and reports
     were found; ``unconfirmed``: what none of them shows; ``brings``: what of the vendor's the user
     has beside the environment; ``simulates_part`` is False where the compiler's executor says what
-    its file means, and nothing imitates the part."""
+    its file means, and nothing imitates the part; ``image`` where a
+    project can hold the artifact."""
 
     name: str
     engine: str
@@ -33,6 +53,7 @@ class SimulatedBackend:
     unconfirmed: str = ""
     brings: str = ""
     simulates_part: bool = True
+    image: ImageMaker | None = None
 
     def check_tool(self) -> None:
         """Raises ToolMissing, with how to get it and the way out over the CPU."""

@@ -3,6 +3,7 @@ two, writes it as .espdl, and executes what it wrote on the host."""
 
 from __future__ import annotations
 
+from npubench.compiler.backends.esp_dl.image import espdl_plan
 from npubench.compiler.backends.esp_dl.simulator import EspDlSimulator
 from npubench.compiler.vendor.simulated import SimulatedBackend
 
@@ -16,5 +17,6 @@ BACKEND = SimulatedBackend(
         "esp-ppq 1.3.12 (espdl_quantize_onnx, TorchExecutor; driven)",
     ),
     simulates_part=False,
+    image=espdl_plan,
     unconfirmed="the file on a board; that the part's kernels equal esp-ppq's executor",
 )

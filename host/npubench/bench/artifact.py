@@ -51,31 +51,31 @@ def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> Compiled
     name, data = simulation.artifact or ("network.tflite", forms.network.data)
     digest = hashlib.sha256(data).hexdigest()
     place = _keep(backend.name, digest, name, data)
-    if backend.image is not None:
-        graph = forms.network.graph
-        float_graph = read_tflite(forms.given(), name="network", floats=True)
-        plan = backend.image(
-            graph,
-            data,
-            simulation.outputs,
-            job.board,
-            names=[
-                float_graph.tensor(index).name
-                for index in (*float_graph.inputs, *float_graph.outputs)
-            ],
-            version=simulation.version,
-            seed=SEED,
-        )
-        return Compiled(
-            network=network,
-            board=job.board,
-            plan=plan,
-            project=render_project(
-                graph, plan, job.board, identity_of(network.resolved, network.graph)
-            ),
-        )
-    ran = "simulator" if backend.simulates_part else "executor"
-    backend.refuse(f"{said} to {name} (SHA-256 {digest[:12]}..., compiled as for its {ran})", place)
+    if backend.image is None:
+        ran = "simulator" if backend.simulates_part else "executor"
+        ran = f"SHA-256 {digest[:12]}..., compiled as for its {ran}"
+        backend.refuse(f"{said} to {name} ({ran})", place)
+    graph = forms.network.graph
+    float_graph = read_tflite(forms.given(), name="network", floats=True)
+    plan = backend.image(
+        graph,
+        data,
+        simulation.outputs,
+        job.board,
+        names=[
+            float_graph.tensor(index).name for index in (*float_graph.inputs, *float_graph.outputs)
+        ],
+        version=simulation.version,
+        seed=SEED,
+    )
+    return Compiled(
+        network=network,
+        board=job.board,
+        plan=plan,
+        project=render_project(
+            graph, plan, job.board, identity_of(network.resolved, network.graph)
+        ),
+    )
 
 
 def _seeded(graph: Graph) -> tuple[Array, ...]:

@@ -35,9 +35,8 @@ def espdl_plan(
     version: str,
     seed: int,
 ) -> Plan:
-    """``names``: of inputs and outputs in the file. ``outputs``: real numbers, of the input from ``seed``, by the executor that wrote
-    ``artifact``. Raises ConfigError on another part, UnsupportedOp for borders that are not int8.
-    """
+    """See ImageMaker; ``outputs`` are real numbers. Raises ConfigError on another part,
+    UnsupportedOp for borders that are not int8."""
     if board.part != PART:
         raise ConfigError(
             f"esp-dl compiles for the {PART}, and {board.id} has a {board.part or 'core'}",
@@ -93,9 +92,8 @@ def _header(graph: Graph, arena: Arena, names: Sequence[str]) -> str:
     for index, name in zip((*graph.inputs, *graph.outputs), names, strict=True):
         tensor, place = graph.tensor(index), arena.place(index)
         zero, scale = _affine(tensor)
-        rows.append(
-            f"{{{json.dumps(name)}, {place.offset_bytes}u, {place.size_bytes}u, {zero}, {scale!r}f}}"
-        )
+        where = f"{place.offset_bytes}u, {tensor.size_bytes}u"
+        rows.append(f"{{{json.dumps(name)}, {where}, {zero}, {scale!r}f}}")
     ends = {"INPUTS": rows[: len(graph.inputs)], "OUTPUTS": rows[len(graph.inputs) :]}
     header = Header(
         file="nb_esp_dl_config.h",
@@ -120,4 +118,5 @@ def codes(tensor: Tensor, values: NDArray[Any]) -> NDArray[np.int8]:
     """Real numbers as a tensor's int8, rounded half up on float32 as the driver does."""
     zero, scale = _affine(tensor)
     real = values.astype(np.float32) / np.float32(scale) + np.float32(0.5)
-    return np.clip(np.floor(real) + np.float32(zero), -128, 127).astype(np.int8)
+    found: NDArray[np.int8] = np.clip(np.floor(real) + np.float32(zero), -128, 127).astype(np.int8)
+    return found

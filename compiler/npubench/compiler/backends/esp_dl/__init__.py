@@ -18,5 +18,5 @@ BACKEND = SimulatedBackend(
     ),
     simulates_part=False,
     image=espdl_plan,
-    unconfirmed="the project under ESP-IDF, and the file on a board; that the part's kernels equal esp-ppq's executor",
+    unconfirmed="a build with ESP-IDF; the file on a board; that the part's kernels equal esp-ppq's executor",
 )

@@ -18,5 +18,6 @@ BACKEND = SimulatedBackend(
     ),
     simulates_part=False,
     image=espdl_plan,
-    unconfirmed="a build with ESP-IDF; the file on a board; that the part's kernels equal esp-ppq's executor",
+    unconfirmed="a build with ESP-IDF; the file on a board; that the part's kernels equal "
+    "esp-ppq's executor",
 )

@@ -5,9 +5,6 @@ undefined or dates in its file may differ."""
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from pathlib import Path
 
 from npubench.bench.forms import forms_of
 from npubench.bench.job import Job
@@ -18,6 +15,7 @@ from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.vendor.simulated import SimulatedBackend
 from npubench.compiler.vendor.simulation import Array
 from npubench.core.errors import StorageError
+from npubench.core.files import write_whole
 from npubench.core.paths import cache_root
 from npubench.core.seeded import seeded_bytes
 
@@ -95,12 +93,7 @@ def _seeded(graph: Graph) -> tuple[Array, ...]:
 def _keep(backend: str, digest: str, name: str, data: bytes) -> str:
     folder = cache_root() / "vendor" / backend / digest[:16]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=folder, prefix=".new-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(folder / name)
+        write_whole(folder / name, data)
     except OSError as error:
         raise StorageError(
             f"cannot keep the compiler's output in {folder}: {error.strerror}"

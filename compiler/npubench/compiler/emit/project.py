@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from npubench.compiler.emit.wiring import WEIGHTS_FILE, model_of
 from npubench.compiler.graph import Graph
 from npubench.compiler.plan import Plan, Toolchain
 from npubench.core.errors import CompileError, ConfigError, DoesNotFit, StorageError
+from npubench.core.files import write_whole
 
 __all__ = [
     "MANIFEST",
@@ -233,16 +232,7 @@ def _listed(folder: Path) -> set[str]:
 def _write_changed(path: Path, content: bytes) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, content)
 
 
 def _remove_empty(folder: Path, inner: Path) -> None:

@@ -35,13 +35,7 @@ def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> Compiled
     given = tuple(array[:1] for array in forms.calibration)
     if backend.image is not None:
         given = _seeded(forms.network.graph)
-    simulation = forms.simulator.simulate(
-        forms.given(),
-        inputs=forms.told(given),
-        calibration=forms.told(forms.calibration),
-        ranges=forms.ranges,
-        setting=way.setting,
-    )
+    simulation = forms.simulator.simulate(forms.asked(given, setting=way.setting))
     figures = ", ".join(f"{name} {value:g}" for name, value in simulation.figures.items())
     said = f"{forms.simulator.tool} {simulation.version} compiled the network"
     said += f" ({figures})" if figures else ""

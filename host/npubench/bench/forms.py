@@ -16,11 +16,11 @@ from npubench.bench.scheme import (
     real,
     sample_codes,
 )
-from npubench.bench.setting import Chosen, chosen
+from npubench.bench.setting import SETTING_SAMPLES, Chosen, chosen
 from npubench.compiler.backends import configured_backend, drops_dead_channels
 from npubench.compiler.compiled import Network, without_dead_channels
 from npubench.compiler.graph import Graph
-from npubench.compiler.vendor.simulation import Heard, Ranges, Simulator
+from npubench.compiler.vendor.simulation import Asked, Heard, Ranges, Simulator
 from npubench.core.errors import CompileError, UsageError
 from npubench.golden.many import cut_network, float_network, many_answers, real_answers
 
@@ -63,6 +63,25 @@ class Forms:
             for index, array in zip(graph.inputs, arrays, strict=True)
         )
 
+    def asked(
+        self,
+        codes: tuple[Array, ...],
+        *,
+        setting: str = "",
+        last: int | None = None,
+        heard: Heard | None = None,
+    ) -> Asked:
+        """What the simulator is asked: codes of the inputs through the network up to operator
+        ``last``."""
+        return Asked(
+            model=self.given(last),
+            inputs=self.told(codes),
+            calibration=self.told(self.calibration),
+            ranges=self.ranges,
+            setting=setting,
+            heard=heard,
+        )
+
     def truth(self, arrays: tuple[Array, ...], last: int | None = None) -> tuple[Array, ...]:
         """The right answers, as the tool gives its own."""
         if self.simulator.form == "int8":
@@ -71,15 +90,13 @@ class Forms:
 
     def way(self, heard: Heard | None = None) -> Chosen:
         """Which of the tool's ways to compile is taken."""
+        few = tuple(array[:SETTING_SAMPLES] for array in self.calibration)
         return chosen(
             self.simulator,
-            self.given(),
-            told=self.told,
-            truth=self.truth,
-            calibration=self.calibration,
-            ranges=self.ranges,
+            self.asked(few, heard=heard),
+            truth=lambda: in_real(self.network.graph, self.truth(few)),
+            real=lambda outputs: in_real(self.network.graph, outputs),
             classifier=is_classifier(self.network.graph),
-            heard=heard,
         )
 
 

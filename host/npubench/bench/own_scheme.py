@@ -6,12 +6,7 @@ from __future__ import annotations
 from npubench.bench import findings as kinds
 from npubench.bench.job import Job
 from npubench.bench.record import Findings
-from npubench.bench.scheme import (
-    AGREEMENT_LIMIT_RATIO,
-    DISTRIBUTION,
-    SNR_LIMIT_DB,
-    is_classifier,
-)
+from npubench.bench.scheme import DISTRIBUTION, below_limits, is_classifier
 from npubench.compiler.compiled import Compiled
 
 
@@ -37,11 +32,8 @@ def judge_scheme(job: Job, compiled: Compiled, findings: Findings) -> None:
         return
     graph = compiled.network.graph
     same = details.get("accuracy_same_class_ratio")
-    wrong = []
-    if noise < SNR_LIMIT_DB:
-        wrong.append(f"{noise:.1f} dB of signal to noise (limit {SNR_LIMIT_DB:g} dB)")
-    if isinstance(same, float) and same < AGREEMENT_LIMIT_RATIO and is_classifier(graph):
-        wrong.append(f"the same class for {same:.0%} (limit {AGREEMENT_LIMIT_RATIO:.0%})")
+    ratio = same if isinstance(same, float) and is_classifier(graph) else None
+    wrong = below_limits((noise,), ratio)
     if not wrong:
         return
     is_drawn = str(details.get("accuracy_inputs")).startswith("drawn")

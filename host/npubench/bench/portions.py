@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from npubench.bench.scheme import FIRST_SAMPLES, Array
-from npubench.compiler.vendor.simulation import Heard, Ranges, Simulation, Simulator
+from npubench.compiler.vendor.simulation import Simulation
 from npubench.core.progress import Event, Reporter
 
 PACE_S = 10.0
@@ -63,31 +63,6 @@ def span(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A network, and all that a simulator needs beside its inputs. ``told``: codes as the simulator
-    takes them."""
-
-    simulator: Simulator
-    network: bytes
-    told: Callable[[tuple[Array, ...]], tuple[Array, ...]]
-    calibration: tuple[Array, ...]
-    ranges: Ranges
-    setting: str
-    heard: Heard
-
-    def simulation(self, codes: tuple[Array, ...]) -> Simulation:
-        """Compile, and run every sample of ``codes``."""
-        return self.simulator.simulate(
-            self.network,
-            inputs=self.told(codes),
-            calibration=self.told(self.calibration),
-            ranges=self.ranges,
-            setting=self.setting,
-            heard=self.heard,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """``simulation``: its outputs are the answers to the first ``samples`` of the inputs; ``more``:
     those to the further ones."""
@@ -98,19 +73,21 @@ class Answered:
 
 
 def answered(
-    question: Question,
+    ask: Callable[[tuple[Array, ...]], Simulation],
     codes: tuple[Array, ...],
     further: tuple[Array, ...] | None,
     *,
+    is_slow: bool,
     is_enough: Callable[[tuple[Array, ...]], bool],
 ) -> Answered:
-    """Ask for ``codes``, and for ``further`` inputs whatever those gave. A slow simulator is asked
-    for the first ones alone, and for the rest where ``is_enough`` says no to their answers."""
+    """Ask for ``codes``, and for ``further`` inputs whatever those gave; ``ask`` runs some of them.
+    A slow simulator is asked for the first ones alone, and for the rest where ``is_enough`` says no
+    to their answers."""
     count = len(codes[0])
-    if not question.simulator.is_slow or count <= FIRST_SAMPLES:
-        whole = question.simulation(codes if further is None else _joined(codes, further))
+    if not is_slow or count <= FIRST_SAMPLES:
+        whole = ask(codes if further is None else _joined(codes, further))
         return _split(whole, count)
-    first = question.simulation(tuple(array[:FIRST_SAMPLES] for array in codes))
+    first = ask(tuple(array[:FIRST_SAMPLES] for array in codes))
     if is_enough(first.outputs):
         count = FIRST_SAMPLES
         left = further
@@ -119,7 +96,7 @@ def answered(
         left = rest if further is None else _joined(rest, further)
     if left is None:
         return _split(first, count)
-    second = question.simulation(left)
+    second = ask(left)
     return _split(_with(first, _joined(first.outputs, second.outputs)), count)
 
 

@@ -68,18 +68,24 @@ class Nearness:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What is below its limit, in words; empty when the scheme passes."""
-        found = [
-            f"output {index}: {value:.1f} dB of signal to noise (limit {SNR_LIMIT_DB:g} dB)"
-            for index, value in enumerate(self.snr_db)
-            if value is not None and value < SNR_LIMIT_DB
-        ]
-        ratio = self.agreement_ratio
-        if ratio is not None and ratio < AGREEMENT_LIMIT_RATIO:
-            found.append(
-                f"the same class for {ratio:.0%} of the inputs (limit {AGREEMENT_LIMIT_RATIO:.0%})"
-            )
-        return tuple(found)
+        """See below_limits."""
+        return below_limits(self.snr_db, self.agreement_ratio)
+
+
+def below_limits(snr_db: Sequence[float | None], agreement_ratio: float | None) -> tuple[str, ...]:
+    """What is below its limit, in words; empty when the scheme passes. As Nearness has them."""
+    found = [
+        (f"output {index}: " if len(snr_db) > 1 else "")
+        + f"{value:.1f} dB of signal to noise (limit {SNR_LIMIT_DB:g} dB)"
+        for index, value in enumerate(snr_db)
+        if value is not None and value < SNR_LIMIT_DB
+    ]
+    if agreement_ratio is not None and agreement_ratio < AGREEMENT_LIMIT_RATIO:
+        found.append(
+            f"the same class for {agreement_ratio:.0%} of the inputs "
+            f"(limit {AGREEMENT_LIMIT_RATIO:.0%})"
+        )
+    return tuple(found)
 
 
 def sample_codes(graph: Graph, *, count: int, calibration: bool, seed: int) -> tuple[Array, ...]:

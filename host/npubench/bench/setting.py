@@ -3,11 +3,11 @@ that the run is judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from npubench.bench.scheme import Array, nearness
-from npubench.compiler.vendor.simulation import Heard, Ranges, Simulation, Simulator
+from npubench.compiler.vendor.simulation import Asked, Simulator
 from npubench.core.errors import NpubenchError
 
 SETTING_SAMPLES = 32
@@ -31,38 +31,28 @@ class Chosen:
 
 def chosen(
     simulator: Simulator,
-    network: bytes,
+    asked: Asked,
     *,
-    told: Callable[[tuple[Array, ...]], tuple[Array, ...]],
-    truth: Callable[[tuple[Array, ...]], tuple[Array, ...]],
-    calibration: tuple[Array, ...],
-    ranges: Ranges,
+    truth: Callable[[], Sequence[Array]],
+    real: Callable[[tuple[Array, ...]], Sequence[Array]],
     classifier: bool,
-    heard: Heard | None = None,
 ) -> Chosen:
     """The first setting within the limits by which runs are judged; where none is, the one with the
-    least noise in real numbers. A setting that the tool does not compile is left out; raises its
-    error where none is left."""
+    least noise. ``asked``: inputs of the calibration; ``truth``: their right answers in real
+    numbers; ``real``: the simulator's answers as such. A setting that the tool does not compile is
+    left out; raises its error where none is left."""
     if len(simulator.settings) < 2:
         return Chosen(setting=next(iter(simulator.settings), ""), snr_db={})
-    few = tuple(array[:SETTING_SAMPLES] for array in calibration)
-    wanted = truth(few)
+    wanted = truth()
     found: dict[str, float] = {}
     refused: NpubenchError | None = None
     for setting in simulator.settings:
         try:
-            got: Simulation = simulator.simulate(
-                network,
-                inputs=told(few),
-                calibration=told(calibration),
-                ranges=ranges,
-                setting=setting,
-                heard=heard,
-            )
+            got = simulator.simulate(replace(asked, setting=setting))
         except NpubenchError as error:
             refused = error
             continue
-        near = nearness(wanted, got.outputs, classifier=classifier)
+        near = nearness(wanted, real(got.outputs), classifier=classifier)
         found[setting] = min((_EXACT_DB if value is None else value) for value in near.snr_db)
         if not near.failures:
             return Chosen(setting=setting, snr_db=found)

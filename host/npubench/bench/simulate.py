@@ -15,11 +15,11 @@ from typing import Any
 
 from npubench.bench import findings as kinds
 from npubench.bench.accuracy import host_records, target_record
-from npubench.bench.forms import Forms, forms_of, in_real, own_nearness
+from npubench.bench.forms import forms_of, in_real, own_nearness
 from npubench.bench.job import Job, Settings
 from npubench.bench.labelled import questions_of
 from npubench.bench.own_scheme import drawn_weights_hint
-from npubench.bench.portions import Pace, Question, answered
+from npubench.bench.portions import Pace, answered
 from npubench.bench.record import Findings
 from npubench.bench.run import Cancelled, Timed
 from npubench.bench.scheme import (
@@ -28,18 +28,14 @@ from npubench.bench.scheme import (
     Nearness,
     is_classifier,
     nearness,
-    real,
     sample_codes,
-    signal_to_noise_db,
 )
 from npubench.bench.simulated_record import fill, judgement, scheme_record, simulated_record
+from npubench.bench.worst_layer import by_operator, sources_of
 from npubench.compiler.compiled import Network
 from npubench.core.errors import NpubenchError, UsageError
 from npubench.core.progress import Event, Reporter, step
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
-
-SEARCH_SAMPLES, SLOW_SEARCH_SAMPLES = 4, 2
-"""Inputs that each operator of a failed run is looked at with; the latter on a slow simulator."""
 
 
 def simulate_job(
@@ -123,19 +119,12 @@ def _execute(
     with step(timed, job.title, "simulate"):
         way = forms.way(pace.heard)
         pace.begin()
-        question = Question(
-            simulator=simulator,
-            network=forms.given(),
-            told=forms.told,
-            calibration=forms.calibration,
-            ranges=forms.ranges,
-            setting=way.setting,
-            heard=pace.heard,
-        )
+        asked = forms.asked(codes, setting=way.setting, heard=pace.heard)
         answers = answered(
-            question,
+            lambda some: simulator.simulate(replace(asked, inputs=forms.told(some))),
             codes,
             None if questions is None else questions.codes,
+            is_slow=simulator.is_slow,
             is_enough=lambda outputs: judged(outputs).is_certain,
         )
         simulation = answers.simulation
@@ -149,8 +138,8 @@ def _execute(
     if found.failures:
         search = Pace(timed, job.title, "worst layer")
         with step(timed, job.title, "worst layer"):
-            layers = _by_operator(question, forms, codes, search)
-    more["scheme"] = scheme_record(found, int8, layers)
+            layers = by_operator(forms, way.setting, codes, search)
+    more["scheme"] = scheme_record(found, int8, layers, sources_of(graph))
     findings.golden = judgement(found, settings.seed, simulator.form)
     if questions is not None and settings.accuracy is not None:
         record, why = target_record(network, questions, answers.more)
@@ -160,31 +149,6 @@ def _execute(
     if found.failures:
         message, hint = _mismatch(job, network, found, int8, more["scheme"].worst_layer)
         findings.spoil("failed", kinds.SCHEME_MISMATCH.found(message=message), hint=hint)
-
-
-def _by_operator(
-    question: Question, forms: Forms, codes: tuple[Array, ...], pace: Pace
-) -> dict[str, float | None]:
-    """Signal to noise after each operator, in dB, on a few inputs: the network up to it is run.
-    What cannot be cut there is left out."""
-    count = SLOW_SEARCH_SAMPLES if question.simulator.is_slow else SEARCH_SAMPLES
-    few = tuple(array[:count] for array in codes)
-    found: dict[str, float | None] = {}
-    graph = forms.network.graph
-    for op in graph.ops:
-        pace.begin(f"operator {op.index} of {len(graph.ops)}: ")
-        tensor = graph.tensor(op.outputs[0])
-        try:
-            (wanted,) = forms.truth(few, op.index)
-            part = replace(question, network=forms.given(op.index), heard=pace.heard)
-            got = part.simulation(few)
-        except NpubenchError:
-            continue
-        if got.outputs[0].size == wanted.size:
-            found[f"{op.index}"] = signal_to_noise_db(
-                real(tensor, wanted), real(tensor, got.outputs[0])
-            )
-    return found
 
 
 def _mismatch(

@@ -4,7 +4,7 @@ there are. No firmware ran: every stage but the accelerator's says so."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from npubench.bench.job import Job, Settings
@@ -19,6 +19,7 @@ from npubench.bench.scheme import (
     Nearness,
 )
 from npubench.bench.setting import Chosen
+from npubench.bench.worst_layer import worst_of
 from npubench.compiler.compiled import Network
 from npubench.compiler.vendor.simulation import Simulation
 from npubench.core.evidence import Evidence
@@ -33,20 +34,11 @@ from npubench.runs.schema import (
 )
 
 
-def worst_of(layers: Mapping[str, float | None]) -> int | None:
-    """The operator that adds most noise, beside the signal after it (decibels would name the first
-    one, before which there is none); None where no operator was looked at."""
-    worst, most, before = None, 0.0, 0.0
-    for name, value in layers.items():
-        now = 0.0 if value is None else 10.0 ** (-value / 10.0)
-        if now - before > most:
-            worst, most = int(name), now - before
-        before = now
-    return worst
-
-
 def scheme_record(
-    found: Nearness, int8: Nearness | None, layers: Mapping[str, float | None]
+    found: Nearness,
+    int8: Nearness | None,
+    layers: Mapping[str, float | None],
+    sources: Mapping[int, Sequence[int]],
 ) -> SchemeRecord:
     low = found.agreement_low_ratio
     return SchemeRecord(
@@ -62,7 +54,7 @@ def scheme_record(
         snr_limit_db=SNR_LIMIT_DB,
         agreement_limit_ratio=AGREEMENT_LIMIT_RATIO,
         layers_snr_db=dict(layers),
-        worst_layer=worst_of(layers),
+        worst_layer=worst_of(layers, sources),
     )
 
 

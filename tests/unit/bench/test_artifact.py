@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from npubench.bench.simulate import simulate_job
 from npubench.compiler.compiled import Network, read_network
 from npubench.compiler.vendor.adapter import NeedsVendorRuntime
 from npubench.compiler.vendor.simulated import SimulatedBackend
-from npubench.compiler.vendor.simulation import Heard, Ranges, Simulation
+from npubench.compiler.vendor.simulation import Asked, Simulation
 from npubench.core.errors import ToolMissing
 from npubench.core.progress import Silent
 from npubench.golden.many import real_answers
@@ -40,24 +39,14 @@ class Echo:
     is_slow: bool = False
     settings: tuple[str, ...] = ()
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Any],
-        calibration: Sequence[Any],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
-        del setting, heard
-        digest = hashlib.sha256(model + repr(sorted(ranges.items())).encode())
-        for array in calibration:
+    def simulate(self, asked: Asked) -> Simulation:
+        digest = hashlib.sha256(asked.model + repr(sorted(asked.ranges.items())).encode())
+        for array in asked.calibration:
             digest.update(np.ascontiguousarray(array).tobytes())
         return Simulation(
             version="1",
-            outputs=real_answers(model, inputs),
-            figures={"model_bytes": len(model)},
+            outputs=real_answers(asked.model, asked.inputs),
+            figures={"model_bytes": len(asked.model)},
             artifact=("network.bin", digest.digest()),
         )
 

@@ -53,7 +53,7 @@ def test_a_compiler_that_tells_no_cost_is_not_judged() -> None:
         ),
         (
             {"accuracy_same_class_ratio": 0.94},
-            "the same class for 94% (limit 95%)",
+            "the same class for 94% of the inputs (limit 95%)",
             "max7800x.samples",
         ),
         ({"accuracy_lowest_snr_db": 10.9, "weight_bits": "8 4 8"}, "10.9 dB", "more bits"),

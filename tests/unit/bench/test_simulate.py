@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,7 @@ import pytest
 
 from npubench.bench import forms, simulate
 from npubench.bench.job import Job, Settings, resolve_jobs
-from npubench.bench.portions import Pace, Question, answered
+from npubench.bench.portions import Pace, answered
 from npubench.bench.scheme import (
     is_classifier,
     lowest_db,
@@ -25,14 +24,14 @@ from npubench.bench.scheme import (
     signal_to_noise_db,
 )
 from npubench.bench.simulate import simulate_job
-from npubench.bench.simulated_record import worst_of
+from npubench.bench.worst_layer import first_looks, sources_of, unseen_before, worst_of
 from npubench.compiler.backends.axon.simulator import placed as axon_placed
 from npubench.compiler.backends.cvitek.job import table
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase.simulator import placed
 from npubench.compiler.compiled import Network, read_network
-from npubench.compiler.vendor.simulation import Heard, Ranges, Simulation
+from npubench.compiler.vendor.simulation import Asked, Simulation
 from npubench.core.errors import ToolMissing
 from npubench.core.progress import Event, Silent
 from npubench.golden.many import float_network, many_answers, real_answers
@@ -80,10 +79,37 @@ def test_each_of_tied_best_classes_is_right() -> None:
 
 
 def test_the_worst_layer_is_the_one_that_adds_most_noise() -> None:
-    assert worst_of({"0": 50.0, "1": 49.0, "2": 20.0, "3": 30.0}) == 2
-    assert worst_of({}) is None
+    chain = {index: (index - 1,) for index in range(12)}
+    assert worst_of({"0": 50.0, "1": 49.0, "2": 20.0, "3": 30.0}, chain) == 2
+    assert worst_of({}, chain) is None
     # 60 dB are lost in the first operator, 18 in the last one: there is the noise.
-    assert worst_of({"0": 40.8, "1": 35.9, "8": 23.7, "9": 36.7, "11": 18.3}) == 11
+    assert worst_of({"0": 40.8, "1": 35.9, "8": 23.7, "9": 36.7, "11": 18.3}, chain) == 11
+
+
+def test_a_branch_is_not_blamed_for_the_noise_beside_it() -> None:
+    """Operator 1 is noisy, 2 is a clean branch of 0, 3 joins them: 3 adds nothing of its own."""
+    joined = {0: (), 1: (0,), 2: (0,), 3: (2, 1)}
+    levels = {"0": 50.0, "1": 20.0, "2": 49.0, "3": 19.99}
+    assert worst_of(levels, joined) == 1
+    del levels["1"]  # not looked at: whoever takes from it stands for it
+    assert worst_of(levels, joined) == 3
+    assert unseen_before(3, {0, 2, 3}, joined) == {1}
+
+
+def test_a_long_network_is_looked_at_in_spans_first() -> None:
+    assert first_looks(12) == list(range(12))
+    looks = first_looks(40)
+    assert len(looks) == 6
+    assert looks[-1] == 39
+    chain = {index: (index - 1,) if index else () for index in range(40)}
+    assert unseen_before(looks[1], set(looks), chain) == set(range(looks[0] + 1, looks[1]))
+
+
+def test_an_operators_sources_are_the_makers_of_its_inputs(digits: Network) -> None:
+    sources = sources_of(digits.graph)
+    assert list(sources) == [op.index for op in digits.graph.ops]
+    assert sources[0] == ()
+    assert all(before < index for index, taken in sources.items() for before in taken)
 
 
 def test_nncase_operators_are_placed_by_the_module_that_computes_them() -> None:
@@ -214,24 +240,15 @@ class Played:
     is_slow: bool = False
     settings: tuple[str, ...] = ("coarse", "fine")
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Any],
-        calibration: Sequence[Any],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
-        assert len(calibration[0])
-        assert ranges
-        assert heard is not None
-        for done in range(len(inputs[0])):
-            heard(done, len(inputs[0]), "")
-        outputs = real_answers(model, inputs)
+    def simulate(self, asked: Asked) -> Simulation:
+        assert len(asked.calibration[0])
+        assert asked.ranges
+        assert asked.heard is not None
+        for done in range(len(asked.inputs[0])):
+            asked.heard(done, len(asked.inputs[0]), "")
+        outputs = real_answers(asked.model, asked.inputs)
         sign = np.where(np.arange(outputs[0].size) % 2, 1.0, -1.0).reshape(outputs[0].shape)
-        noise = self.noise * (20.0 if setting == "coarse" else 1.0)
+        noise = self.noise * (20.0 if asked.setting == "coarse" else 1.0)
         return Simulation(version="1", outputs=tuple(out * (1.0 + noise * sign) for out in outputs))
 
 
@@ -296,30 +313,18 @@ def test_in_portions_every_answer_is_its_inputs(
     slow: bool, enough: bool, further: int | None
 ) -> None:
     codes = (np.arange(100.0)[:, None],)
-    asked: list[int] = []
+    counts: list[int] = []
     more = None if further is None else (np.arange(1000.0, 1000.0 + further)[:, None],)
 
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Echo(Played):
-        def simulate(self, model: bytes, **words: Any) -> Simulation:
-            assert not model
-            asked.append(len(words["inputs"][0]))
-            return Simulation(version="1", outputs=(words["inputs"][0] * 2,))
+    def ask(some: tuple[Any, ...]) -> Simulation:
+        counts.append(len(some[0]))
+        return Simulation(version="1", outputs=(some[0] * 2,))
 
-    question = Question(
-        simulator=Echo(noise=0.0, is_slow=slow),
-        network=b"",
-        told=lambda arrays: arrays,
-        calibration=(),
-        ranges={},
-        setting="",
-        heard=lambda *_: None,
-    )
-    found = answered(question, codes, more, is_enough=lambda _: enough)
+    found = answered(ask, codes, more, is_slow=slow, is_enough=lambda _: enough)
     samples = 59 if slow and enough else 100
     assert found.samples == samples
     assert (found.simulation.outputs[0] == codes[0][:samples] * 2).all()
-    assert sum(asked) == samples + (further or 0)
+    assert sum(counts) == samples + (further or 0)
     if more is not None:
         assert (found.more[0] == more[0] * 2).all()
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from numpy.typing import NDArray
 
 from npubench.compiler.vendor.tool import own_folder
-from npubench.core.errors import ToolError
+from npubench.core.errors import CompileError, ToolError
 from npubench.toolenv.environment import Environment, environment
 
 Array = NDArray[Any]
@@ -49,6 +49,31 @@ class Simulation:
     artifact: tuple[str, bytes] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a simulator is asked. ``model``: a .tflite in the simulator's ``form``; ``inputs``: to
+    be answered, for each input of the network an array (samples, ...), codes or real numbers as the
+    ``form`` says; ``calibration``: other samples of the same distribution; ``ranges``: of the
+    network's inputs and of every operator's first output; ``setting``: one of the simulator's
+    ``settings``, empty for the first; ``heard`` is called from another thread, as inputs are
+    done."""
+
+    model: bytes
+    inputs: Sequence[Array]
+    calibration: Sequence[Array]
+    ranges: Ranges
+    setting: str = ""
+    heard: Heard | None = None
+
+    def needs_one_input(self, program: str) -> None:
+        """Raises CompileError where the network has several inputs."""
+        if len(self.inputs) != 1:
+            raise CompileError(
+                f"the network has {len(self.inputs)} inputs; {program} takes one",
+                hint="run it on the CPU: --backend cpu",
+            )
+
+
 class Simulator(Protocol):
     """A vendor's compiler with its simulator, in an environment of its own."""
 
@@ -77,20 +102,8 @@ class Simulator(Protocol):
         """Ways to compile, the cheapest on the part first: the bench takes the first that is within
         its limits on samples of the calibration, else the nearest. Empty where there is one way."""
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Array],
-        calibration: Sequence[Array],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
-        """Compile and run ``model`` on every sample of ``inputs`` (for each input an array
-        (samples, ...)); ``calibration``: other samples of the same distribution; ``ranges``: of
-        the network's inputs and of every operator's first output; ``setting``: one of ``settings``,
-        empty for the first; ``heard`` is called from another thread, as inputs are done.
+    def simulate(self, asked: Asked) -> Simulation:
+        """Compile the network and run it on every sample.
 
         Raises ToolMissing with the command that sets the tool up, ToolError with its last words,
         CompileError for what it cannot take.
@@ -109,37 +122,36 @@ class JobAnswer:
 def run_job(
     tool: str,
     script: Path,
-    model: bytes,
+    asked: Asked,
     *,
-    inputs: Sequence[Array],
-    calibration: Sequence[Array] = (),
     keep: Sequence[str] = (),
     words: Sequence[str] = (),
     more: Mapping[str, bytes] | None = None,
-    heard: Heard | None = None,
 ) -> tuple[Environment, JobAnswer]:
-    """Run a Python file of ours in a tool's environment, in a folder with ``model.tflite``,
-    ``inputs.npz`` and ``calibration.npz`` (input i in array i); it leaves ``outputs.npz`` and
-    ``report.json``. ``keep``: patterns of more files to bring back; ``words``: the script's
-    arguments; ``more``: further files of the folder. A line ``npubench 3/100 words`` of its stdout
-    tells how far it is. Raises ToolMissing, ToolError.
+    """Run a Python file of ours in a tool's environment, in a folder with what is asked:
+    ``model.tflite``, ``inputs.npz`` and ``calibration.npz`` (input i in array i), ``ranges.json``;
+    it leaves ``outputs.npz`` and ``report.json``. ``keep``: patterns of more files to bring back;
+    ``words``: the script's arguments; ``more``: further files of the folder. A line
+    ``npubench 3/100 words`` of its stdout tells how far it is. Raises ToolMissing, ToolError.
     """
     import numpy as np
 
     found = environment(tool)
     with own_folder(tool) as folder:
-        (folder / "model.tflite").write_bytes(model)
+        (folder / "model.tflite").write_bytes(asked.model)
+        ranges = json.dumps({name: list(ends) for name, ends in asked.ranges.items()})
+        (folder / "ranges.json").write_text(ranges, encoding="utf-8")
         for name, data in (more or {}).items():
             (folder / name).write_bytes(data)
-        for name, arrays in (("inputs.npz", inputs), ("calibration.npz", calibration)):
+        for name, arrays in (("inputs", asked.inputs), ("calibration", asked.calibration)):
             named: dict[str, Any] = {f"{index}": array for index, array in enumerate(arrays)}
-            np.savez(folder / name, **named)
+            np.savez(folder / f"{name}.npz", **named)
         result = found.script(
             script,
             *words,
             cwd=folder,
             timeout_s=SIMULATION_TIMEOUT_S,
-            heard=None if heard is None else _listener(heard),
+            heard=None if asked.heard is None else _listener(asked.heard),
         )
         try:
             report = json.loads((folder / "report.json").read_text(encoding="utf-8"))

@@ -4,23 +4,14 @@ the accelerator tells cycles; what the driver computes on the CPU costs none the
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npubench.compiler.vendor.simulation import (
-    Array,
-    Heard,
-    Ranges,
-    SimulatedOp,
-    Simulation,
-    run_job,
-)
+from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 from npubench.compiler.vendor.tool import VendorTool, locate
-from npubench.core.errors import CompileError
 from npubench.core.tool import find_tool
 
 EXECUTOR = VendorTool(
@@ -43,35 +34,17 @@ class AxonSimulator:
     is_slow: bool = False
     settings: tuple[str, ...] = ()
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Array],
-        calibration: Sequence[Array],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
+    def simulate(self, asked: Asked) -> Simulation:
         """The int8 network as it is, one input and one output."""
-        del setting
-        if len(inputs) != 1:
-            raise CompileError(
-                f"the network has {len(inputs)} inputs; Axon's compiler takes one",
-                hint="run it on the CPU: --backend cpu",
-            )
+        asked.needs_one_input("Axon's compiler")
         executor = locate(EXECUTOR, engine="Nordic Axon")
         compiler = find_tool("gcc", package="gcc")
         here = Path(__file__).resolve()
         found, answer = run_job(
             self.tool,
             here.with_name("job.py"),
-            model,
-            inputs=inputs,
-            calibration=[array[:1] for array in calibration],
-            heard=heard,
+            asked,
             words=(os.fspath(executor), os.fspath(here.with_name("simulate.c")), f"{compiler}"),
-            more={"ranges.json": json.dumps(dict(ranges)).encode()},
             keep=("outputs/nrf_axon_model_network_.h",),
         )
         del found

@@ -4,23 +4,15 @@ tells no cycles."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from npubench.compiler.backends.cvitek.report import FIGURES
 from npubench.compiler.vendor.adapter import read_figures
-from npubench.compiler.vendor.simulation import (
-    Array,
-    Heard,
-    Ranges,
-    SimulatedOp,
-    Simulation,
-    run_job,
-)
+from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 
 _ROUTINE = re.compile(r"^ *#\d+ +cpu\n(?:.*\n)*? +outputs : (.*)\n +function: (\w+)", re.MULTILINE)
 _OP = re.compile(r"npubench_op(\d+)")
@@ -38,33 +30,20 @@ class CvitekSimulator:
     is_slow: bool = False
     settings: tuple[str, ...] = ("INT8", "BF16")
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Array],
-        calibration: Sequence[Array],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
+    def simulate(self, asked: Asked) -> Simulation:
         """Nothing is calibrated: the table is written from ``ranges``."""
-        del calibration
         found, answer = run_job(
             self.tool,
             Path(__file__).with_name("job.py"),
-            model,
-            inputs=inputs,
-            heard=heard,
-            words=(setting or self.settings[0],),
-            more={"ranges.json": json.dumps(ranges).encode()},
+            asked,
+            words=(asked.setting or self.settings[0],),
             keep=("network.cvimodel", "info.txt"),
         )
         info = answer.files["info.txt"].decode(errors="replace")
         return Simulation(
             version=found.version,
             outputs=answer.outputs,
-            ops=placed(ranges, info),
+            ops=placed(asked.ranges, info),
             figures=read_figures(FIGURES, info),
             artifact=("network.cvimodel", answer.files["network.cvimodel"]),
         )

@@ -12,14 +12,7 @@ from typing import Any, Literal
 
 from npubench.compiler.backends.esp_dl.onnx_form import onnx_form
 from npubench.compiler.tflite.reader import read_tflite
-from npubench.compiler.vendor.simulation import (
-    Array,
-    Heard,
-    Ranges,
-    SimulatedOp,
-    Simulation,
-    run_job,
-)
+from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,32 +25,19 @@ class EspDlSimulator:
     is_slow: bool = False
     settings: tuple[str, ...] = ("w8a8", "w8a16", "w16a16")
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Array],
-        calibration: Sequence[Array],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
+    def simulate(self, asked: Asked) -> Simulation:
         """Its ranges come from the calibration, in which the network saturates."""
         import numpy as np
 
-        del ranges
-        form = onnx_form(read_tflite(model, name="network", floats=True))
+        form = onnx_form(read_tflite(asked.model, name="network", floats=True))
         constants = io.BytesIO()
         named: dict[str, Any] = dict(form.constants)
         np.savez(constants, **named)
         found, answer = run_job(
             self.tool,
             Path(__file__).with_name("job.py"),
-            model,
-            inputs=inputs,
-            calibration=calibration,
-            heard=heard,
-            words=(setting or self.settings[0],),
+            asked,
+            words=(asked.setting or self.settings[0],),
             more={
                 "nodes.json": json.dumps(form.document()).encode(),
                 "constants.npz": constants.getvalue(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npubench.compiler.backends.max7800x.layer import INPUT, Floats
+from npubench.compiler.backends.max7800x.layer import Floats
 from npubench.compiler.backends.max7800x.scheme import (
     Ints,
     QuantizedChain,
@@ -18,6 +18,7 @@ from npubench.compiler.backends.max7800x.scheme import (
     simulate_layers,
 )
 from npubench.compiler.graph import Graph
+from npubench.stats.noise import noisiest
 
 LOUD_DB = 200.0
 """Stands for no noise at all."""
@@ -113,16 +114,14 @@ def _powers(
 
 
 def _worst_op(quantized: QuantizedChain, powers: Floats) -> int | None:
-    """The last operator of the layer whose noise, beside its signal, is most above its inputs'."""
-    beside = {INPUT: 0.0}
-    worst, most = None, 0.0
-    for at, step in enumerate(quantized.layers):
-        signal, noise = powers[:, at]
-        beside[at] = float(noise / signal) if signal > 0 else float(noise > 0)
-        more = beside[at] - max(beside[source] for source in step.layer.inputs)
-        if more > most:
-            worst, most = step.layer.op_indices[-1], more
-    return worst
+    """The last operator of the layer that adds most noise beside its signal."""
+    steps = dict(enumerate(quantized.layers))
+    beside = {
+        at: float(noise / signal) if signal > 0 else float(noise > 0)
+        for at, (signal, noise) in enumerate(powers.T)
+    }
+    worst = noisiest(beside, {at: step.layer.inputs for at, step in steps.items()})
+    return None if worst is None else steps[worst].layer.op_indices[-1]
 
 
 def _decibels(signal: float, noise: float) -> float:

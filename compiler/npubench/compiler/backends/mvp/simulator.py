@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npubench.compiler.vendor.simulation import (
-    Array,
-    Heard,
-    Ranges,
-    SimulatedOp,
-    Simulation,
-    run_job,
-)
+from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +21,12 @@ class MvpSimulator:
     is_slow: bool = True
     settings: tuple[str, ...] = ()
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Array],
-        calibration: Sequence[Array],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
+    def simulate(self, asked: Asked) -> Simulation:
         """The network as it is: the MVP's kernels take TFLM's int8, nothing is calibrated."""
-        del calibration, ranges, setting
         found, answer = run_job(
             self.tool,
             Path(__file__).with_name("job.py"),
-            model,
-            inputs=inputs,
-            heard=heard,
+            asked,
         )
         return Simulation(
             version=found.version,

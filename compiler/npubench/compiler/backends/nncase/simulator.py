@@ -4,21 +4,13 @@ stack machine. It tells no cycles."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from npubench.compiler.vendor.adapter import Figure, read_figures
-from npubench.compiler.vendor.simulation import (
-    Array,
-    Heard,
-    Ranges,
-    SimulatedOp,
-    Simulation,
-    run_job,
-)
-from npubench.core.errors import CompileError
+from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 
 _BUFFER = re.compile(r"^%(\d+)\((.*)\)\s+: <", re.MULTILINE)
 _STEP = re.compile(r"^ +%(\d+) = (\w+)\(", re.MULTILINE)
@@ -43,32 +35,15 @@ class NncaseSimulator:
     is_slow: bool = False
     settings: tuple[str, ...] = ("weights by range", "weights by least squares")
 
-    def simulate(
-        self,
-        model: bytes,
-        *,
-        inputs: Sequence[Array],
-        calibration: Sequence[Array],
-        ranges: Ranges,
-        setting: str = "",
-        heard: Heard | None = None,
-    ) -> Simulation:
+    def simulate(self, asked: Asked) -> Simulation:
         """One network input alone: nncase 1.x calibrates no more. Its ranges come from the
         calibration, in which the network saturates."""
-        del ranges
-        if len(inputs) != 1:
-            raise CompileError(
-                f"the network has {len(inputs)} inputs; nncase 1.x is driven with one",
-                hint="run it on the CPU: --backend cpu",
-            )
+        asked.needs_one_input("nncase 1.x")
         found, answer = run_job(
             self.tool,
             Path(__file__).with_name("job.py"),
-            model,
-            inputs=inputs,
-            heard=heard,
-            calibration=calibration,
-            words=(setting or self.settings[0],),
+            asked,
+            words=(asked.setting or self.settings[0],),
             keep=("network.kmodel", "dump/codegen/*.sched", "dump/kmodel_info.txt"),
         )
         schedules = {

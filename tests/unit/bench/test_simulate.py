@@ -26,7 +26,8 @@ from npubench.bench.scheme import (
 from npubench.bench.simulate import simulate_job
 from npubench.bench.worst_layer import first_looks, sources_of, unseen_before, worst_of
 from npubench.compiler.backends.axon.simulator import placed as axon_placed
-from npubench.compiler.backends.cvitek.job import table
+from npubench.compiler.backends.cvitek.job import bf16_table, fitted_end, table
+from npubench.compiler.backends.cvitek.simulator import MIXED, CvitekSimulator, words_of
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase.simulator import placed
@@ -154,6 +155,25 @@ def test_cviteks_table_has_the_int8_ranges_by_the_names_of_the_mlir() -> None:
     )
     rows = table(mlir, {"input": (-3.0, 1.0), "npubench_op0": (0.0, 2.5)}).splitlines()[3:]
     assert rows == ["input 3 -3 1", "npubench_op0_r_keepdims 2.5 0 2.5"]
+
+
+def test_cviteks_settings_are_words_that_its_job_takes() -> None:
+    ranges = {"input": (0.0, 1.0)} | {f"npubench_op{op}": (0.0, 1.0) for op in range(7)}
+    words = [words_of(setting, ranges) for setting in CvitekSimulator().settings]
+    assert words == [("INT8",), ("INT8", "fitted"), ("INT8", "fitted", "2"), ("BF16",)]
+    rows = "# tpu-mlir\n###\n# op_name threshold min max\ninput 1 0 1\n" + "".join(
+        f"npubench_op{op}_r 1 0 1\n" for op in range(7)
+    )
+    assert bf16_table(rows, 5) == "npubench_op5_r BF16\nnpubench_op6_r BF16\n"
+    assert bf16_table(rows, 7) == ""  # a part of the network that ends before
+    assert MIXED in CvitekSimulator().settings
+
+
+def test_a_fitted_range_clips_what_costs_less_than_coarse_steps() -> None:
+    values = np.linspace(-1.0, 1.0, 20_001)
+    assert fitted_end(values, 1.0) == pytest.approx(1.0)  # nothing is far out
+    rare = np.append(values, 2.0)
+    assert 1.0 <= fitted_end(rare, 4.0) < 2.5
 
 
 def test_ranges_are_those_of_the_codes(digits: Network) -> None:

@@ -1,6 +1,7 @@
 """Runs in tpu_mlir's environment, imports nothing of npubench: compile a float network for the
 CV180x with the ranges of its int8 form, run it on the simulator. Its folder holds model.tflite,
-inputs.npz and ranges.json."""
+inputs.npz, calibration.npz and ranges.json. Its arguments: INT8 or BF16; "fitted" where the ranges
+are to be narrowed to what costs least; and the first operator that is on BF16 for all that."""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ import numpy as np
 
 _LOCATION = re.compile(r'^#(loc\d+) = loc\("(.*)"\)', re.MULTILINE)
 _OPERATOR = re.compile(r'= "top\.(\w+)"\(.* loc\(#(loc\d+)\)$', re.MULTILINE)
-_NAME = re.compile(r"npubench_op\d+")
+_NAME = re.compile(r"npubench_op(\d+)")
+_SHARES = np.linspace(0.3, 1.0, 29)
+"""Of a range, that are tried."""
+_VALUES = 20_000
+"""Of a tensor and a sample, that ranges are fitted to."""
 
 
 def main() -> None:
@@ -30,9 +35,16 @@ def main() -> None:
     text = text.replace('"TOP_QUANTIZED"', '"TOP_F32"')
     Path("network.mlir").write_text(text, encoding="utf-8")
     ranges = json.loads(Path("ranges.json").read_text(encoding="utf-8"))
-    Path("table").write_text(table(text, ranges), encoding="utf-8")
-    form = ["--quantize", sys.argv[1]]
-    form += ["--calibration_table", "table"] if sys.argv[1] == "INT8" else []
+    quantize, *ways = sys.argv[1:]
+    form = ["--quantize", quantize]
+    if quantize == "INT8":
+        rows = table(text, fitted_ranges(ranges) if "fitted" in ways else ranges)
+        Path("table").write_text(rows, encoding="utf-8")
+        form += ["--calibration_table", "table"]
+        for number in (int(way) for way in ways if way.isdecimal()):
+            apart = bf16_table(rows, number)
+            Path("bf16").write_text(apart, encoding="utf-8")
+            form += ["--quantize_table", "bf16"] if apart else []
     _run("model_deploy.py", "--mlir", "network.mlir", "--chip", "cv180x", *form,
          "--model", "network.cvimodel")  # fmt: skip
     info = _run("model_tool", "--info", "network.cvimodel")
@@ -54,6 +66,51 @@ def table(mlir: str, ranges: dict[str, Any]) -> str:
         low, high = ranges[found[0] if found else name]
         rows.append(f"{name} {max(abs(low), abs(high)):.7g} {low:.7g} {high:.7g}\n")
     return "# tpu-mlir\n###\n# op_name threshold min max\n" + "".join(rows)
+
+
+def bf16_table(rows: str, first: int) -> str:
+    """Of a calibration table the operators from ``first`` on, as tpu_mlir's table of formats."""
+    names = [row.split()[0] for row in rows.splitlines() if not row.startswith("#")]
+    numbers = {name: found for name in names if (found := _NAME.match(name)) is not None}
+    return "".join(f"{name} BF16\n" for name, found in numbers.items() if int(found[1]) >= first)
+
+
+def fitted_ranges(ranges: dict[str, Any]) -> dict[str, Any]:
+    """The ranges, narrowed to what costs least where a tensor has 255 symmetric codes: the smallest
+    square of the error, by rounding and clipping, over the calibration."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(model_path="model.tflite", experimental_preserve_all_tensors=True)
+    network.allocate_tensors()
+    details = network.get_tensor_details()
+    places = {item["name"]: item["index"] for item in details if item["name"] in ranges}
+    seen: dict[str, list[Any]] = {name: [] for name in places}
+    with np.load("calibration.npz") as arrays:
+        given = [arrays[f"{index}"].astype(np.float32) for index in range(len(arrays.files))]
+    for sample in range(len(given[0])):
+        _tell(sample, len(given[0]), "ranges")
+        for item, array in zip(network.get_input_details(), given, strict=True):
+            network.set_tensor(item["index"], array[sample].reshape(item["shape"]))
+        network.invoke()
+        for name, place in places.items():
+            values = network.get_tensor(place).reshape(-1)
+            seen[name].append(values[:: max(1, len(values) // _VALUES)].copy())
+    found = dict(ranges)
+    for name, parts in seen.items():
+        low, high = ranges[name]
+        end = fitted_end(np.clip(np.concatenate(parts), low, high), max(abs(low), abs(high)))
+        found[name] = (max(low, -end), min(high, end))
+    return found
+
+
+def fitted_end(values: Any, end: float) -> float:
+    """Of the ends up to ``end`` the one whose 127 steps on either side cost ``values`` least."""
+    steps = _SHARES * end / 127.0
+    errors = [
+        np.square(np.clip(np.rint(values / step), -127, 127) * step - values).mean()
+        for step in steps
+    ]
+    return float(steps[int(np.argmin(errors))] * 127.0)
 
 
 def simulate() -> None:

@@ -1,0 +1,98 @@
+"""What vendors' simulators gave, as a table for a document: of stored runs, the newest of each
+network and target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from npubench.core.format import NONE
+from npubench.report.markdown import table
+from npubench.runs.schema import RunRecord
+from npubench.runs.store import StoredRun
+from npubench.zoo import load_zoo, zoo_ids
+
+PLACE = "@simulator"
+WORDS_CHARS = 90
+NOT_RUN = "not run"
+
+
+def simulators_table(runs: Iterable[StoredRun]) -> str:
+    """Networks by targets, trained ones first, then in the zoo's order; a line with the tools'
+    versions beneath."""
+    newest: dict[tuple[str, str], RunRecord] = {}
+    for run in runs:
+        record = run.record
+        if record.target.endswith(PLACE):
+            newest[network_words(record), record.target.removesuffix(PLACE)] = record
+    networks = sorted({name for name, _ in newest}, key=_order)
+    targets = sorted({target for _, target in newest})
+    head = ("network", "int8 itself", *(f"`{target}`" for target in targets))
+    rows = []
+    for name in networks:
+        cells = [newest.get((name, target)) for target in targets]
+        rows.append((name, _int8_words(cells), *(_cell(record) for record in cells)))
+    return table(head, rows) + "\n" + _versions(newest.values()) + "\n"
+
+
+def network_words(record: RunRecord) -> str:
+    """A network of the zoo with where its weights are from, else the file's name."""
+    for name in zoo_ids():
+        entry = load_zoo(name)
+        if entry.fetch is not None and entry.fetch.sha256 == record.model.network_sha256:
+            return f"`{name}`, trained"
+        if entry.sha256 == record.model.network_sha256:
+            return f"`{name}`, {entry.weights}"
+    return f"`{record.model.name}`"
+
+
+def _order(words: str) -> tuple[bool, int, str]:
+    ids = list(zoo_ids())
+    name = words.split("`")[1]
+    return not words.endswith("trained"), ids.index(name) if name in ids else len(ids), words
+
+
+def _cell(record: RunRecord | None) -> str:
+    if record is None:
+        return NOT_RUN
+    scheme = record.scheme
+    if scheme is None:
+        why = "no answer" if record.error is None else record.error.message
+        return f"refused: {why if len(why) <= WORDS_CHARS else why[:WORDS_CHARS].rstrip() + '...'}"
+    words = [_near(scheme.snr_db, scheme.agreement_ratio)]
+    if scheme.samples < 100:
+        words[0] += f" of {scheme.samples}"
+    details = {} if record.npu is None else record.npu.details
+    if "setting" in details:
+        words.append(str(details["setting"]).partition(" (")[0])
+    share = None if record.npu is None else record.npu.macs_share
+    if share is not None and share < 0.9995:
+        words.append(f"{share:.0%} of the MACs on the NPU")
+    cycles = None if (stage := record.stages.get("infer")) is None else stage.npu_cycles
+    if cycles is not None:
+        words.append(f"{cycles:,.0f} cycles")
+    if record.status != "ok":
+        worst = next((x for x in record.layers if x.index == scheme.worst_layer), None)
+        words.append("**failed**" + ("" if worst is None else f", at {worst.index} {worst.op}"))
+    return "; ".join(words)
+
+
+def _int8_words(records: Sequence[RunRecord | None]) -> str:
+    for record in records:
+        if record is not None and record.scheme is not None and record.scheme.int8_snr_db:
+            return _near(record.scheme.int8_snr_db, record.scheme.int8_agreement_ratio)
+    return NONE
+
+
+def _near(snr_db: Sequence[float | None], agreement_ratio: float | None) -> str:
+    low = [value for value in snr_db if value is not None]
+    words = f"{min(low):.1f} dB" if low else "no difference"
+    return words if agreement_ratio is None else f"{words}, {agreement_ratio:.0%}"
+
+
+def _versions(records: Iterable[RunRecord]) -> str:
+    found = {
+        f"{name} {version}"
+        for record in records
+        for name, version in record.environment.tools.items()
+    }
+    return f"Tools: {'; '.join(sorted(found))}."

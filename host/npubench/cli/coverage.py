@@ -76,7 +76,7 @@ def _network(
     from npubench.bench.inspect import inspect_model
     from npubench.report.coverage import uses_document, uses_view
     from npubench.report.option_costs import costs_view
-    from npubench.report.scheme_cost import scheme_cost
+    from npubench.report.scheme_cost import cost_rows, told_cost
     from npubench.report.table import key_values
 
     place = place_of(on_model=on_model)
@@ -87,7 +87,9 @@ def _network(
     )
     npu = {} if found.compiled is None else found.compiled.plan.npu
     details = npu.get("details")
-    scheme = scheme_cost(details) if isinstance(details, dict) else ()
+    told = details if isinstance(details, dict) else {}
+    cost = told_cost(told)
+    scheme = () if cost is None else cost_rows(cost, told)
     document = {
         "name": found.name,
         "board": board,

@@ -51,14 +51,15 @@ class NpuPair:
 
 
 def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
-    """Every valid run that used an NPU, with its counterpart on the CPU."""
+    """Every valid run that used an NPU, with its counterpart on the CPU. No CPU runs on a vendor's
+    simulator: its runs are told elsewhere (``scheme_cost``)."""
     pairs = []
     for network in networks:
         on_cpu: dict[tuple[str, str, str], RunRecord] = {}
         for run in sorted((run for run in network.runs if run.backend == "cpu"), key=_slowness):
             on_cpu.setdefault(_side(run), run)
         for run in network.runs:
-            if run.npu is None or run.backend == "cpu" or not run.valid:
+            if run.npu is None or run.backend == "cpu" or run.place == "simulator" or not run.valid:
                 continue
             cpu = on_cpu.get(_side(run))
             pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))

@@ -25,7 +25,7 @@ from npubench.report.catalog import (
 from npubench.report.comparison import compare_view
 from npubench.report.npu_costs import costs_table
 from npubench.report.part_time import part_stages_table, part_time_table, range_words
-from npubench.report.scheme_cost import scheme_cost
+from npubench.report.scheme_cost import scheme_table, scheme_view
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
 from npubench.report.table import cell, heading, key_values, name, new_table, number
@@ -112,6 +112,7 @@ def outcome_view(runs: Sequence[StoredRun], *, total_s: float | None = None) -> 
     tables = [
         results_table(runs, reasons=False),
         part_time_table(runs),
+        scheme_table(runs),
         npu_table(runs),
         costs_table(npu_pairs(by_network(runs))),
         energy_table(runs),
@@ -301,9 +302,9 @@ def run_view(stored: StoredRun) -> RenderableType:
     answers = accuracy_table([stored])
     if answers is not None:
         parts.append(answers)
-    cost = scheme_cost({} if run.npu is None else run.npu.details)
-    if cost:
-        parts += [heading("Cost of the NPU's scheme"), key_values(cost)]
+    cost = scheme_view(run)
+    if cost is not None:
+        parts.append(cost)
     if run.layers:
         parts += [heading("Layers"), layers_table(run)]
     if run.memory is not None:

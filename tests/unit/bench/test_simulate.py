@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from npubench.bench import forms, simulate
 from npubench.bench.job import Job, Settings, resolve_jobs
@@ -36,6 +38,11 @@ from npubench.compiler.vendor.simulation import Asked, Simulation
 from npubench.core.errors import ToolMissing
 from npubench.core.progress import Event, Silent
 from npubench.golden.many import float_network, many_answers, real_answers
+from npubench.report.library import library
+from npubench.report.scheme_cost import scheme_rows, scheme_table
+from npubench.report.selection import by_network
+from npubench.report.speedup import npu_pairs
+from npubench.report.views.scheme import of_run
 from npubench.runs.store import StoredRun
 from npubench.target import Place
 from npubench.toolenv import environment
@@ -313,6 +320,11 @@ def test_a_near_scheme_is_ok_and_tells_no_time(
         "fine (on 32 calibration samples: coarse 14.0 dB, fine 40.0 dB)"
     )
     assert all(stage.median is None and stage.reason for stage in record.stages.values())
+    told = dict(scheme_rows(record))
+    assert told["signal to noise"] == (
+        "40.0 dB against the network on real numbers (of all inputs at least 40.0 dB)"
+    )
+    assert told["setting"].startswith("fine (")
 
 
 def test_a_slow_simulator_is_asked_until_the_verdict_is_certain(
@@ -407,7 +419,8 @@ def test_how_far_a_simulator_is_is_told_with_the_time_to_go() -> None:
 def test_a_far_scheme_is_failed_with_its_worst_layer(
     digits: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = run_played(digits, 0.4, tmp_path, monkeypatch).record
+    stored = run_played(digits, 0.4, tmp_path, monkeypatch)
+    record = stored.record
     assert (record.status, record.golden.status) == ("failed", "mismatch")
     assert record.error is not None
     assert record.error.kind == "SchemeMismatch"
@@ -419,6 +432,18 @@ def test_a_far_scheme_is_failed_with_its_worst_layer(
     assert record.scheme is not None
     assert record.scheme.worst_layer == 0  # every cut has the same noise: it enters with the first
     assert not record.valid
+    shown = Console(file=io.StringIO(), width=200)
+    table = scheme_table([stored])
+    assert table is not None
+    shown.print(table)
+    assert isinstance(shown.file, io.StringIO)
+    (noise,) = record.scheme.snr_db
+    assert f" {noise:.1f} dB " in shown.file.getvalue()
+    assert "Failed below 20 dB of signal to noise or 95%" in shown.file.getvalue()
+    view = of_run(stored, library([stored]))
+    assert view is not None
+    assert view.figures[0].words.startswith("0 CONV_2D: ")  # how the noise grows, by operator
+    assert npu_pairs(by_network([stored])) == ()  # no CPU ever runs beside a simulator
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def of_run(stored: StoredRun, library: Library) -> View | None:
 def _view(runs: Sequence[RunRecord], library: Library) -> View:
     used = {run.golden.reference for run in runs}
     return View(
-        lead="The outputs of every run are compared with a golden answer, bit by bit. A result "
-        "that differs is shown as failed, not as fast.",
+        lead="The outputs of every run are compared with a golden answer, bit by bit; those of an "
+        "NPU with another arithmetic are judged by a rule. A result that differs, or falls short, "
+        "is shown as failed, not as fast.",
         grids=(
             Grid(
                 name="correctness",

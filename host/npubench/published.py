@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from npubench.core.errors import ConfigError, UsageError
 from npubench.core.paths import data_root
@@ -42,11 +42,17 @@ class Source(_Part):
 
 
 class PublishedNetwork(_Part):
-    """A network by its reference file; ``mlperf`` is its name in MLPerf Tiny."""
+    """A network by its reference file, where one is public, and its multiply-accumulates.
 
-    mlperf: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    ``mlperf`` is its name in MLPerf Tiny, ``zoo`` the network of the zoo that is like it;
+    ``likeness`` says what a network of so many multiply-accumulates has in common with it.
+    """
+
+    mlperf: str = ""
+    zoo: str = ""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     macs: Annotated[int, Field(gt=0)]
+    likeness: str = "other weights of the same architecture"
 
 
 class _Networks(_Part):
@@ -74,7 +80,9 @@ class Result(_Part):
     """One published result; empty where the publication does not say.
 
     ``latency_us`` and ``energy_uj`` are of one inference, ``accuracy`` in the unit that
-    ``accuracy_metric`` names, ``locator`` finds the figure in its source.
+    ``accuracy_metric`` names, ``locator`` finds the figure in its source. Where a publisher
+    divided a counter's cycles by an assumed clock, ``divided_by_mhz`` is that clock and
+    ``other_clock_mhz`` the one that other evidence speaks for.
     """
 
     round: str = ""
@@ -84,6 +92,8 @@ class Result(_Part):
     processor: str = ""
     accelerator: str = ""
     clock_mhz: Positive | None = None
+    divided_by_mhz: Positive | None = None
+    other_clock_mhz: Positive | None = None
     engine: str = ""
     network: str
     division: Literal["", "closed", "open"] = ""
@@ -100,6 +110,15 @@ class Result(_Part):
     locator: str
     notes: str = ""
 
+    @model_validator(mode="after")
+    def _doubt(self) -> Result:
+        doubt = (self.divided_by_mhz, self.other_clock_mhz)
+        if any(doubt) and (None in doubt or self.latency_us is None or self.clock_mhz is not None):
+            raise ValueError(
+                "divided_by_mhz and other_clock_mhz want each other and a latency, no clock_mhz"
+            )
+        return self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -112,9 +131,17 @@ class Published:
     @property
     def cycles(self) -> float | None:
         """Latency times clock: cycles of one inference, None where either is not published."""
-        if self.result.latency_us is None or self.result.clock_mhz is None:
+        clock_mhz = self.result.clock_mhz or self.result.divided_by_mhz
+        if self.result.latency_us is None or clock_mhz is None:
             return None
-        return self.result.latency_us * self.result.clock_mhz
+        return self.result.latency_us * clock_mhz
+
+    @property
+    def other_latency_us(self) -> float | None:
+        """The latency at the other clock, None where the clock is in no doubt."""
+        if self.cycles is None or self.result.other_clock_mhz is None:
+            return None
+        return self.cycles / self.result.other_clock_mhz
 
     def document(self) -> dict[str, Any]:
         """The result as JSON values."""
@@ -124,6 +151,7 @@ class Published:
             "origin": self.origin,
             **self.result.model_dump(mode="json"),
             "cycles": self.cycles,
+            "other_latency_us": self.other_latency_us,
         }
 
 

@@ -9,37 +9,77 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from npubench.boards import load_board
+from npubench.boards import Board, load_board
 from npubench.core import format as fmt
 from npubench.core.errors import NpubenchError
 from npubench.core.stages import Stage
-from npubench.published import Choice, Published, published, sources
+from npubench.published import Choice, Published, networks, published, sources
 from npubench.report.grid import Cell, Grid, columns
+from npubench.report.published import latency, ratio
 from npubench.report.table import cell, heading, name, new_table, number
+from npubench.runs.against import AgainstRow, against_row, network_of, own_time
 from npubench.runs.schema import RunRecord
 from npubench.target import Place
 
-SHOWN = 6
+SHOWN = 8
 """Rows of a part that a terminal gets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A run and one result that was measured elsewhere of its network, on the same part or with
+    the same NPU in another. ``power``: our power is from this very result."""
+
+    run: RunRecord
+    row: AgainstRow
+    power: bool
+
+    @property
+    def own(self) -> str:
+        """The run's modelled time of ``infer``."""
+        own, _ = own_time(self.run)
+        return fmt.NONE if own is None else fmt.between(own.low_us, own.high_us, "s")
+
+    @property
+    def energy(self) -> str:
+        """Theirs; marked where ours is from its power."""
+        told = fmt.micro(self.row.published.result.energy_uj, "J")
+        return f"{told}*" if self.power else told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfPart:
-    """Measured results of one board. ``same``: those of a network that ran."""
+    """What was measured of one board, by other hands. ``beside``: of the networks that ran, with
+    the runs that they stand beside; ``rows``: all that is of this board."""
 
     board: str
     rows: tuple[Published, ...]
-    same: int
+    beside: tuple[Beside, ...]
 
     @property
     def words(self) -> str:
-        """What is there, in a sentence."""
-        if not self.rows:
-            return f"{self.board}: nothing measured was found published of it."
-        count = len(self.rows)
-        of = f"{self.same} of a network that ran" if self.same else "none of a network that ran"
-        results = "result was" if count == 1 else "results were"
-        return f"{self.board}: {count} {results} published, {of}; nothing was tuned on them."
+        """What is there, in a sentence or two."""
+        of_board = [item for item in self.beside if item.row.published in self.rows]
+        others = len(self.beside) - len(of_board)
+        told = [_count(self.board, len(self.rows), len(of_board))]
+        if others:
+            told.append(f"{others} more with the same NPU in another part.")
+        ran = {item.row.published.result.network for item in self.beside}
+        rest = sorted({row.result.network for row in self.rows} - ran)
+        if rest:
+            told.append(f"Of other networks: {', '.join(rest)}.")
+        if self.beside:
+            told.append("No time was tuned on them.")
+        if any(item.power for item in self.beside):
+            told.append("* Our power is from this very figure: its energy is no check of ours.")
+        return " ".join(told)
+
+
+def _count(board: str, count: int, same: int) -> str:
+    if not count:
+        return f"{board}: nothing measured was found published of it."
+    results = "result was" if count == 1 else "results were"
+    return f"{board}: {count} {results} published, {same or 'none'} of a network that ran."
 
 
 def sources_of_time(runs: Sequence[RunRecord]) -> tuple[str, ...]:
@@ -51,16 +91,19 @@ def sources_of_time(runs: Sequence[RunRecord]) -> tuple[str, ...]:
         told = _time_source(run)
         if told is not None:
             lines[run.board] = told
-    return tuple(lines.values())
+    compared = {part.board for part in of_parts(runs) if part.beside}
+    return tuple(
+        f"{line} Against silicon: see what was published of these parts."
+        if board in compared
+        else f"{line} Error against silicon: unknown."
+        for board, line in lines.items()
+    )
 
 
 def _time_source(run: RunRecord) -> str | None:
-    try:
-        board = load_board(run.board)
-    except NpubenchError:  # a board of another installation
-        return None
+    board = _board(run)
     stage = run.stages.get(Stage.INFER)
-    if board.stand_in is None or run.npu is None or stage is None:
+    if board is None or board.stand_in is None or run.npu is None or stage is None:
         return None
     cpu = board.cpu
     cycles = f"{cpu.cpi_low:g} to {cpu.cpi_high:g} cycles an instruction"
@@ -69,77 +112,162 @@ def _time_source(run: RunRecord) -> str | None:
     hz = float(run.npu.details.get("npu_hz") or cpu.hz or 0)
     return (
         f"Time of {run.board}, modelled: CPU at {fmt.si(cpu.hz, 'Hz')} ({cycles}); "
-        f"{run.npu.accelerator} at {fmt.si(hz, 'Hz')}, memories: {board.stand_in.memories}. "
-        "Error against silicon: unknown."
+        f"{run.npu.accelerator} at {fmt.si(hz, 'Hz')}, memories: {board.stand_in.memories}."
     )
+
+
+def _board(run: RunRecord) -> Board | None:
+    try:
+        return load_board(run.board)
+    except NpubenchError:  # a board of another installation
+        return None
 
 
 def of_parts(runs: Sequence[RunRecord]) -> tuple[OfPart, ...]:
     """The boards with an NPU that ran on model, and what was measured of them elsewhere."""
-    found: dict[str, set[str]] = {}
+    by_board: dict[str, list[RunRecord]] = {}
     for run in runs:
         if run.place is Place.MODEL and run.npu is not None:
-            found.setdefault(run.board, set()).add(run.model.name)
-    parts = []
-    for board, networks in found.items():
-        measured = [row for row in published(Choice(board=board)) if row.origin == "measured"]
-        rows = tuple(sorted(measured, key=lambda row: row.result.energy_uj is None))
-        same = [row for row in rows if row.result.network in networks]
-        parts.append(OfPart(board=board, rows=rows, same=len(same)))
-    return tuple(parts)
+            by_board.setdefault(run.board, []).append(run)
+    return tuple(_of_part(board, group) for board, group in by_board.items())
+
+
+def _of_part(board: str, runs: Sequence[RunRecord]) -> OfPart:
+    rows = tuple(row for row in published(Choice(board=board)) if row.origin == "measured")
+    return OfPart(
+        board=board,
+        rows=rows,
+        beside=tuple(item for run in runs if run.valid for item in _beside(run, rows)),
+    )
+
+
+def _beside(run: RunRecord, rows: Sequence[Published]) -> list[Beside]:
+    """The results of the run's network: the part's own first, then those of its NPU elsewhere."""
+    found = network_of(run)
+    if found is None or run.npu is None:
+        return []
+    accelerator = run.npu.accelerator
+    theirs = [row for row in published(Choice(network=found[0])) if row.origin == "measured"]
+    own = [row for row in theirs if row in rows and row.result.accelerator]
+    same_npu = [
+        row
+        for row in theirs
+        if row not in rows and row.result.accelerator.lower() == accelerator and row.result.board
+    ]
+    board = _board(run)
+    power = "" if board is None or board.part_power is None else board.part_power.source
+    return [
+        Beside(
+            run=run,
+            row=against_row(run, row),
+            power=row.result.energy_uj is not None
+            and row.result.locator.partition(",")[0] in power,
+        )
+        for row in (*own, *same_npu)
+    ]
 
 
 def beside_table(runs: Sequence[RunRecord]) -> RenderableType | None:
-    """The first rows of each part; None where no part ran on model."""
+    """The first results of the networks that ran, by part; None where no part ran on model."""
     parts = of_parts(runs)
     if not parts:
         return None
     table = new_table(tight=True)
-    table.add_column("Board", no_wrap=True)
-    table.add_column("Network", no_wrap=True)
-    table.add_column("Engine", overflow="fold")
-    for title in ("Latency", "Energy"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Model", no_wrap=True)
+    for title in ("Measured on", "Engine"):
+        table.add_column(title, overflow="fold")
+    for title in ("Energy", "Latency", "Ours, modelled", "Ours / theirs"):
+        table.add_column(title, justify="right", overflow="fold")
     table.add_column("Source", overflow="fold")
+    shown: dict[str, None] = {}
     for part in parts:
-        for row in part.rows[:SHOWN]:
+        for item in part.beside[:SHOWN]:
+            row = item.row.published
+            shown[row.source] = None
             table.add_row(
-                part.board,
-                name(row.result.network, 20),
+                name(item.run.model.name, 20),
+                cell(row.result.board),
                 cell(row.result.engine, 30),
-                number(fmt.micro(row.result.latency_us, "s")),
-                number(fmt.micro(row.result.energy_uj, "J")),
+                number(item.energy),
+                cell(latency(row)),
+                number(item.own),
+                cell(ratio(item.row)),
                 cell(row.source),
             )
-    lines = [Text(f"{part.words} npubench published --board {part.board}"
-                  if part.rows else part.words, style="dim") for part in parts]  # fmt: skip
-    body = [table] if table.row_count else []
     about = sources()
-    shown = dict.fromkeys(row.source for part in parts for row in part.rows[:SHOWN])
-    lines += [Text(f"{source}: {about[source].notes}", style="dim") for source in shown]
+    lines = [
+        f"{part.words} npubench published --board {part.board}" if part.rows else part.words
+        for part in parts
+    ]
+    lines += dict.fromkeys(
+        f"{item.row.published.result.network}: {', '.join(_unlike(item.row))}"
+        for part in parts
+        for item in part.beside[:SHOWN]
+        if _unlike(item.row)
+    )
+    lines += [f"{source}: {about[source].notes}" for source in shown]
+    body = [table] if table.row_count else []
+    notes = [Text(line, style="dim") for line in lines]
     times = [Text(line, style="dim") for line in sources_of_time(runs)]
-    return Group(*times, heading("Published of these parts"), *body, *lines)
+    return Group(*times, heading("Published of these parts"), *body, *notes)
+
+
+def _unlike(row: AgainstRow) -> list[str]:
+    """How far the network that ran is another than the published one."""
+    likeness = networks()[row.published.result.network].likeness
+    return [words for words in row.differs if words == likeness]
 
 
 def beside_grid(parts: Sequence[OfPart]) -> Grid | None:
-    """Every row, for the report; None without any."""
+    """For the report: every result of the networks that ran, with the ratio; None without any."""
+    rows = [
+        (
+            Cell(text=item.run.target),
+            Cell(text=item.row.published.result.board),
+            Cell(text=item.row.published.result.engine),
+            Cell(text=latency(item.row.published), value=item.row.published.result.latency_us),
+            Cell(text=item.own),
+            Cell(text=ratio(item.row), value=item.row.ratio_low),
+            Cell(text=item.energy, value=item.row.published.result.energy_uj),
+            Cell(text=item.row.published.source, hint=item.row.published.result.locator),
+            Cell(text="; ".join((*_unlike(item.row), item.row.published.result.notes))),
+        )
+        for part in parts
+        for item in part.beside
+    ]
+    if not rows:
+        return None
+    return Grid(
+        name="published",
+        caption="Of this network",
+        columns=columns(
+            "Ours", "Measured on", "Engine", "#Latency", "#Ours, modelled", "#Ours / theirs",
+            "#Energy", "Source", "Notes",
+        ),
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def others_grid(parts: Sequence[OfPart]) -> Grid | None:
+    """For the report: the other results of the boards; None without any."""
     rows = [
         (
             Cell(text=part.board),
             Cell(text=row.result.network),
             Cell(text=row.result.engine),
-            Cell(text=fmt.micro(row.result.latency_us, "s"), value=row.result.latency_us),
+            Cell(text=latency(row), value=row.result.latency_us),
             Cell(text=fmt.micro(row.result.energy_uj, "J"), value=row.result.energy_uj),
             Cell(text=row.source, hint=row.result.locator),
             Cell(text=row.result.notes),
         )
         for part in parts
         for row in part.rows
+        if all(item.row.published != row for item in part.beside)
     ]
     if not rows:
         return None
     return Grid(
-        name="published",
+        name="published-others",
         columns=columns("Board", "Network", "Engine", "#Latency", "#Energy", "Source", "Notes"),
         rows=tuple(rows),
     )

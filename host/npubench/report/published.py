@@ -36,7 +36,7 @@ def published_view(rows: Sequence[Published], sources: Mapping[str, Source]) -> 
 
 def against_view(view: Against) -> RenderableType:
     """Ours first, then each published result with the range of ours / theirs."""
-    same = "the reference file" if view.same_weights else "its architecture, other weights"
+    same = "the reference file" if view.same_weights else view.likeness
     if view.own is None:
         mine = f"no time: {view.reason}"
     else:
@@ -55,8 +55,8 @@ def against_view(view: Against) -> RenderableType:
             cell(_who(row.published), 60),
             cell(result.engine, 40),
             number(_clock(row.published)),
-            number(fmt.micro(result.latency_us, "s")),
-            number(_ratio(row)),
+            number(latency(row.published)),
+            number(ratio(row)),
         )
     common = _common([row.differs for row in view.rows])
     parts: list[RenderableType] = [
@@ -86,7 +86,7 @@ def _table(rows: Sequence[Published]) -> Table:
             cell(result.board, 30),
             cell(result.engine, 30),
             number(_clock(row)),
-            number(fmt.micro(result.latency_us, "s")),
+            number(latency(row)),
             number(fmt.si(cycles, "")),
             number(fmt.micro(result.energy_uj, "J")),
         )
@@ -111,16 +111,34 @@ def _who(row: Published) -> str:
     return " ".join(filter(None, (result.round, result.submitter, result.system)))
 
 
+def latency(row: Published) -> str:
+    """The latency; where its clock is in doubt both readings, the printed one first."""
+    printed = fmt.micro(row.result.latency_us, "s")
+    if row.other_latency_us is None:
+        return printed
+    return f"{printed} or {fmt.micro(row.other_latency_us, 's')}"
+
+
+def ratio(row: AgainstRow) -> str:
+    """Ours / theirs as a range; where their clock is in doubt for both readings."""
+    words = _bounds(row.ratio_low, row.ratio_high)
+    if row.other_ratio_low is None:
+        return words
+    return f"{words} or {_bounds(row.other_ratio_low, row.other_ratio_high)}"
+
+
 def _clock(row: Published) -> str:
-    mhz = row.result.clock_mhz
-    return fmt.NONE if mhz is None else f"{mhz:.4g}\u00a0MHz"
+    result = row.result
+    if result.divided_by_mhz is not None:
+        return f"{result.divided_by_mhz:.4g} or {result.other_clock_mhz:.4g}\u00a0MHz"
+    return fmt.NONE if result.clock_mhz is None else f"{result.clock_mhz:.4g}\u00a0MHz"
 
 
-def _ratio(row: AgainstRow) -> str:
-    if row.ratio_low is None or row.ratio_high is None:
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
         return fmt.NONE
-    low, high = fmt.ratio(row.ratio_low), fmt.ratio(row.ratio_high)
-    return low if low == high else f"{low} to {high}"
+    first, last = fmt.ratio(low), fmt.ratio(high)
+    return first if first == last else f"{first} to {last}"
 
 
 def _common(lists: Sequence[Sequence[str]]) -> list[str]:

@@ -22,6 +22,7 @@ from npubench.published import (
     Published,
     engine_named,
     engine_of_backend,
+    networks,
     plain_name,
     published,
     sources,
@@ -280,17 +281,15 @@ def _version(record: RunRecord) -> str:
 
 def _published_tables(own: Sequence[Row]) -> Iterator[Table]:
     """What others published of this network on a board of ours; how many more there are is said."""
-    try:
-        network, same = network_of(own[0].record)
-    except NpubenchError:
+    found = network_of(own[0].record)
+    if found is None:
         return
+    network, same = found
     known = sources()
     boards = {plain_name(row.record.board) for row in own}
     rows = published(Choice(network=network))
     here = [row for row in rows if plain_name(row.result.board) in boards]
-    weights = (
-        "the reference file itself" if same else "the same architecture with weights of its own"
-    )
+    weights = "the reference file itself" if same else networks()[network].likeness
     lead = (
         f"Quoted, on boards that stand above: nothing of it was run here. Ours is {weights}; other "
         f"differences: npubench published --model {network} --against RUN. {len(rows) - len(here)} "

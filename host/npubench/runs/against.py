@@ -29,22 +29,26 @@ class OwnTime:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgainstRow:
     """One published result. ``ratio`` bounds ours / theirs, None where there is no time of ours or
-    theirs; ``differs``: what is not the same."""
+    theirs; ``other_ratio`` the same where their clock is in doubt, at the other clock;
+    ``differs``: what is not the same."""
 
     published: Published
     ratio_low: float | None
     ratio_high: float | None
+    other_ratio_low: float | None
+    other_ratio_high: float | None
     differs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """A run beside published results. ``same_weights``: the very reference file was run; else only
-    its architecture. ``reason``: why the run has no time to set beside theirs."""
+    """A run beside published results. ``same_weights``: the very reference file was run; else
+    ``likeness`` says what was. ``reason``: why the run has no time to set beside theirs."""
 
     run_id: str
     network: str
     same_weights: bool
+    likeness: str
     own: OwnTime | None
     reason: str
     rows: tuple[AgainstRow, ...]
@@ -55,6 +59,7 @@ class Against:
             "run_id": self.run_id,
             "network": self.network,
             "same_weights": self.same_weights,
+            "likeness": self.likeness,
             "own": None if self.own is None else asdict(self.own),
             "reason": self.reason,
             "rows": [
@@ -62,6 +67,8 @@ class Against:
                     "published": row.published.document(),
                     "ratio_low": row.ratio_low,
                     "ratio_high": row.ratio_high,
+                    "other_ratio_low": row.other_ratio_low,
+                    "other_ratio_high": row.other_ratio_high,
                     "differs": list(row.differs),
                 }
                 for row in self.rows
@@ -76,7 +83,14 @@ def against_published(run: StoredRun, choice: Choice | None = None) -> Against:
     Raises ResultError when nothing published is of this network.
     """
     record = run.record
-    network, same = network_of(record)
+    found = network_of(record)
+    if found is None:
+        raise ResultError(
+            f"{record.run_id}: nothing published here is of {record.model.name} "
+            f"({record.model.macs} MACs)",
+            hint=f"networks with published results: {', '.join(networks())}",
+        )
+    network, same = found
     given = choice if choice is not None else Choice()
     wanted = Choice(
         network=network, source=given.source, board=given.board, submitter=given.submitter
@@ -86,26 +100,27 @@ def against_published(run: StoredRun, choice: Choice | None = None) -> Against:
         run_id=record.run_id,
         network=network,
         same_weights=same,
+        likeness="" if same else networks()[network].likeness,
         own=own,
         reason=reason,
-        rows=tuple(_row(record, own, item, same=same) for item in published(wanted)),
+        rows=tuple(against_row(record, item) for item in published(wanted)),
     )
 
 
-def network_of(record: RunRecord) -> tuple[str, bool]:
-    """The id of the published network that a run is of, and whether the very file was run."""
-    known = networks()
+def network_of(record: RunRecord) -> tuple[str, bool] | None:
+    """The id of the published network that a run is of, and whether the very file was run; None
+    where nothing was published of it."""
+    model, known = record.model, networks()
     for name, network in known.items():
-        if record.model.network_sha256 == network.sha256:
+        if model.network_sha256 == network.sha256:
             return name, True
     for name, network in known.items():
-        if record.model.macs == network.macs:
+        if network.zoo == model.name and network.macs == model.macs:
             return name, False
-    raise ResultError(
-        f"{record.run_id}: nothing published here is of {record.model.name} "
-        f"({record.model.macs} MACs)",
-        hint=f"networks with published results: {', '.join(known)}",
-    )
+    for name, network in known.items():
+        if not network.zoo and network.macs == model.macs:
+            return name, False
+    return None
 
 
 def own_time(record: RunRecord) -> tuple[OwnTime | None, str]:
@@ -131,17 +146,26 @@ def own_time(record: RunRecord) -> tuple[OwnTime | None, str]:
     )
 
 
-def _row(record: RunRecord, own: OwnTime | None, item: Published, *, same: bool) -> AgainstRow:
-    theirs = item.result.latency_us
-    ratio: tuple[float, float] | None = None
-    if own is not None and theirs is not None:
-        ratio = own.low_us / theirs, own.high_us / theirs
+def against_row(record: RunRecord, item: Published) -> AgainstRow:
+    """A run beside one result of its network."""
+    own, _ = own_time(record)
+    found = network_of(record)
+    first = _ratio(own, item.result.latency_us)
+    other = _ratio(own, item.other_latency_us)
     return AgainstRow(
         published=item,
-        ratio_low=None if ratio is None else ratio[0],
-        ratio_high=None if ratio is None else ratio[1],
-        differs=tuple(_differences(record, own, item, same=same)),
+        ratio_low=first[0],
+        ratio_high=first[1],
+        other_ratio_low=other[0],
+        other_ratio_high=other[1],
+        differs=tuple(_differences(record, own, item, same=found is not None and found[1])),
     )
+
+
+def _ratio(own: OwnTime | None, theirs_us: float | None) -> tuple[float | None, float | None]:
+    if own is None or theirs_us is None:
+        return None, None
+    return own.low_us / theirs_us, own.high_us / theirs_us
 
 
 def _differences(
@@ -149,8 +173,13 @@ def _differences(
 ) -> Sequence[str]:
     result = item.result
     found = []
-    if not same:
-        found.append("other weights of the same architecture")
+    if not same and result.network in networks():
+        found.append(networks()[result.network].likeness)
+    if result.divided_by_mhz is not None:
+        found.append(
+            f"their clock is in doubt: a counter divided by {result.divided_by_mhz:g} MHz; other "
+            f"evidence speaks for {result.other_clock_mhz:g} MHz"
+        )
     if own is not None and own.evidence is not Evidence.MEASURED and item.origin == "measured":
         found.append(f"ours is {own.evidence}, theirs was measured")
     if result.engine:

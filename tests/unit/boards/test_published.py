@@ -9,6 +9,7 @@ import pytest
 from npubench import published as module
 from npubench.core.errors import ConfigError, UsageError
 from npubench.published import Choice, networks, published, sources
+from npubench.zoo import load_zoo
 
 
 def test_every_row_can_be_found_again() -> None:
@@ -41,7 +42,26 @@ def test_models_figures_are_not_called_measured() -> None:
 def test_networks_name_the_reference_files() -> None:
     assert networks()["kws"].macs == 2_656_768
     named = {row.result.network for row in published(Choice(source="mlperf-tiny"))}
-    assert set(networks()) <= named
+    tiny = {name for name, network in networks().items() if network.mlperf}
+    assert tiny <= named
+    assert set(networks()) <= {row.result.network for row in published()}
+
+
+def test_networks_of_the_zoo_are_those_of_its_files() -> None:
+    for network in networks().values():
+        if network.zoo:
+            assert load_zoo(network.zoo).macs == network.macs
+            assert network.sha256 is None, "an own definition is no reference file"
+
+
+def test_a_clock_in_doubt_gives_two_readings() -> None:
+    rows = [row for row in published(Choice(source="unpu-bench")) if row.result.divided_by_mhz]
+    assert len(rows) == 10
+    for row in rows:
+        assert row.result.latency_us is not None
+        assert row.cycles == pytest.approx(100 * row.result.latency_us)
+        assert row.other_latency_us == pytest.approx(row.result.latency_us / 4)
+        assert row.document()["other_latency_us"] == row.other_latency_us
 
 
 @pytest.mark.parametrize(
@@ -65,6 +85,10 @@ def test_a_name_that_nobody_published_is_answered_with_the_closest(
     [
         ("submitter,system,network,locator,latency_us\na,b,kws,x,-1\n", "latency_us"),
         ("submitter,system,network,locator,speed\na,b,kws,x,1\n", "speed"),
+        (
+            "submitter,system,network,locator,latency_us,divided_by_mhz\na,b,kws,x,1,100\n",
+            "want each other",
+        ),
         ("submitter,system,network,locator\na,b,kws\n", "locator"),
         ("submitter,system,network,locator\na,b,kws,x,y\n", "results.csv:2"),
     ],

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from rich.console import Console, RenderableType
 
 from npubench.boards import load_board
+from npubench.published import networks
 from npubench.report.beside import beside_table, of_parts, sources_of_time
 from npubench.report.npu_costs import costs_table
 from npubench.report.selection import by_network
@@ -67,14 +68,38 @@ def test_the_time_of_a_part_names_clocks_rules_and_memories(make_record: Make) -
     assert sources_of_time([make_record()]) == (), "a board that is no part has none"
 
 
-def test_what_was_published_stands_beside_with_what_its_source_says(make_record: Make) -> None:
-    run = on_part(make_record(board=BOARD))
+def test_what_was_published_of_the_network_stands_beside_with_both_readings_of_a_clock(
+    make_record: Make,
+) -> None:
+    macs = networks()["yolov1"].macs
+    run = on_part(make_record(board=BOARD, model="yolo", macs=macs, unit="us_modelled", infer=1800))
     (part,) = of_parts([run])
     assert part.rows
-    assert all(row.origin == "measured" for row in part.rows)
+    assert {item.row.published.result.network for item in part.beside} == {"yolov1"}
     text = told(beside_table([run]))
-    assert "207 µJ" in text
-    assert "divides cycles by a constant clock" in text
+    for words in (
+        "207 µJ*", "Our power is from this very figure", "8.45 ms or 2.11 ms", "0.213× or 0.852×",
+        "divides a counter by 100 MHz", "same kind and about the same size",
+        "Of other networks: autoencoder, nas", "Against silicon: see",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_results_of_other_networks_are_named_but_not_set_beside(make_record: Make) -> None:
+    run = on_part(make_record(board=BOARD))
+    (part,) = of_parts([run])
+    assert part.beside == ()
+    assert "none of a network that ran. Of other networks: autoencoder, nas" in part.words
+    assert "µJ" not in told(beside_table([run]))
+
+
+def test_the_same_npu_in_another_part_stands_beside_too(make_record: Make) -> None:
+    run = on_part(make_record(board="alif-e7-devkit", macs=300_775_552))
+    npu = NPU.model_copy(update={"accelerator": "ethos-u55-256"})
+    found = [run.model_copy(update={"npu": npu}), run]
+    there, none = (of_parts([item])[0].beside for item in found)
+    assert {item.row.published.result.board for item in there} == {"alif-e8"}
+    assert none == (), "another size of the NPU"
 
 
 def test_a_part_without_its_cpu_says_what_does_both(make_stored: MakeStored) -> None:

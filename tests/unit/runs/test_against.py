@@ -10,7 +10,7 @@ import pytest
 
 from npubench.core.errors import ResultError
 from npubench.published import Choice, networks
-from npubench.runs.against import against_published
+from npubench.runs.against import against_published, network_of
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
 
@@ -38,7 +38,9 @@ def test_instructions_are_never_set_against_milliseconds(
 
 def test_a_measured_time_gives_a_ratio(make_record: Callable[..., Any]) -> None:
     record = make_record(unit="us", evidence="measured", infer=86_373.14, board="nucleo-l4r5zi")
-    view = against_published(stored(with_network(record, networks()["kws"].sha256)), L4R5)
+    sha256 = networks()["kws"].sha256
+    assert sha256 is not None
+    view = against_published(stored(with_network(record, sha256)), L4R5)
     assert view.same_weights
     (row,) = (row for row in view.rows if row.published.result.latency_us == 43186.57)
     assert row.ratio_low is not None
@@ -57,3 +59,27 @@ def test_other_weights_are_said(make_record: Callable[..., RunRecord]) -> None:
 def test_a_network_that_nobody_published_is_refused(make_record: Callable[..., RunRecord]) -> None:
     with pytest.raises(ResultError, match="nothing published"):
         against_published(stored(make_record(macs=12345)))
+
+
+def test_two_networks_of_one_cost_are_told_apart_by_the_zoos_names(
+    make_record: Callable[..., Any],
+) -> None:
+    assert networks()["resnet"].macs == networks()["simplenet"].macs
+    for name in ("resnet", "simplenet"):
+        record = make_record(model=name, macs=networks()[name].macs)
+        assert network_of(record) == (name, False)
+    brought = make_record(model="mine", macs=networks()["resnet"].macs)
+    assert network_of(brought) is None, "a network of the user's is neither"
+
+
+def test_a_clock_in_doubt_gives_a_ratio_for_each_reading(make_record: Callable[..., Any]) -> None:
+    record = make_record(model="yolo", macs=networks()["yolov1"].macs, unit="us", infer=1800.0)
+    view = against_published(stored(record), Choice(source="unpu-bench"))
+    assert "same kind" in view.likeness
+    doubtful = [row for row in view.rows if row.other_ratio_low is not None]
+    assert doubtful
+    for row in doubtful:
+        assert row.ratio_high is not None
+        assert row.other_ratio_high == pytest.approx(4 * row.ratio_high)
+        assert any("clock is in doubt" in words for words in row.differs)
+    assert any(row.other_ratio_low is None for row in view.rows), "the trace's time is in no doubt"

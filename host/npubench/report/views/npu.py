@@ -32,7 +32,7 @@ STAGES = (
 )
 MODELLED = (
     "The CPU's instructions are counted in an emulator, the NPU's cycles come from a model that "
-    "nobody has checked against silicon. They are different units and are never added; a time "
+    "few figures of silicon stand beside. They are different units and are never added; a time "
     "follows from both with the board's clocks and its range of cycles per instruction, or per "
     "class of instructions where the part is known. A speed-up is named only where it keeps its "
     "sign over the whole range."

@@ -29,6 +29,7 @@ from npubench.emulators.board_model.powered import PoweredBoard
 from npubench.golden import golden_outputs
 from npubench.wire.device import Device
 from support.needs import need_compiler
+from support.standing import assert_as_told
 
 pytest.importorskip("unicorn", reason="the extra board-models (Unicorn) is not installed")
 pytestmark = [
@@ -207,6 +208,7 @@ def test_a_model_is_never_a_measurement(checkout: Path, tmp_path: Path) -> None:
     (run,) = document["runs"]
     assert (run["status"], run["golden"]["status"]) == ("ok", "match")
     assert (run["evidence"], run["board_kind"]) == ("counted", "emulated")
+    assert_as_told(run["run_dir"])
     assert {stage["unit"] for stage in run["stages"].values()} == {"instructions"}
     assert "measured" not in {stage["evidence"] for stage in run["stages"].values()}
     assert run["clock"]["measured_hz"] is None
@@ -225,6 +227,9 @@ def test_unicorn_and_qemu_count_the_same_instructions(checkout: Path, tmp_path: 
     document = command(
         checkout, tmp_path, "bench", "digits", *words, "--on-model", "--backend", "cpu"
     )
+    for run in document["runs"]:
+        if run["board"] not in TWINS:  # without an instrument
+            assert_as_told(run["run_dir"])
     infer = {run["board"]: run["stages"]["infer"]["median"] for run in document["runs"]}
     for emulated, played in TWINS.items():
         assert infer[emulated] == infer[played] > 100_000

@@ -33,6 +33,7 @@ from npubench.core.progress import Silent
 from npubench.emulators.virtual_npu import NpuTransport
 from npubench.transport.failure import DeviceEnded
 from npubench.wire.failure import EngineFailed
+from support.standing import assert_as_told
 
 pytest.importorskip("ethosu.vela", reason="Vela is not installed")
 pytestmark = [
@@ -80,6 +81,7 @@ def test_the_zoo_on_npu_and_cpu_gives_tflms_answers_and_a_range_of_time(bench: B
         assert run["status"] == "ok", run["error"]
         assert run["golden"]["status"] == "match"
         assert run["evidence"] == "modelled"
+        assert_as_told(run["run_dir"])
         stages = run["stages"]
         for name in ("init_cold", "init_warm", "load", "infer", "unload", "post", "end_to_end"):
             assert stages[name]["unit"] == "us_modelled"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from npubench.boards import load_board
+from support.standing import assert_as_told
 
 MAIN = "from npubench.cli.main import main; main()"
 
@@ -58,6 +59,7 @@ def test_a_bench_with_a_simulated_analyzer_ends_in_energy_by_stage(tmp_path: Pat
     run = bench(tmp_path, "--power", "ppk2-sim", "--report", str(tmp_path / "report.html"))
     energy = run["energy"]
     assert run["status"] == "ok"
+    assert_as_told(run["run_dir"])
     assert energy["verdict"] == "ok"
     assert energy["reasons"] == []
     assert energy["evidence"] == "modelled"
@@ -101,6 +103,7 @@ def test_a_part_with_an_npu_is_seen_at_its_own_pace(tmp_path: Path) -> None:
     run = bench(tmp_path, *words, board="grove-vision-ai-v2")
     energy, modelled = run["energy"], run["stages"]["infer"]["energy_uj"]
     assert energy["verdict"] == "ok"
+    assert_as_told(run["run_dir"])
     infer = energy["stages"]["infer"]
     assert modelled["low"] < infer["gross_uj"] < modelled["high"]
     stage = run["stages"]["infer"]

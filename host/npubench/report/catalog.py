@@ -77,7 +77,8 @@ def standing_table(boards: Sequence[Board]) -> Table:
         table.add_column(title[:1].upper() + title[1:], overflow="fold")
     for board in boards:
         table.add_row(
-            name(board.id), *(cell(words.replace("`", "")) for words in standing(board).values())
+            name(board.id),
+            *(cell(words.replace("`", ""), 120) for words in standing(board).values()),
         )
     return table
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from npubench.boards import load_board, load_boards
-from npubench.report.platform import COLUMNS, PAPER, in_order, standing
+from npubench.core.evidence import Evidence
+from npubench.report.platform import (
+    COLUMNS,
+    PAPER,
+    energy_of,
+    in_order,
+    lenders,
+    standing,
+    time_of,
+)
 
 
 def test_the_papers_platforms_come_first_and_nothing_is_lost() -> None:
@@ -58,3 +67,36 @@ def test_an_accelerator_on_a_boards_model_answers_but_tells_no_time() -> None:
         found = standing(load_board(name))
         assert "our model of the NPU, without time" in found["simulator"]
         assert "NPU" not in found["cycles"]
+
+
+def test_a_part_that_another_board_plays_gives_modelled_time() -> None:
+    for board in load_boards():
+        if board.stand_in is None:
+            continue
+        time = time_of(board)
+        assert time.kind is Evidence.MODELLED, board.id
+        assert "none" not in time.told
+        assert "NPU: our timing model (modelled)" in standing(board)["cycles"]
+    ruled, usual = (time_of(load_board(name)).words for name in ("ek-ra8p1", "imx93-evk"))
+    assert "bounds of the cortex-m85's issue" in ruled
+    assert "0.5 to 2 cycles each" in usual
+
+
+def test_energy_is_told_where_power_of_the_part_was_published_and_nowhere_else() -> None:
+    for board in load_boards():
+        power, told = board.part_power, energy_of(board)
+        if power is not None and power.source:
+            assert told.kind is Evidence.MODELLED, board.id
+            assert str(power.definition) in told.told
+        elif power is not None:
+            assert told.kind is None
+            assert "none published" in told.told
+
+
+def test_what_a_part_lends_is_named_at_the_board_that_takes_it() -> None:
+    assert lenders(load_board("qemu-m55-u55-64")) == ("grove-vision-ai-v2",)
+    assert "`--as grove-vision-ai-v2`" in energy_of(load_board("qemu-m55-u55-64")).words
+    assert lenders(load_board("qemu-m55-u65-256")) == ()
+    lent = load_board("nucleo-u385rg-q")  # weights, but nothing that runs its images
+    assert time_of(lent).kind is energy_of(lent).kind is None
+    assert "`--as`" in energy_of(lent).told

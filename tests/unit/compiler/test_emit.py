@@ -18,6 +18,7 @@ from npubench.boards import Board, MemoryRegion, board_ids, load_board
 from npubench.compiler.emit import sources
 from npubench.compiler.emit.config import arena_bytes
 from npubench.compiler.emit.identity import Identity
+from npubench.compiler.emit.linker import linker_of
 from npubench.compiler.emit.names import (
     c_float,
     c_integer,
@@ -27,6 +28,7 @@ from npubench.compiler.emit.names import (
     wire_name,
 )
 from npubench.compiler.emit.project import Project, content_sha256, render_project, write_project
+from npubench.compiler.emit.render import render
 from npubench.compiler.plan import (
     Arena,
     Constant,
@@ -379,6 +381,23 @@ def test_an_arena_in_a_region_of_its_own_is_not_cleared_with_the_rest() -> None:
     assert script.count("_nb_bss_end = .;") == 1
     assert script.index("_nb_bss_end = .;") < script.index(".nb_arena (NOLOAD)")
     assert "} > tcm" in script
+
+
+def test_an_input_that_the_ram_cannot_hold_lies_with_the_arena() -> None:
+    board = load_board("imx93-evk")
+    small, large = (
+        render("linker.ld.j2", linker_of(board, input_bytes=size)).decode()
+        for size in (3072, 224 * 224 * 3)
+    )
+
+    def region(script: str) -> str:
+        return script[script.index(".nb_fixture (NOLOAD)") :].split("} > ")[1].split("\n")[0]
+
+    assert (region(small), region(large)) == ("dtcm", "ddr_arena")
+    for script in (small, large):
+        assert script.count("_nb_bss_end = .;") == 1
+    assert large.index("_nb_bss_end = .;") < large.index(".nb_fixture (NOLOAD)")
+    assert small.index("_nb_bss_end = .;") > small.index(".nb_fixture (NOLOAD)")
 
 
 def test_writing_again_changes_nothing_and_removes_what_is_stale(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def board_header(board: Board) -> Header:
     )
 
 
+def fixture_bytes(graph: Graph, identity: Identity) -> int:
+    """What the firmware keeps of an uploaded input: itself, and the floats that it is made from."""
+    inputs = [graph.tensor(index) for index in graph.inputs]
+    floats = 4 * sum(tensor.count for tensor in inputs)
+    return sum(tensor.size_bytes for tensor in inputs) + (
+        floats if identity.mlperf_input == "f32le" else 0
+    )
+
+
 def config_header(
     graph: Graph, plan: Plan, board: Board, identity: Identity, *, build: str
 ) -> Header:

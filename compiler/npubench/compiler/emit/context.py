@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +120,15 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linker:
-    """Regions, and which of them takes what."""
+    """Regions, and which of them takes what. ``cleared``: the last section that start-up clears."""
 
     regions: tuple[Region, ...]
     code: str
     weights: str
     ram: str
     arena: str
-    arena_in_ram: bool
+    fixture: str
+    cleared: Literal["output", "fixture", "arena"]
     stack: str
 
 

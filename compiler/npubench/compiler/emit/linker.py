@@ -7,11 +7,14 @@ from npubench.compiler.emit.context import Linker, Region
 from npubench.core.errors import ConfigError
 
 STACK_REGION = "nb_stack"
+HARNESS_BYTES = 8192
+"""What the harness and the libraries may want of the RAM beside the stack and the input."""
 
 
-def linker_of(board: Board) -> Linker:
+def linker_of(board: Board, *, input_bytes: int = 0) -> Linker:
     """The regions of a board. The stack takes the end of the RAM and is a region of its own, so
-    that an overflow is the linker's own error, with its size."""
+    that an overflow is the linker's own error, with its size. An uploaded input of
+    ``input_bytes`` that the RAM cannot hold lies with the arena, where that has a larger region."""
     ram = board.region("ram")
     arena = board.region("arena")
     if board.stack_bytes % 8 or not 0 < board.stack_bytes < ram.size_bytes:
@@ -38,13 +41,18 @@ def linker_of(board: Board) -> Linker:
             size=f"0x{board.stack_bytes:X}",
         )
     )
+    apart = (
+        arena.size_bytes > ram.size_bytes
+        and input_bytes + HARNESS_BYTES > ram.size_bytes - board.stack_bytes
+    )
     return Linker(
         regions=tuple(regions),
         code=board.region("code").name,
         weights=board.region("weights").name,
         ram=ram.name,
         arena=arena.name,
-        arena_in_ram=arena == ram,
+        fixture=arena.name if apart else ram.name,
+        cleared="output" if apart else "arena" if arena == ram else "fixture",
         stack=STACK_REGION,
     )
 

@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from npubench.boards import Board
-from npubench.compiler.emit.config import board_header, config_header, errors_header
+from npubench.compiler.emit.config import (
+    board_header,
+    config_header,
+    errors_header,
+    fixture_bytes,
+)
 from npubench.compiler.emit.context import About
 from npubench.compiler.emit.identity import Identity
 from npubench.compiler.emit.interpreted import ENGINE_FILE, engine_files, interpreted_files
@@ -71,6 +76,7 @@ def render_project(graph: Graph, plan: Plan, board: Board, identity: Identity) -
         about_of(board, plan.backend, identity, len(graph.ops)),
         toolchain=plan.toolchain,
         level=plan.level,
+        input_bytes=fixture_bytes(graph, identity),
     )
     _check_fit(plan, board)
     files |= firmware_files(plan, board)
@@ -112,9 +118,15 @@ def finish_project(
 
 
 def emitted_base(
-    board: Board, about: About, *, toolchain: Toolchain = "gcc", level: str = "O2"
+    board: Board,
+    about: About,
+    *,
+    toolchain: Toolchain = "gcc",
+    level: str = "O2",
+    input_bytes: int = 0,
 ) -> dict[str, bytes]:
-    """The generated files that every project has, whatever it runs."""
+    """The generated files that every project has, whatever it runs. ``input_bytes``: of the
+    uploaded input."""
     files = {
         "platformio.ini": render("platformio.ini.j2", about),
         "README.md": render("README.md.j2", about),
@@ -125,7 +137,7 @@ def emitted_base(
         ),
     }
     if not board.hosted and board.memory:
-        files["linker.ld"] = render("linker.ld.j2", linker_of(board))
+        files["linker.ld"] = render("linker.ld.j2", linker_of(board, input_bytes=input_bytes))
     return files
 
 

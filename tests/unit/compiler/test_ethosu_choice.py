@@ -74,6 +74,17 @@ def test_an_arena_cache_is_a_limit_that_vela_plans_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("board", "most"), [("grove-vision-ai-v2", 0x100000), ("imx93-evk", 393_216)]
+)
+def test_an_arena_cache_that_the_part_does_not_have_is_refused(board: str, most: int) -> None:
+    part = load_board(board)
+    settings_of(part, parse_options({"arena_cache": str(most)}))
+    with pytest.raises(UsageError, match=f"more than {board} has") as error:
+        settings_of(part, parse_options({"arena_cache": str(most + 1)}))
+    assert f"at most {most}" in error.value.hint
+
+
+@pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"optimize": "Size"}, "no option 'optimize'"),

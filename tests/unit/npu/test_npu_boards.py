@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from npubench.bench.npu_time import clocks_of
@@ -109,6 +112,26 @@ def test_a_section_that_is_not_there_is_named_with_those_that_are(system: str, m
     with pytest.raises(ConfigError, match=r"qemu-m55-u55/vela\.ini has no ") as error:
         read_memory_system(path, system_config=system, memory_mode=mode)
     assert ("Mps3_U55_Dram" if system == "Mps4_U55" else "Sram_Only") in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[Other]\na=1\n", "has no system configuration", r"no section \[System_Config.NAME\]"),
+        ("plain words\n", "line 1 stands in no section", "it needs"),
+        ("[System_Config.A]\n[Memory_Mode.B]\n", "has no entry 'axi0_port'", "default of Vela's"),
+        ("[System_Config.A]\n[System_Config.A]\n", "already exists", "compare"),
+    ],
+)
+def test_a_file_of_the_users_that_is_none_is_answered_in_words(
+    text: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.ini"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as error:
+        read_memory_system(path, system_config="A", memory_mode="B")
+    assert re.search(hint, error.value.hint)
+    assert "\n" not in error.value.message
 
 
 @pytest.mark.parametrize("macs", [256, 512])

@@ -129,8 +129,38 @@ def read_memory_system(
         )
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (configparser.Error, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", hint="compare it with another board's") from error
+    except configparser.MissingSectionHeaderError as error:
+        raise ConfigError(
+            f"{path}: line {error.lineno} stands in no section, or this is no such file",
+            hint=f"it needs [{SYSTEM}NAME] and [{MODE}NAME], as in boards/*/vela.ini",
+        ) from error
+    except KeyError as error:
+        raise ConfigError(
+            f"{path}: {SYSTEM}{system_config} or {MODE}{memory_mode} has no entry {error}",
+            hint="nothing is left to a default of Vela's; compare it with boards/*/vela.ini",
+        ) from error
+    except (configparser.Error, ValueError) as error:
+        raise ConfigError(
+            f"{path}: {' '.join(str(error).split())}",
+            hint="compare it with boards/*/vela.ini",
+        ) from error
+
+
+def fast_memory_bytes(path: Path) -> int | None:
+    """The most that a memory mode of a vela.ini gives to a fast memory of its own
+    (``arena_cache_size``); None where none names a size, or where the file cannot be read."""
+    parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+        sizes = [
+            int(parser[name]["arena_cache_size"])
+            for name in parser.sections()
+            if name.startswith(MODE) and "arena_cache_size" in parser[name]
+        ]
+    except (OSError, configparser.Error, ValueError):
+        return None
+    return max(sizes, default=None)
 
 
 def _section(
@@ -140,9 +170,14 @@ def _section(
         return parser[kind + name]
     what = "memory mode" if kind == MODE else "system configuration"
     there = [item.removeprefix(kind) for item in parser.sections() if item.startswith(kind)]
+    option = "memory_mode" if kind == MODE else "system_config"
     raise ConfigError(
         f"{path.parent.name}/{path.name} has no {what} {name}",
-        hint=f"it has: {', '.join(there)}; or bring a vela.ini of your own: --set ethos-u.config=",
+        hint=f"it has: {', '.join(there)} (--set ethos-u.{option}={there[0]}); or bring a vela.ini "
+        "of your own: --set ethos-u.config=FILE"
+        if there
+        else f"it has no section [{kind}NAME] at all; a file of your own needs [{SYSTEM}NAME] and "
+        f"[{MODE}NAME], named by --set ethos-u.system_config=NAME and ethos-u.memory_mode=NAME",
     )
 
 

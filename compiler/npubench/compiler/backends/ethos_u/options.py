@@ -11,6 +11,7 @@ from npubench.boards import Board
 from npubench.compiler.backends import Option
 from npubench.core.errors import ConfigError, UsageError
 from npubench.core.paths import data_root
+from npubench.npu.ethosu.memory_system import fast_memory_bytes
 
 Optimise = Literal["Performance", "Size"]
 Core = Literal["auto", "default", "legacy"]
@@ -140,6 +141,7 @@ def settings_of(board: Board, options: EthosUOptions | None = None) -> VelaSetti
         if not isinstance(value, str):
             raise ConfigError(f"board {board.id}: npu.config.{key} is missing or no text")
         values[key] = value
+    _check_arena_cache(board, chosen, values["config_file"])
     return VelaSettings(
         accelerator=values["accelerator"],
         system_config=chosen.system_config or values["system_config"],
@@ -152,3 +154,22 @@ def settings_of(board: Board, options: EthosUOptions | None = None) -> VelaSetti
             "" if chosen.system_config or chosen.config else str(npu.config.get(HIGH, ""))
         ),
     )
+
+
+def _check_arena_cache(board: Board, chosen: EthosUOptions, config_file: str) -> None:
+    """Vela would take any number of bytes; the part has only so many. Raises UsageError. With a
+    configuration of the user's own it is his to know."""
+    wanted = chosen.arena_cache
+    if wanted is None or chosen.config is not None:
+        return
+    sizes = [region.size_bytes for region in board.memory if "arena" in region.roles]
+    own = fast_memory_bytes(data_root() / "boards" / config_file)
+    free = own if own is not None else max(sizes, default=None)
+    if free is not None and wanted > free:
+        what = "fast memory of its NPU" if own is not None else "region of the arena"
+        raise UsageError(
+            f"ethos-u.arena_cache: {wanted} bytes are more than {board.id} has: the {what} has "
+            f"{free}",
+            hint=f"at most {free}; or bring the memories of another system: "
+            "--set ethos-u.config=FILE",
+        )

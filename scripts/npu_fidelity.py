@@ -174,8 +174,9 @@ HEAD = """# The NPU's timing against Arm's own model
 Written by `scripts/npu_fidelity.py`; do not edit.
 
 **Model against model**; the few figures of silicon stand in [npu.md](npu.md#timing). The \
-figures compared with are counters that Arm, and one public study, printed from Arm's fixed virtual platform (FVP) of the \
-Corstone-300 with its timing adapters on: {count} of them name their setting and have a stream \
+figures compared with are counters that Arm, and one public study, printed from Arm's fixed \
+virtual platform (FVP) of the Corstone-300 with its timing adapters on: {count} of them name \
+their setting and have a stream \
 that can be had. Marks: `=` the same number of beats.
 
 - **Beats.** {exact} of {counters} counters are equal to the beat. The rest: {off}.

@@ -351,6 +351,11 @@ class Board(_Part):
                     return region
         raise ConfigError(f"board {self.id} has no memory for {role}")
 
+    def region_words(self, role: str) -> str:
+        """The region for a role as its owner calls it: the part's, where another board plays it."""
+        part = load_board(self.id) if self.is_stood_in else self
+        return f"{part.region(role).name} of {self.id}"
+
 
 @cache
 def board_ids() -> tuple[str, ...]:

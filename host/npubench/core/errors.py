@@ -75,10 +75,20 @@ class UnsupportedOp(CompileError):
 class DoesNotFit(CompileError):
     """A model needs more of a memory region than there is. Sizes in bytes."""
 
-    def __init__(self, *, needed_bytes: int, free_bytes: int, region: str, what: str) -> None:
+    def __init__(
+        self,
+        *,
+        needed_bytes: int,
+        free_bytes: int,
+        region: str,
+        what: str,
+        boards: tuple[str, ...] = (),
+    ) -> None:
+        """``boards``: others of the kind whose memory would take it."""
+        others = f" ({', '.join(boards)})" if boards else ""
         super().__init__(
             f"{what} needs {needed_bytes} bytes of {region}, {free_bytes} bytes are free",
-            hint="choose a board with more memory or a smaller model",
+            hint=f"choose a board with more memory{others} or a smaller model",
         )
         self.needed_bytes = needed_bytes
         self.free_bytes = free_bytes

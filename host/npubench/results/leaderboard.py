@@ -289,7 +289,11 @@ def _published_tables(own: Sequence[Row]) -> Iterator[Table]:
     boards = {plain_name(row.record.board) for row in own}
     rows = published(Choice(network=network))
     here = [row for row in rows if plain_name(row.result.board) in boards]
-    weights = "the reference file itself" if same else networks()[network].likeness
+    weights = "the same architecture with weights of its own"
+    if same:
+        weights = "the reference file itself"
+    elif not networks()[network].mlperf:
+        weights = networks()[network].likeness
     lead = (
         f"Quoted, on boards that stand above: nothing of it was run here. Ours is {weights}; other "
         f"differences: npubench published --model {network} --against RUN. {len(rows) - len(here)} "

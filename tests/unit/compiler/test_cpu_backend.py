@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from npubench.boards import Board, MemoryRegion, load_board
 from npubench.compiler import backends
 from npubench.compiler.backends import backend_names, load_backend
-from npubench.compiler.backends.cpu import BACKEND, weights_bytes
+from npubench.compiler.backends.cpu import BACKEND, roomier, weights_bytes
 from npubench.compiler.plan import Alias, KernelCall, Plan, TensorArg
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.core.errors import DoesNotFit, NpubenchError, ToolError, UnsupportedOp, UsageError
+from npubench.emulators.stand_in import stood_in
 from support.tflite_writer import ModelSpec, OpSpec, TensorSpec, write_model
 
 DENSE = ModelSpec(
@@ -213,3 +214,12 @@ def test_a_damaged_model_gives_a_plan_or_our_error(word: int, value: int) -> Non
     except NpubenchError as error:
         if error.exit_code != 2:
             raise
+
+
+def test_a_network_too_large_for_a_part_names_the_parts_region_and_those_that_take_it() -> None:
+    part = stood_in(load_board("grove-vision-ai-v2"))
+    assert part.region("weights").name != "sram0"
+    assert part.region_words("weights") == "sram0 of grove-vision-ai-v2"
+    assert roomier(part, "weights", 3_113_700) == ("alif-e7-devkit", "imx93-evk")
+    assert "grove-vision-ai-v2" in roomier(part, "weights", 1)
+    assert roomier(load_board("qemu-m4"), "weights", 1) == (), "too many to choose among"

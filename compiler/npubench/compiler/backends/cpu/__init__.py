@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from npubench.boards import Board
+from npubench.boards import Board, load_boards
 from npubench.compiler.arena import plan_arena, touched
 from npubench.compiler.backends import Option
 from npubench.compiler.backends._toolchain import LEVEL, TOOLCHAIN, require_toolchain
@@ -98,8 +98,9 @@ def check_memory(graph: Graph, plan: Plan, board: Board) -> None:
         raise DoesNotFit(
             needed_bytes=needed_bytes,
             free_bytes=region.size_bytes,
-            region=f"{region.name} of {board.id}",
+            region=board.region_words("weights"),
             what=f"{graph.name}: its weight data",
+            boards=roomier(board, "weights", needed_bytes),
         )
     region = board.region("arena")
     free_bytes = region.size_bytes
@@ -116,9 +117,27 @@ def check_memory(graph: Graph, plan: Plan, board: Board) -> None:
         raise DoesNotFit(
             needed_bytes=plan.arena.size_bytes,
             free_bytes=max(free_bytes, 0),
-            region=f"{region.name} of {board.id}",
+            region=board.region_words("arena"),
             what=f"{graph.name}: its arena of activations{beside}",
+            boards=roomier(board, "arena", plan.arena.size_bytes),
         )
+
+
+def roomier(board: Board, role: str, needed_bytes: int) -> tuple[str, ...]:
+    """The boards with an NPU for the same backend whose region for ``role`` is large enough; none
+    for a board without one, since there would be no choosing among so many."""
+    if board.npu is None or board.npu.backend is None:
+        return ()
+    kind = "physical" if board.is_stood_in else board.kind
+    return tuple(
+        other.id
+        for other in load_boards()
+        if other.npu is not None
+        and other.npu.backend == board.npu.backend
+        and other.kind == kind
+        and other.memory
+        and other.region(role).size_bytes >= needed_bytes
+    )
 
 
 BACKEND = CpuBackend()

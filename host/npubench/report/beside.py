@@ -15,13 +15,13 @@ from npubench.core.errors import NpubenchError
 from npubench.core.stages import Stage
 from npubench.published import Choice, Published, networks, published, sources
 from npubench.report.grid import Cell, Grid, columns
-from npubench.report.published import latency, ratio
+from npubench.report.published import latency, ratio, readings
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.against import AgainstRow, against_row, network_of, own_time
 from npubench.runs.schema import RunRecord
 from npubench.target import Place
 
-SHOWN = 8
+SHOWN = 16
 """Rows of a part that a terminal gets."""
 
 
@@ -220,32 +220,37 @@ def _unlike(row: AgainstRow) -> list[str]:
 
 def beside_grid(parts: Sequence[OfPart]) -> Grid | None:
     """For the report: every result of the networks that ran, with the ratio; None without any."""
-    rows = [
-        (
-            Cell(text=item.run.target),
-            Cell(text=item.row.published.result.board),
-            Cell(text=item.row.published.result.engine),
-            Cell(text=latency(item.row.published), value=item.row.published.result.latency_us),
-            Cell(text=item.own),
-            Cell(text=ratio(item.row), value=item.row.ratio_low),
-            Cell(text=item.energy, value=item.row.published.result.energy_uj),
-            Cell(text=item.row.published.source, hint=item.row.published.result.locator),
-            Cell(text="; ".join((*_unlike(item.row), item.row.published.result.notes))),
-        )
-        for part in parts
-        for item in part.beside
-    ]
+    rows = [_ran(item) for part in parts for item in part.beside]
     if not rows:
         return None
-    return Grid(
-        name="published",
-        caption="Of this network",
-        columns=columns(
-            "Ours", "Measured on", "Engine", "#Latency", "#Ours, modelled", "#Ours / theirs",
-            "#Energy", "Source", "Notes",
-        ),
-        rows=tuple(rows),
-    )  # fmt: skip
+    heads = ("Ours", "Measured with", "#Latency", "#Ours, modelled", "#Ours / theirs", "#Energy")
+    return Grid(name="published", columns=columns(*heads, "Source"), rows=tuple(rows))
+
+
+def _ran(item: Beside) -> tuple[Cell, ...]:
+    row = item.row.published
+    (printed, other), (first, second) = readings(item.row)
+    return (
+        Cell(text=item.run.target),
+        Cell(text=row.result.engine, under=row.result.board),
+        Cell(text=printed, value=row.result.latency_us, under=other),
+        Cell(text=item.own),
+        Cell(text=first, value=item.row.ratio_low, under=second),
+        Cell(text=item.energy, value=row.result.energy_uj),
+        Cell(text=row.source, hint=row.result.locator),
+    )
+
+
+def notes_of(parts: Sequence[OfPart]) -> tuple[str, ...]:
+    """How far each result of a network that ran is another thing than the run, each said once."""
+    return tuple(
+        dict.fromkeys(
+            f"{item.row.published.result.engine}, {latency(item.row.published)}: "
+            + "; ".join((*_unlike(item.row), item.row.published.result.notes))
+            for part in parts
+            for item in part.beside
+        )
+    )
 
 
 def others_grid(parts: Sequence[OfPart]) -> Grid | None:
@@ -258,7 +263,6 @@ def others_grid(parts: Sequence[OfPart]) -> Grid | None:
             Cell(text=latency(row), value=row.result.latency_us),
             Cell(text=fmt.micro(row.result.energy_uj, "J"), value=row.result.energy_uj),
             Cell(text=row.source, hint=row.result.locator),
-            Cell(text=row.result.notes),
         )
         for part in parts
         for row in part.rows
@@ -268,6 +272,6 @@ def others_grid(parts: Sequence[OfPart]) -> Grid | None:
         return None
     return Grid(
         name="published-others",
-        columns=columns("Board", "Network", "Engine", "#Latency", "#Energy", "Source", "Notes"),
+        columns=columns("Board", "Network", "Engine", "#Latency", "#Energy", "Source"),
         rows=tuple(rows),
     )

@@ -127,6 +127,17 @@ def ratio(row: AgainstRow) -> str:
     return f"{words} or {_bounds(row.other_ratio_low, row.other_ratio_high)}"
 
 
+def readings(row: AgainstRow) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Latency and ratio, each as it was printed and, where the clock is in doubt, the other
+    reading with the word ``or`` before it, else empty."""
+    item = row.published
+    printed = fmt.micro(item.result.latency_us, "s"), _bounds(row.ratio_low, row.ratio_high)
+    if item.other_latency_us is None:
+        return (printed[0], ""), (printed[1], "")
+    other = _bounds(row.other_ratio_low, row.other_ratio_high)
+    return (printed[0], f"or {fmt.micro(item.other_latency_us, 's')}"), (printed[1], f"or {other}")
+
+
 def _clock(row: Published) -> str:
     result = row.result
     if result.divided_by_mhz is not None:

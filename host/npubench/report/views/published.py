@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from npubench.published import sources
-from npubench.report.beside import beside_grid, of_parts, others_grid
+from npubench.report.beside import beside_grid, notes_of, of_parts, others_grid
 from npubench.report.library import Library
 from npubench.report.selection import NetworkRuns
 from npubench.report.view import View
@@ -28,6 +28,7 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
         folded={} if others is None else {"Published of these boards, other networks": (others,)},
         notes=(
             *(part.words for part in parts),
+            *notes_of(parts),
             *(f"{source}: {about[source].notes}" for source in named),
         ),
     )

@@ -9,12 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from npubench.core import format as fmt
-from npubench.published import Published, Source
+from npubench.published import Published, Source, sources
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.against import Against, AgainstRow
 
 SHOWN = 60
 """Rows that a terminal gets; ``--json`` has them all."""
+NOTED = 4
+"""With so many sources at most what each says of itself stands below a run's comparison."""
 
 
 def published_view(rows: Sequence[Published], sources: Mapping[str, Source]) -> RenderableType:
@@ -67,6 +69,14 @@ def against_view(view: Against) -> RenderableType:
         parts.append(Text(f"{SHOWN} of {len(view.rows)} results; --json has all", style="dim"))
     if common:
         parts += [heading("What differs in every row"), *(Text(item) for item in common)]
+    shown = view.rows[:SHOWN]
+    doubts = dict.fromkeys(
+        item for row in shown if row.published.other_latency_us is not None for item in row.differs
+    )
+    parts += [Text(item) for item in doubts if item not in common and "doubt" in item]
+    named = {row.published.source for row in shown}
+    if len(named) <= NOTED:
+        parts += _sources(named, sources())
     return Group(*parts)
 
 

@@ -381,6 +381,8 @@ def layers_table(run: RunRecord) -> Table:
     if with_npu:
         table.add_column("Engine")
         table.add_column("NPU cycles", justify="right", no_wrap=True)
+        table.caption = "The cost of an NPU's job, all its operators, stands at its last one."
+        table.caption_justify = "left"
     timed = any(layer.time_us is not None for layer in run.layers)
     for title in ("MACs", "Weights", "Cost", "per MAC", "Share", *(["Modelled"] if timed else [])):
         table.add_column(title, justify="right", no_wrap=True)

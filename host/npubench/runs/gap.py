@@ -304,7 +304,9 @@ def _value(layer: LayerRecord, side: _Side) -> float | None:
 def _counts(a: float, b: float, unit: str, *, macs: int = 0) -> str:
     text = f"{quantity(_whole(a), unit)} and {quantity(_whole(b), unit)}"
     if macs:
-        text += f"; {a / macs:.3g} and {b / macs:.3g} per multiply-accumulate"
+        factor, each = (1e3, " ns") if unit in ("us", "us_modelled") else (1, "")
+        first, second = (f"{value * factor / macs:.3g}{each}" for value in (a, b))
+        text += f"; {first} and {second} per multiply-accumulate"
     return text
 
 

@@ -34,6 +34,7 @@ class Cause(StrEnum):
     KERNEL = "choice of kernel"
     COMPILER = "compiler and flags"
     LEVEL = "optimisation level"
+    NPU = "NPU, its clock and memories"
     CORE = "core and its memories"
     PLACEMENT = "placement"
     VERSION = "another version"
@@ -65,6 +66,10 @@ def why_operator(
         return Why(cause=Cause.FALLBACK)
     if (first.executed_macs or first.macs) != (second.executed_macs or second.macs):
         return Why(cause=Cause.WORK)
+    if first.engine == second.engine == "npu" and (a.board != b.board or a.options == b.options):
+        left, right = _npu(a), _npu(b)
+        if left != right:
+            return Why(cause=Cause.NPU, seen=f"{left} and {right}")
     other = kernel_of(first) != kernel_of(second)
     around = next(_around(a, b), None)
     if other or around is None:
@@ -122,6 +127,17 @@ def compilers(record: RunRecord) -> tuple[tuple[str, str], ...]:
             if any(word in name for word in _COMPILERS)
         )
     )
+
+
+def _npu(record: RunRecord) -> str:
+    """The NPU with its clock, and the memories that its timing assumes, in words."""
+    npu = record.npu
+    if npu is None:
+        return ""
+    hz = npu.details.get("npu_hz")
+    clock = f" at {float(hz) / 1e6:g} MHz" if isinstance(hz, int | float) else ""
+    system = npu.details.get("system_config")
+    return f"{npu.accelerator}{clock}" + (f" ({system})" if system else "")
 
 
 def _around(a: RunRecord, b: RunRecord) -> Iterator[Why]:

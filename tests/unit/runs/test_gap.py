@@ -13,7 +13,7 @@ from npubench.core.evidence import Evidence
 from npubench.runs.gap import Cause, explain_gap
 from npubench.runs.gap_sources import changed_sources
 from npubench.runs.reader import StoredRun
-from npubench.runs.schema import RunRecord
+from npubench.runs.schema import NpuRecord, RunRecord
 
 DIGEST = "0" * 64
 Layer = tuple[str, str, str, float | None]
@@ -158,6 +158,24 @@ def test_a_job_of_the_npu_stands_against_all_its_operators() -> None:
     assert (part.cause, part.amount, part.operators) == (Cause.FALLBACK, -850, (0, 1))
     assert part.what == "2 operators, CONV_2D to ADD: cpu → job 0"
     assert gap.explained_ratio == 1.0
+
+
+def test_jobs_of_two_npus_differ_by_the_npu_and_not_by_the_core() -> None:
+    runs = []
+    for board, mhz, cost in (("grove-vision-ai-v2", 400, 1700), ("ek-ra8p1", 500, 500)):
+        npu = NpuRecord(
+            accelerator=f"ethos-u55-{mhz}",
+            config_sha256="0" * 64,
+            macs_share=1.0,
+            details={"npu_hz": mhz * 1_000_000, "system_config": "S"},
+        )
+        layers = [("CONV_2D", "npu", "job 0", None), ("ADD", "npu", "job 0", cost)]
+        run = _run(layers, cost, backend="ethos-u", board=board)
+        runs.append(run.model_copy(update={"npu": npu}))
+    gap = explain_gap(*runs)
+    assert gap is not None
+    assert (gap.parts[0].cause, gap.parts[0].amount) == (Cause.NPU, -1200)
+    assert "ethos-u55-400 at 400 MHz (S) and ethos-u55-500 at 500 MHz (S)" in gap.parts[0].evidence
 
 
 def test_an_operator_of_unknown_cost_leaves_infer_unexplained() -> None:

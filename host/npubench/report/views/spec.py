@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npubench.core import format as fmt
+from npubench.core.evidence import Evidence
 from npubench.report.charts import points
 from npubench.report.figure import Figure, Row
 from npubench.report.grid import Cell, Grid, columns, number
@@ -69,12 +70,14 @@ def _view(found: Found, library: Library, *, by_target: bool = False) -> View | 
     worst = min(found, key=lambda row: row[4] / row[3])
     best = max(found, key=lambda row: row[4] / row[3])
     first, last = ((row[2].target if by_target else row[0]) for row in (best, worst))
+    modelled = all(run.evidence is not Evidence.MEASURED for _, _, run, _, _ in found)
+    by = "By its model " if modelled else ""
     claim = (
-        f"{first} reaches {fmt.percent(best[4] / best[3])} of what the data sheet promises, "
+        f"{by}{first} reaches {fmt.percent(best[4] / best[3])} of what the data sheet promises, "
         f"{last} {fmt.percent(worst[4] / worst[3])}."
     )
     if best is worst:
-        claim = f"{first} reaches {fmt.percent(best[4] / best[3])} of the data sheet's peak."
+        claim = f"{by}{first} reaches {fmt.percent(best[4] / best[3])} of the data sheet's peak."
     return View(
         claim=claim,
         lead="Operations are two for each MAC. The peak is all multipliers busy in every cycle; "

@@ -34,8 +34,8 @@ from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase.simulator import placed
 from npubench.compiler.compiled import Network, read_network
-from npubench.compiler.vendor.simulation import Asked, Simulation
-from npubench.core.errors import ToolMissing
+from npubench.compiler.vendor.simulation import Asked, Simulation, _failure
+from npubench.core.errors import CompileError, ToolError, ToolMissing
 from npubench.core.progress import Event, Silent
 from npubench.golden.many import float_network, many_answers, real_answers
 from npubench.report.library import library
@@ -215,6 +215,26 @@ def test_on_axon_what_the_driver_extends_is_the_cpus() -> None:
     assert (ops[2].engine, ops[2].cycles) == ("cpu", None)
     assert ops[2].reason.endswith("(SOFTMAX)")
     assert 1 not in ops  # passed through
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (
+            "Traceback\nnpubench refuses: width < 4\n",
+            CompileError,
+            "a tool does not take this network: width < 4",
+        ),
+        ("Segmentation fault\n\n", ToolError, "a tool ended with exit code 3: Segmentation fault"),
+    ],
+    ids=["refused", "crashed"],
+)
+def test_a_job_that_fails_is_told_by_the_tools_own_words(
+    said: str, kind: type[Exception], words: str
+) -> None:
+    error = _failure("a tool", ToolError("python ended with exit code 3", code=3, tail=said))
+    assert type(error) is kind
+    assert error.message == words
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ SIMULATION_TIMEOUT_S = 6 * 3600.0
 Heard = Callable[[int, int, str], None]
 """Gets how many inputs are done, of how many, and what is under way ("" where nothing is told)."""
 _TOLD = re.compile(r"npubench (\d+)/(\d+) ?(.*)")
+_REFUSED = re.compile(r"^npubench refuses: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,9 @@ def run_job(
     ``model.tflite``, ``inputs.npz`` and ``calibration.npz`` (input i in array i), ``ranges.json``;
     it leaves ``outputs.npz`` and ``report.json``. ``keep``: patterns of more files to bring back;
     ``words``: the script's arguments; ``more``: further files of the folder. A line
-    ``npubench 3/100 words`` of its stdout tells how far it is. Raises ToolMissing, ToolError.
+    ``npubench 3/100 words`` of its stdout tells how far it is; before it ends with an exit code, a
+    line ``npubench refuses: words`` of its stderr says in the tool's words why it does not take the
+    network. Raises ToolMissing, ToolError, CompileError.
     """
     import numpy as np
 
@@ -146,13 +149,18 @@ def run_job(
         for name, arrays in (("inputs", asked.inputs), ("calibration", asked.calibration)):
             named: dict[str, Any] = {f"{index}": array for index, array in enumerate(arrays)}
             np.savez(folder / f"{name}.npz", **named)
-        result = found.script(
-            script,
-            *words,
-            cwd=folder,
-            timeout_s=SIMULATION_TIMEOUT_S,
-            heard=None if asked.heard is None else _listener(asked.heard),
-        )
+        try:
+            result = found.script(
+                script,
+                *words,
+                cwd=folder,
+                timeout_s=SIMULATION_TIMEOUT_S,
+                heard=None if asked.heard is None else _listener(asked.heard),
+            )
+        except ToolError as error:
+            if error.code:
+                raise _failure(found.tool.file.title, error) from error
+            raise
         try:
             report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
             with np.load(folder / "outputs.npz") as arrays:
@@ -171,6 +179,24 @@ def run_job(
             for path in sorted(folder.glob(pattern))
         }
     return found, JobAnswer(report=report, outputs=outputs, files=files)
+
+
+def _failure(title: str, error: ToolError) -> CompileError | ToolError:
+    """A job's end with an exit code, by what it said."""
+    refused = _REFUSED.search(error.tail)
+    if refused is not None:
+        return CompileError(
+            f"{title} does not take this network: {refused[1]}",
+            hint="run it on the CPU: --backend cpu",
+        )
+    last = next((line for line in reversed(error.tail.splitlines()) if line.strip()), "no words")
+    return ToolError(
+        f"{title} ended with exit code {error.code}: {last.strip()}",
+        argv=error.argv,
+        code=error.code,
+        tail=error.tail,
+        hint=error.hint,
+    )
 
 
 def _listener(heard: Heard) -> Callable[[str], None]:

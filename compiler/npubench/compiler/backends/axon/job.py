@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def main() -> None:
     sizes = told["output"][0]
     height, width, channels, size_bytes = sizes[:4]
     if size_bytes != 1:
-        raise SystemExit(f"the network's output has {size_bytes} bytes a value, not one")
+        refuse(f"the network's output has {size_bytes} bytes a value, not one")
     answers = np.fromfile("outputs.bin", np.int8).reshape(count, channels, height, width)
     named: dict[str, Any] = {"0": answers.transpose(0, 2, 3, 1).reshape(count, -1)}
     np.savez("outputs.npz", **named)
@@ -96,10 +96,9 @@ def compiled(executor: Path) -> str:
     )
     said = done.stdout + done.stderr
     if done.returncode or not HEADER.exists():
-        reasons = [line for line in said.splitlines() if re.match(r"(CRITICAL|ERROR)\b", line)]
-        sys.stderr.write(said[-3000:])
-        sys.stderr.write(f"\nAxon's compiler: {'; '.join(reasons) or 'it made no header'}\n")
-        raise SystemExit(1)
+        reasons = re.findall(r"(?:CRITICAL|ERROR): *(.*\S)", said)
+        sys.stderr.write(said[-3000:] + "\n")
+        refuse("; ".join(dict.fromkeys(reasons[:2])) or "its compiler made no header")
     return said
 
 
@@ -155,6 +154,11 @@ def version(root: Path, said: str) -> str:
     sdk = ".".join(numbers.get(name, "?") for name in names)
     match = re.search(r"Axon Software Version ([\d.]+)", said)
     return f"sdk-edge-ai {sdk}, compiler {match[1] if match else 'unknown'}"
+
+
+def refuse(words: str) -> NoReturn:
+    """The network is not taken, in the tool's words."""
+    raise SystemExit(f"npubench refuses: {words}")
 
 
 def _tell(done: int, count: int, words: str = "") -> None:

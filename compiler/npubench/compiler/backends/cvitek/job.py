@@ -17,6 +17,7 @@ import numpy as np
 _LOCATION = re.compile(r'^#(loc\d+) = loc\("(.*)"\)', re.MULTILINE)
 _OPERATOR = re.compile(r'= "top\.(\w+)"\(.* loc\(#(loc\d+)\)$', re.MULTILINE)
 _NAME = re.compile(r"npubench_op(\d+)")
+_REASON = re.compile(r"not implemented|not support|error: |\w+(Error|Exception):", re.IGNORECASE)
 _SHARES = np.linspace(0.3, 1.0, 29)
 """Of a range, that are tried."""
 _VALUES = 20_000
@@ -156,8 +157,14 @@ def _run(*argv: str) -> str:
     _tell(0, 1, argv[0])
     done = subprocess.run(argv, text=True, capture_output=True, check=False)
     if done.returncode:
-        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
-        raise SystemExit(f"{argv[0]} ended with exit code {done.returncode}")
+        said = done.stdout + done.stderr
+        sys.stderr.write(said[-3000:] + "\n")
+        reasons = [line.strip() for line in said.splitlines() if _REASON.search(line)]
+        raise SystemExit(
+            f"npubench refuses: {argv[0]}: {reasons[-1]}"
+            if reasons
+            else f"{argv[0]} ended with exit code {done.returncode}"
+        )
     return done.stdout + done.stderr
 
 

@@ -30,20 +30,24 @@ def main() -> None:
     calibration = _tensors("calibration.npz", shapes)
     count = len(inputs)
     _tell(0, 1, "quantization")
-    graph = espdl_quantize_onnx(
-        onnx_import_file="network.onnx",
-        espdl_export_file="network.espdl",
-        calib_dataloader=calibration,
-        calib_steps=len(calibration),
-        input_shape=shapes,
-        inputs=calibration[0],
-        target=TARGET,
-        quant_type=sys.argv[1],
-        error_report=False,
-        export_config=False,
-        collate_fn=lambda batch: batch,
-        device="cpu",
-    )
+    try:
+        graph = espdl_quantize_onnx(
+            onnx_import_file="network.onnx",
+            espdl_export_file="network.espdl",
+            calib_dataloader=calibration,
+            calib_steps=len(calibration),
+            input_shape=shapes,
+            inputs=calibration[0],
+            target=TARGET,
+            quant_type=sys.argv[1],
+            error_report=False,
+            export_config=False,
+            collate_fn=lambda batch: batch,
+            device="cpu",
+        )
+    except (NotImplementedError, RuntimeError, TypeError, ValueError, LookupError) as error:
+        words = " ".join(str(error).split())
+        raise SystemExit(f"npubench refuses: {type(error).__name__}: {words}") from error
     executor = TorchExecutor(graph=graph, device="cpu")
     outputs: list[list[Any]] = [[] for _ in document["outputs"]]
     for done, sample in enumerate(inputs):

@@ -33,6 +33,8 @@ def main() -> None:
         for done, (sample, answer, said) in enumerate(
             pool.imap_unordered(_ask, [(sample, count) for sample in range(count)]), start=1
         ):
+            if "refusal" in said:
+                raise SystemExit(f"npubench refuses: {said['refusal']}")
             answers[sample] = answer
             report = said or report
             _tell(done, count)
@@ -55,12 +57,16 @@ def _load() -> None:
     sys.modules["mltk.core"] = core
     micro: Any = importlib.import_module("mltk.core.tflite_micro").TfliteMicro
     files: Any = importlib.import_module("mltk.core.tflite_model").TfliteModel
-    _here["model"] = micro.load_tflite_model(
-        files.load_flatbuffer_file("model.tflite"),
-        accelerator="mvp",
-        enable_profiler=True,
-        runtime_buffer_size=-1,
-    )
+    try:
+        _here["model"] = micro.load_tflite_model(
+            files.load_flatbuffer_file("model.tflite"),
+            accelerator="mvp",
+            enable_profiler=True,
+            runtime_buffer_size=-1,
+        )
+    except RuntimeError as error:
+        _here["refusal"] = " ".join(str(error).split())
+        return
     with np.load("inputs.npz") as arrays:
         _here["inputs"] = [arrays[f"{index}"] for index in range(_here["model"].input_size)]
 
@@ -73,6 +79,8 @@ def _tell(done: int, count: int, words: str = "") -> None:
 def _ask(question: tuple[int, int]) -> tuple[int, list[Any], dict[str, Any]]:
     """One sample; with the first one, the report on it."""
     sample, count = question
+    if "refusal" in _here:
+        return sample, [], {"refusal": _here["refusal"]}
     if sample:
         return sample, _infer(sample), {}
     begin = time.monotonic()

@@ -27,13 +27,16 @@ def main() -> None:
     options.dump_ir = True
     options.dump_dir = "dump"
     compiler = nncase.Compiler(options)
-    compiler.import_tflite(Path("model.tflite").read_bytes(), nncase.ImportOptions())
     quantization = nncase.PTQTensorOptions()
     quantization.samples_count = len(calibration)
     quantization.set_tensor_data(calibration.tobytes())
-    compiler.use_ptq(quantization)
-    compiler.compile()
-    kmodel = compiler.gencode_tobytes()
+    try:
+        compiler.import_tflite(Path("model.tflite").read_bytes(), nncase.ImportOptions())
+        compiler.use_ptq(quantization)
+        compiler.compile()
+        kmodel = compiler.gencode_tobytes()
+    except RuntimeError as error:
+        raise SystemExit(f"npubench refuses: {' '.join(str(error).split())}") from error
     Path("network.kmodel").write_bytes(kmodel)
     simulator = nncase.Simulator()
     simulator.load_model(kmodel)

@@ -7,6 +7,7 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +30,12 @@ from npubench.bench.simulate import simulate_job
 from npubench.bench.worst_layer import first_looks, sources_of, unseen_before, worst_of
 from npubench.compiler.backends.axon.simulator import placed as axon_placed
 from npubench.compiler.backends.cvitek.job import bf16_table, fitted_end, table
-from npubench.compiler.backends.cvitek.simulator import MIXED, CvitekSimulator, words_of
+from npubench.compiler.backends.cvitek.simulator import (
+    MIXED,
+    CvitekSimulator,
+    reads_in_order,
+    words_of,
+)
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase.simulator import placed
@@ -162,6 +168,40 @@ def test_cviteks_table_has_the_int8_ranges_by_the_names_of_the_mlir() -> None:
     )
     rows = table(mlir, {"input": (-3.0, 1.0), "npubench_op0": (0.0, 2.5)}).splitlines()[3:]
     assert rows == ["input 3 -3 1", "npubench_op0_r_keepdims 2.5 0 2.5"]
+
+
+def test_what_tpu_mlir_transposes_has_the_range_of_what_it_takes() -> None:
+    mlir = (
+        '    %0 = "top.Input"(%arg0) : (x) -> y loc(#loc1)\n'
+        '    %1 = "top.Permute"(%0) {order = [0, 3, 1, 2]} : (x) -> y loc(#loc2)\n'
+        '    %2 = "top.Conv"(%1, %9) : (x) -> y loc(#loc3)\n'
+        '#loc1 = loc("input")\n#loc2 = loc("tpumlir_tensor_0")\n'
+        '#loc3 = loc("npubench_op0_bm_trans")\n'
+    )
+    rows = table(mlir, {"input": (-3.0, 1.0), "npubench_op0": (0.0, 2.5)}).splitlines()[3:]
+    assert rows == ["input 3 -3 1", "tpumlir_tensor_0 3 -3 1", "npubench_op0_bm_trans 2.5 0 2.5"]
+
+
+@pytest.mark.parametrize(("model", "in_order"), [("kws", False), ("vww", False), ("ic", False)])
+def test_networks_whose_images_end_in_one_pixel_may_have_channels_first(
+    model: str, in_order: bool
+) -> None:
+    assert reads_in_order(read_network(resolve_model(model)).graph) == in_order
+
+
+def test_a_flattened_image_keeps_its_order() -> None:
+    """Seen on tpu_mlir 1.30.2: a (1, 3, 256) that becomes (1, 1, 3, 256) is only relabelled."""
+    shapes = [(1, 3, 256), (1, 1, 3, 256), (1, 768)]
+
+    def graph(kind: str, given: int, made: int) -> Any:
+        op = SimpleNamespace(kind=kind, inputs=(given,), outputs=(made,))
+        return SimpleNamespace(ops=(op,), tensor=lambda index: SimpleNamespace(shape=shapes[index]))
+
+    assert reads_in_order(graph("RESHAPE", 0, 1))
+    assert reads_in_order(graph("RESHAPE", 1, 2))
+    assert reads_in_order(graph("FULLY_CONNECTED", 1, 2))
+    assert not reads_in_order(graph("RESHAPE", 1, 1))
+    assert not reads_in_order(graph("RESHAPE", 0, 2))
 
 
 def test_cviteks_settings_are_words_that_its_job_takes() -> None:

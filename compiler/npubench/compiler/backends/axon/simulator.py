@@ -31,7 +31,7 @@ class AxonSimulator:
     tool: str = "axon"
     form: Literal["int8", "float", "ranged"] = "int8"
     tells_cycles: bool = True
-    is_slow: bool = False
+    is_slow: bool = True
     settings: tuple[str, ...] = ()
 
     def simulate(self, asked: Asked) -> Simulation:

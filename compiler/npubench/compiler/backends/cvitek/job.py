@@ -1,7 +1,8 @@
 """Runs in tpu_mlir's environment, imports nothing of npubench: compile a float network for the
 CV180x with the ranges of its int8 form, run it on the simulator. Its folder holds model.tflite,
 inputs.npz, calibration.npz and ranges.json. Its arguments: INT8 or BF16; "fitted" where the ranges
-are to be narrowed to what costs least; and the first operator that is on BF16 for all that."""
+are to be narrowed to what costs least; the first operator that is on BF16 for all that; and
+"channels-last" where tpu_mlir is not to put channels first by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 _LOCATION = re.compile(r'^#(loc\d+) = loc\("(.*)"\)', re.MULTILINE)
-_OPERATOR = re.compile(r'= "top\.(\w+)"\(.* loc\(#(loc\d+)\)$', re.MULTILINE)
+_OPERATOR = re.compile(r'^ *(%\w+) = "top\.(\w+)"\((%\w+)?.* loc\(#(loc\d+)\)$', re.MULTILINE)
 _NAME = re.compile(r"npubench_op(\d+)")
 _REASON = re.compile(r"not implemented|not support|error: |\w+(Error|Exception):", re.IGNORECASE)
 _SHARES = np.linspace(0.3, 1.0, 29)
@@ -28,15 +29,16 @@ def main() -> None:
     """Leaves network.cvimodel, info.txt, outputs.npz and report.json."""
     import tpu_mlir  # type: ignore[import-not-found]  # noqa: F401 - sets the variables of its programs
 
+    quantize, *ways = sys.argv[1:]
+    order = ["--channel_format", "none"] if "channels-last" in ways else []
     _run("model_transform.py", "--model_name", "network", "--model_def", "model.tflite",
-         "--mlir", "network.mlir")  # fmt: skip
+         "--mlir", "network.mlir", *order)  # fmt: skip
     # Every .tflite is marked as quantized; this one is not.
     text = Path("network.mlir").read_text(encoding="utf-8")
     text = text.replace('module.platform = "TFLITE"', 'module.platform = "ONNX"')
     text = text.replace('"TOP_QUANTIZED"', '"TOP_F32"')
     Path("network.mlir").write_text(text, encoding="utf-8")
     ranges = json.loads(Path("ranges.json").read_text(encoding="utf-8"))
-    quantize, *ways = sys.argv[1:]
     form = ["--quantize", quantize]
     if quantize == "INT8":
         rows = table(text, fitted_ranges(ranges) if "fitted" in ways else ranges)
@@ -51,7 +53,7 @@ def main() -> None:
     info = _run("model_tool", "--info", "network.cvimodel")
     Path("info.txt").write_text(info, encoding="utf-8")
     # The simulator's libraries are found by variables that a process reads at its start.
-    subprocess.run([sys.executable, __file__, "simulate"], check=True)
+    subprocess.run([sys.executable, __file__, "simulate", *ways], check=True)
     Path("report.json").write_text(json.dumps({"ranges": len(ranges)}))
 
 
@@ -59,12 +61,15 @@ def table(mlir: str, ranges: dict[str, Any]) -> str:
     """The calibration table: of every operator its threshold and its range."""
     names = dict(_LOCATION.findall(mlir))
     rows = []
-    for kind, place in _OPERATOR.findall(mlir):
+    ends: dict[str, Any] = {}
+    for result, kind, source, place in _OPERATOR.findall(mlir):
         if kind in ("Weight", "None"):
             continue
         name = names[place]
         found = _NAME.match(name)
-        low, high = ranges[found[0] if found else name]
+        # tpu_mlir's own transpositions have the range of what they take.
+        own = ranges.get(found[0] if found else name)
+        low, high = ends[result] = own or ends[source]
         rows.append(f"{name} {max(abs(low), abs(high)):.7g} {low:.7g} {high:.7g}\n")
     return "# tpu-mlir\n###\n# op_name threshold min max\n" + "".join(rows)
 
@@ -114,7 +119,7 @@ def fitted_end(values: Any, end: float) -> float:
     return float(steps[int(np.argmin(errors))] * 127.0)
 
 
-def simulate() -> None:
+def simulate(channels_last: bool) -> None:
     """Every sample through network.cvimodel; the layouts are those of model.tflite."""
     import pyruntime_cvi  # type: ignore[import-not-found]
     from ai_edge_litert.interpreter import Interpreter
@@ -133,7 +138,7 @@ def simulate() -> None:
         _tell(sample, count)
         for tensor in model.inputs:
             values = inputs[tensor.name if len(wanted) > 1 else wanted[0]][sample]
-            if values.ndim == 3:
+            if values.ndim == 3 and not channels_last:
                 values = values.transpose(2, 0, 1)
             tensor.data.reshape(-1)[:] = values.astype(np.float32).reshape(-1)
         model.forward()
@@ -141,7 +146,7 @@ def simulate() -> None:
             found = [n for n, name in enumerate(order) if tensor.name.startswith(f"{name}_")]
             index = found[0] if len(order) > 1 else 0
             values = np.array(tensor.data)
-            if ranks[index] == 4:
+            if ranks[index] == 4 and not channels_last:
                 values = values.transpose(0, 2, 3, 1)
             outputs[index].append(values.reshape(-1).astype(np.float32))
     stacked: dict[str, Any] = {f"{index}": np.stack(kept) for index, kept in enumerate(outputs)}
@@ -169,7 +174,7 @@ def _run(*argv: str) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["simulate"]:
-        simulate()
+    if sys.argv[1:2] == ["simulate"]:
+        simulate("channels-last" in sys.argv)
     else:
         main()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.compiler.backends.cvitek.report import FIGURES
+from npubench.compiler.graph import Graph
+from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.vendor.adapter import read_figures
 from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 
@@ -38,11 +40,13 @@ class CvitekSimulator:
 
     def simulate(self, asked: Asked) -> Simulation:
         """The table is written from ``ranges``; the calibration fits them where that is asked."""
+        graph = read_tflite(asked.model, name="network", floats=True)
+        order = ("channels-last",) if reads_in_order(graph) else ()
         found, answer = run_job(
             self.tool,
             Path(__file__).with_name("job.py"),
             asked,
-            words=words_of(asked.setting or INT8, asked.ranges),
+            words=(*words_of(asked.setting or INT8, asked.ranges), *order),
             keep=("network.cvimodel", "info.txt"),
         )
         info = answer.files["info.txt"].decode(errors="replace")
@@ -53,6 +57,26 @@ class CvitekSimulator:
             figures=read_figures(FIGURES, info),
             artifact=("network.cvimodel", answer.files["network.cvimodel"]),
         )
+
+
+def reads_in_order(graph: Graph) -> bool:
+    """Whether an operator takes the values of an image in the order in which they lie.
+
+    tpu_mlir puts channels first and relabels there what it should move: such a network is given
+    with its channels where they are, and every convolution is transposed around."""
+
+    def is_image(index: int) -> bool:
+        shape = graph.tensor(index).shape
+        return len(shape) == 4 and shape[3] > 1 and shape[1] * shape[2] > 1
+
+    for op in graph.ops:
+        given, made = op.inputs[0], op.outputs[0]
+        moves = graph.tensor(given).shape != graph.tensor(made).shape
+        if op.kind == "FULLY_CONNECTED" and is_image(given):
+            return True
+        if op.kind == "RESHAPE" and moves and (is_image(given) or is_image(made)):
+            return True
+    return False
 
 
 def words_of(setting: str, ranges: Mapping[str, object]) -> tuple[str, ...]:

@@ -66,6 +66,13 @@ class Draw:
     def output(self, shape: Shape, at: tuple[float, int] | None = None, dtype: str = "") -> int:
         return self.net.output(shape, *(at or self.quantization()), dtype=dtype or self.dtype)
 
+    def bare(self, shape: Shape) -> int:
+        """An input without scale and zero point: integers that are what they are."""
+        return self.net.input(shape, dtype=self.dtype)
+
+    def bare_output(self, shape: Shape) -> int:
+        return self.net.output(shape, dtype=self.dtype)
+
     def numbers(self, values: Any) -> int:
         data = np.array(values, dtype=np.int32)
         return self.net.tensor(data.shape, dtype="int32", data=data)
@@ -140,6 +147,9 @@ def _binary(kind: str, options: Any, *, same: bool = False, fused: bool = False)
         second: Shape = shape
         if d.chance(0.4):
             second = tuple(1 if d.chance(0.5) else n for n in shape)
+        if d.dtype == "int32" and d.chance(0.5):
+            d.net.op(kind, [d.bare(shape), d.bare(second)], [d.bare_output(shape)], options())
+            return
         x = d.input(shape, at)
         make = d.constant if d.chance(0.3) else d.input
         y = make(second, at if same else None)
@@ -324,6 +334,9 @@ def _mean(d: Draw, kind: str = "MEAN") -> None:
     if kind.startswith("REDUCE"):
         y = x
     options = filled(schema.ReducerOptionsT(), keepDims=keep)
+    if kind == "SUM" and d.dtype == "int32" and d.chance(0.5):
+        d.net.op(kind, [d.bare(shape), d.numbers(axes)], [d.bare_output(out)], options)
+        return
     d.net.op(kind, [d.input(shape, x), d.numbers(axes)], [d.output(out, y)], options)
 
 
@@ -550,6 +563,8 @@ def _lstm(d: Draw) -> None:
     shape = (time, batch, features) if major else (batch, time, features)
     at = d.quantization()
     hidden = (1 / 32768, 0) if d.dtype == "int16" else (1 / 128, d.pick([0, 0, 5, -7]))
+    if d.dtype in ("uint8", "int32"):
+        hidden = (hidden[0], abs(hidden[1]) if d.dtype == "uint8" else 0)
     x = d.input(shape, at)
 
     def weights(columns: int) -> int:

@@ -21,6 +21,7 @@ from npubench.compiler.tflite.reader import load_tflite
 from npubench.core.errors import CompileError, NpubenchError, UsageError
 from npubench.core.tool import ToolResult
 from support.npu_networks import Builder, Value, filled, random_network, schema
+from support.npu_operator_verdict import MISCOMPILED, operator_verdict
 from support.npu_operators import operator_network
 from support.vela_in_process import CHECKOUT, Reference, compile_network, run_compiled
 
@@ -268,6 +269,62 @@ def test_a_network_without_such_patterns_stays_with_the_default_core() -> None:
     for name in ("kws", "vww", "ic", "ad"):
         _, graph = load_tflite(CHECKOUT / "models" / name / f"{name}.tflite")
         assert known_faults(graph) == ()
+
+
+SINGLE = [
+    ("REDUCE_MAX", "int8", 129), ("REDUCE_MIN", "int16", 26), ("DEPTHWISE_CONV_2D", "uint8", 3),
+    ("EXP", "int8", 20), ("MUL", "int32", 11), ("SUM", "int32", 0),
+]  # fmt: skip
+SINGLE_LEGACY = [
+    ("TRANSPOSE_CONV", "int8", 1), ("EXP", "int16", 2), ("FULLY_CONNECTED", "int16", 11),
+    ("MIRROR_PAD", "int32", 0), ("TRANSPOSE", "int32", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "seed", "legacy"),
+    [(*case, False) for case in SINGLE] + [(*case, True) for case in SINGLE_LEGACY],
+    ids=["-".join(map(str, case)) for case in (*SINGLE, *SINGLE_LEGACY)],
+)
+def test_an_operator_that_is_listed_differs_from_every_reference(
+    kind: str, dtype: str, seed: int, legacy: bool, tmp_path: Path
+) -> None:
+    word = operator_verdict(kind, dtype, seed, tmp_path, accelerator="ethos-u55-128", legacy=legacy)
+    assert word == MISCOMPILED
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "seeds", "named"),
+    [("REDUCE_MAX", "int8", range(120, 132), {124, 127, 129}),
+     ("DEPTHWISE_CONV_2D", "uint8", range(8), {3}),
+     ("EXP", "int8", range(16, 24), {20}),
+     ("TRANSPOSE", "int8", range(8), set())],
+    ids=["REDUCE_MAX", "DEPTHWISE_CONV_2D", "EXP", "TRANSPOSE"],
+)  # fmt: skip
+def test_only_the_forms_that_differ_are_named(
+    kind: str, dtype: str, seeds: range, named: set[int], tmp_path: Path
+) -> None:
+    """The others of these seeds equal a reference (scripts/npu_operators.py --seeds)."""
+    found = set()
+    for seed in seeds:
+        path = tmp_path / f"{seed}.tflite"
+        path.write_bytes(operator_network(kind, dtype, seed))
+        if known_faults(load_tflite(path)[1]):
+            found.add(seed)
+    assert found == named
+
+
+def test_a_slight_difference_of_the_legacy_core_is_named_and_hinders_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "network.tflite"
+    path.write_bytes(operator_network("FULLY_CONNECTED", "int16", 11))
+    data, graph = load_tflite(path)
+    assert choose(graph, data, settings_of(BOARD), "auto").findings == ()
+    settings = dataclasses.replace(settings_of(BOARD), legacy=True)
+    (found,) = choose(graph, data, settings, "legacy").findings
+    assert found.finding is KNOWN_MISCOMPILATION
+    assert "another multiplier for 1 of its 8 channels: one step off" in found.text
 
 
 LEGACY = [("PACK", "int8", 1), ("UNPACK", "int8", 5), ("MEAN", "int8", 5),

@@ -48,12 +48,10 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
     except BrokenStream as error:
         return _instead(graph, model, settings, core, error)
     faults = _faults(graph, first)
-    if not faults:
-        return first
+    if core != "auto" or all(fault.slight for fault in faults):
+        return replace(first, findings=_named(faults, first))
+    faults = tuple(fault for fault in faults if not fault.slight)
     what = faults[0].text
-    if core != "auto":
-        named = "legacy" if settings.legacy else "default"
-        return replace(first, findings=(KNOWN_MISCOMPILATION.found(core=named, fault=what),))
     culprits = tuple(sorted({graph.ops[fault.culprit].kind for fault in faults}))
     named = ", ".join(culprits)
     ways = (
@@ -78,10 +76,11 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
             refusals.append(f"not {name}: {error.message}")
             continue
         others = _faults(graph, found) if way.legacy else ()
-        if others:
-            refusals.append(f"not {name}: its {others[0].text}")
+        worse = [fault.text for fault in others if not fault.slight]
+        if worse:
+            refusals.append(f"not {name}: its {worse[0]}")
             continue
-        return replace(found, findings=(remark,))
+        return replace(found, findings=(remark, *_named(others, found)))
     raise CompileError(
         f"{graph.name}: Vela would miscompile it: {what}; {'; '.join(refusals)}"[:900],
         hint="compile it for the CPU (--backend cpu); --set ethos-u.core=default insists",
@@ -101,10 +100,21 @@ def _instead(
             lower_op(graph, graph.ops[index])
     except NpubenchError:
         raise error from None
-    if _faults(graph, found):
+    faults = _faults(graph, found)
+    if not all(fault.slight for fault in faults):
         raise error
     remark = VELA_CORE_CHANGED.found(fault=f"output cannot be run: {error.message}"[:400])
-    return replace(found, findings=(remark,))
+    return replace(found, findings=(remark, *_named(faults, found)))
+
+
+def _named(faults: tuple[VelaFault, ...], choice: Choice) -> tuple[Found, ...]:
+    """What a compilation is known to get wrong, as one finding: the worst, and how many more."""
+    if not faults:
+        return ()
+    texts = [fault.text for fault in sorted(faults, key=lambda fault: fault.slight)]
+    more = f"; and {len(texts) - 1} more" if len(texts) > 1 else ""
+    core = "legacy" if choice.settings.legacy else "default"
+    return (KNOWN_MISCOMPILATION.found(core=core, fault=f"{texts[0]}{more}"),)
 
 
 def _faults(graph: Graph, choice: Choice) -> tuple[VelaFault, ...]:

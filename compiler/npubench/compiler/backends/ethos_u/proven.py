@@ -77,7 +77,8 @@ LiteRT's reference kernels, byte by byte.
 - **exact**: equals TFLite Micro, or LiteRT where TFLite Micro differs or has no kernel.
 - **true**: both references are off, the NPU is within one step of the operator in real numbers
   (NEG: LiteRT forgets the zero point; SUM: TFLite Micro is one step off; PRELU of 16 bits: LiteRT
-  overflows).
+  overflows; FULLY_CONNECTED of uint8, which TFLite Micro has not: LiteRT rounds once, the NPU
+  twice, as TFLite Micro does for int8).
 - **on the CPU**: Vela leaves this form of the operator there, or splits it.
 - **refused**: by Vela, or by the check of what it wrote; nothing is built.
 - **miscompiled, known**: by a pattern that is known before Vela runs. With `ethos-u.core=auto` the
@@ -85,8 +86,11 @@ LiteRT's reference kernels, byte by byte.
 - **no reference**: neither reference takes the operator in this form. On a board it is a remark,
   `compiler.npu-unproven`.
 - **crashed**: Vela, or a reference, ended with a crash. Vela's is an error by name on a board.
-- **differs**: no reference agrees (REDUCE_MAX and REDUCE_MIN: 2 of 127 networks, sought out). On a
-  board it is a warning, `compiler.npu-differs`.
+- **differs**: no reference agrees, and no pattern is known. On a board it is a warning,
+  `compiler.npu-differs`.
+
+32-bit inputs of ADD, SUB, MUL and SUM are kept so small that results stay within 32 bits: beyond,
+TFLite wraps, and no document says what the NPU does; half of these networks have scales.
 
 | operator | type | Vela's default core | legacy core |
 | --- | --- | --- | --- |

@@ -24,7 +24,7 @@ FLASH: Final = "Flash"
 """How the names of memories that are only read end, in Vela's own list."""
 _READS, _WRITES = 16, 24
 """Where AXI_LIMIT holds the numbers of reads and of writes."""
-MODEL_VERSION: Final = 3
+MODEL_VERSION: Final = 4
 """Raised whenever the timing core's formulas change: part of every configuration hash."""
 
 

@@ -90,9 +90,9 @@ def operation_time(
     """The time of one operation. ``beside_bytes`` cross the ports while it runs, of a copy."""
     if isinstance(op, DmaOp):
         return _dma_time(op, system)
-    transfers = transfers_of(op, system.axi_bytes)
+    transfers = transfers_of(op, system.axi_bytes, cores=accelerator.cores)
     units = _pipeline(op, accelerator)
-    write = last_write_of(op, system.axi_bytes)
+    write = last_write_of(op, system.axi_bytes, cores=accelerator.cores)
     port = system.region_port(write.region)
     written = _cycles(write.beats, port, system, is_read=False)
     latency = system.ports[port].write_latency_cycles

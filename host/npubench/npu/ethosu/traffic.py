@@ -41,10 +41,10 @@ class Transfer:
     is_read: bool
 
 
-def transfers_of(op: BlockOp, axi_bytes: int) -> list[Transfer]:
+def transfers_of(op: BlockOp, axi_bytes: int, *, cores: int = 1) -> list[Transfer]:
     """Everything that a block operation moves, over ports of ``axi_bytes``. Constants are read
     again for each block of rows and columns."""
-    found = [_moved(op.ofm, _stored(op), axi_bytes, is_read=False)]
+    found = [_moved(op.ofm, _stored(op, cores), axi_bytes, is_read=False)]
     found += [_moved(fmap, pieces, axi_bytes, is_read=True) for fmap, pieces in _inputs(op)]
     times = len(outputs_of(op, 0)) * len(outputs_of(op, 1))
     return found + _constants(op, axi_bytes, times=times, parts=1)
@@ -57,10 +57,10 @@ def first_reads_of(op: BlockOp, axi_bytes: int, steps: int) -> list[Transfer]:
     return found + _constants(op, axi_bytes, times=1, parts=max(1, steps) * len(outputs_of(op, 2)))
 
 
-def last_write_of(op: BlockOp, axi_bytes: int) -> Transfer:
+def last_write_of(op: BlockOp, axi_bytes: int, *, cores: int = 1) -> Transfer:
     """The last output block."""
     rows, columns, channels = (outputs_of(op, axis)[-1] for axis in (0, 1, 2))
-    step = channels[1] - channels[0] if op.ofm.brick else BRICK
+    step = channels[1] - channels[0] if op.ofm.brick else BRICK * cores
     pieces = [
         (rows, columns, (z, min(z + step, channels[1]))) for z in range(*channels, max(1, step))
     ]
@@ -122,10 +122,11 @@ def _cut(fmap: FeatureMap, block: Blocks) -> Iterator[Piece]:
                 )
 
 
-def _stored(op: BlockOp) -> Iterator[Piece]:
-    """Pieces of the output. NHWC is written in groups of 16 channels."""
+def _stored(op: BlockOp, cores: int) -> Iterator[Piece]:
+    """Pieces of the output. NHWC is written in groups of 16 channels of each core; two cores take
+    every second channel, so that theirs are 32."""
     block = ofm_block_of(op)
-    return _cut(op.ofm, block if op.ofm.brick else (block[0], block[1], BRICK))
+    return _cut(op.ofm, block if op.ofm.brick else (block[0], block[1], BRICK * cores))
 
 
 def _fetched(op: BlockOp) -> Iterator[Piece]:

@@ -73,6 +73,7 @@ class Bench:
         events: tuple[int, ...] = (0x23, 0x30, 0x82, 0x87),
         base: int = BASE + STREAM,
         arena: int = BASE + ARENA,
+        control: int = 7,
     ) -> int:
         """Queue a stream and ring; the STATUS afterwards."""
         raw = struct.pack(f"<{len(words)}I", *words)
@@ -89,7 +90,7 @@ class Bench:
         write(Register.REGIONCFG, REGIONS_AS_SHARED_SRAM)
         for index in range(4):
             write(Register.AXI_LIMIT + 4 * index, 0x0F1F0000)
-        write(Register.PMCR, 7)
+        write(Register.PMCR, control)
         for index, event in enumerate(events):
             write(Register.PMEVTYPER + 4 * index, event)
         write(Register.PMCNTENSET, ALL_COUNTERS)

@@ -19,7 +19,10 @@
 #define ARCH_SHIFT 16u
 #define PRODUCT_SHIFT 28u
 #define PRODUCT_U65 1u /* 0 is the U55 */
-#define AXI_LIMIT_DEFAULT 0x0F1F0000u /* 64-byte bursts, 32 reads and 16 writes outstanding */
+/* 64-byte bursts; reads and writes outstanding, as Arm's own driver sets them: 32 and 16, on the
+ * U65 64 and 32 */
+#define AXI_LIMIT_U55 0x0F1F0000u
+#define AXI_LIMIT_U65 0x1F3F0000u
 
 /* Events of the two sets that a run can count; four counters are all there is. */
 static const uint16_t events[NB_NPU_SETS][NB_ETHOSU_EVENTS] = {
@@ -87,11 +90,13 @@ int32_t nb_npu_init(void)
     if (error != 0) {
         return error;
     }
-    if (REG(NB_ETHOSU_CONFIG) >> PRODUCT_SHIFT > PRODUCT_U65) {
+    const uint32_t product = REG(NB_ETHOSU_CONFIG) >> PRODUCT_SHIFT;
+    if (product > PRODUCT_U65) {
         return -NB_ETHOSU_E_PRODUCT;
     }
     for (uint32_t i = 0; i < 4; i++) {
-        REG(NB_ETHOSU_AXI_LIMIT + 4u * i) = AXI_LIMIT_DEFAULT;
+        REG(NB_ETHOSU_AXI_LIMIT + 4u * i) =
+            product == PRODUCT_U65 ? AXI_LIMIT_U65 : AXI_LIMIT_U55;
     }
     /* clock and power stay on between jobs: every job costs the same */
     REG(NB_ETHOSU_CMD) = 0;

@@ -54,6 +54,37 @@ def test_an_interrupt_command_leaves_its_bits(job: Job, case: tuple[bytes, bytes
     assert bench.output(job) == case[1]
 
 
+def test_a_mask_command_switches_the_counters_where_it_may(
+    job: Job, case: tuple[bytes, bytes]
+) -> None:
+    """Off from the first command on, and on again before the last operation: the counters see that
+    one alone. Without its bit in PMCR the command does nothing."""
+    off, on = 0x00000013, 0x00010013
+    last = max(
+        index
+        for index, word in enumerate(job.words)
+        if word & 0x3FF in (2, 3, 5, 6) and not word >> 14 & 3 and not _is_payload(job.words, index)
+    )
+    masked = (off, *job.words[:last], on, *job.words[last:])
+    counted = {}
+    for name, words, control in (
+        ("all", job.words, 7), ("ignored", masked, 7),
+        ("last", masked, 15), ("none", (off, *job.words), 15),
+    ):  # fmt: skip
+        bench = Bench()
+        bench.load(job, case[0])
+        assert bench.start(words, control=control) & Status.END
+        assert bench.output(job) == case[1]
+        device = bench.device
+        counted[name] = tuple(
+            device.read(offset) for offset in (Register.PMCCNTR, Register.PMEVCNTR)
+        )
+    assert counted["ignored"] == counted["all"]
+    assert counted["none"] == (0, 0)
+    cycles, active = counted["last"]
+    assert 0 < cycles == active < counted["all"][0]
+
+
 def test_the_interrupt_is_cleared_by_writing_a_one(job: Job, case: tuple[bytes, bytes]) -> None:
     bench = Bench()
     bench.load(job, case[0])

@@ -159,6 +159,22 @@ def test_the_cycle_counter_waits_for_its_start_event() -> None:
     assert registers.load(Register.PMCCNTR) == 200
 
 
+def test_the_cycle_counter_stops_at_a_jobs_end_or_says_that_it_cannot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registers, _ = register_file()
+    registers.store(Register.PMCR, 1)
+    registers.store(Register.PMCNTENSET, PM_CYCLES)
+    for stop in (Event.NPU_IDLE, Event.MAC_ACTIVE_32BIT):
+        registers.store(Register.PMCCNTR_CFG, stop << 16 | Event.NPU_ACTIVE)
+        registers.store(Register.CMD, Command.RUN)
+    assert registers.load(Register.PMCCNTR) == 200
+    assert not caplog.records, "neither comes before the end of this job"
+    registers.store(Register.PMCCNTR_CFG, Event.NPU_ACTIVE << 16)
+    registers.store(Register.CMD, Command.RUN)
+    assert "event 0x023 first comes in a job is not modelled" in caplog.text
+
+
 def test_every_documented_event_counts_or_says_why_not() -> None:
     described = pytest.importorskip(
         "ethosu.vela.ethos_u55_regs.ethos_u55_regs", reason="Vela is not installed"

@@ -19,6 +19,7 @@ from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.memory_system import MemorySystem
 from npubench.npu.ethosu.registers import (
     EVENT_COUNTERS,
+    PMCR_MASK_ENABLE,
     REGIONS,
     Channel,
     Command,
@@ -101,6 +102,7 @@ class Engine:
         """Run the queued stream. Never raises for what the driver wrote."""
         from npubench.npu.ethosu.events import event_counts
         from npubench.npu.ethosu.isa import StreamError, StreamFault
+        from npubench.npu.ethosu.timeline import counted_part
 
         try:
             program, time = self._prepare(registers)
@@ -115,6 +117,8 @@ class Engine:
         except NpubenchError as error:
             log.warning("%s", error.message)
             return Outcome(status=Status.BUS, qread=0)
+        if registers.load(Register.PMCR) & PMCR_MASK_ENABLE:
+            time = counted_part(program, time)
         return Outcome(
             status=Status.END,
             qread=registers.load(Register.QSIZE),

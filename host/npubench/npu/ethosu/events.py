@@ -67,8 +67,8 @@ def event_counts(time: ProgramTime) -> dict[int, int]:
     found: dict[int, int] = {
         Event.CYCLE: time.cycles,
         Event.NPU_ACTIVE: time.cycles,
-        # The PMU counts within jobs here; what Arm's figures show as idle lies between enabling
-        # the counters and the start of the stream, and after its end: the CPU's doing.
+        # The PMU counts within jobs here. What Arm's figures show as idle is the step of its model:
+        # the interrupt comes with the next thousand of cycles (docs/npu-fidelity.md).
         Event.NPU_IDLE: 0,
         Event.MAC_ACTIVE: time.mac_cycles,
         Event.MAC_ACTIVE_8BIT: sum(op.mac_cycles for op in time.operations if op.bits == 8),

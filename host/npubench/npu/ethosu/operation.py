@@ -171,4 +171,13 @@ class IrqOp:
     mask: int
 
 
-Operation = BlockOp | DmaOp | WaitOp | IrqOp | StopOp
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PmuMaskOp:
+    """Switches the performance counters within the stream, where PMCR lets it: ``counts`` from here
+    on, or not."""
+
+    offset_bytes: int
+    counts: bool
+
+
+Operation = BlockOp | DmaOp | WaitOp | IrqOp | PmuMaskOp | StopOp

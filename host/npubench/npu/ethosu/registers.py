@@ -6,12 +6,15 @@ fields: Arm Ethos-U55 NPU Technical Reference Manual (Arm 102420). Needs no nump
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final
 
 from npubench.npu.ethosu.config import ARCH_ID, Accelerator
+
+log = logging.getLogger(__name__)
 
 PAGE_BYTES: Final = 0x1000
 EVENT_COUNTERS: Final = 4
@@ -99,6 +102,9 @@ PMCR_RESET_CYCLES: Final = 4
 PMCR_MASK_ENABLE: Final = 8
 PMCR_COUNTERS: Final = EVENT_COUNTERS << 11
 _HISTORY_SHIFT: Final = 16
+_STOP_SHIFT: Final = 16
+_EVENT: Final = 0x3FF
+_NPU_IDLE: Final = 0x020
 _POWER: Final = Command.CLOCK_OFF | Command.POWER_OFF
 _WRITABLE: Final = frozenset(
     {
@@ -287,8 +293,22 @@ class RegisterFile:
         self._raise_pmu()
 
     def _cycles_run(self, outcome: Outcome) -> bool:
-        """Whether the cycle counter's start event occurs in a job; without one it always runs."""
-        start = self.load(Register.PMCCNTR_CFG) & 0x3FF
+        """Whether the cycle counter runs over a job: from its start event, in the low half of
+        PMCCNTR_CFG (without one it always runs), to its stop event in the high one.
+
+        When in a job an event comes first is not known. Known are the two ends of a job: NPU_IDLE
+        stops at its end, and an event that does not occur stops nothing. What occurs within would
+        stop the counter too early to tell when: then it counts to the job's end, and a line of the
+        log says so.
+        """
+        config = self.load(Register.PMCCNTR_CFG)
+        start, stop = config & _EVENT, config >> _STOP_SHIFT & _EVENT
+        if stop not in (0, _NPU_IDLE) and outcome.counts.get(stop, 0):
+            log.warning(
+                "PMCCNTR_CFG: when event %#05x first comes in a job is not modelled; the cycle "
+                "counter runs to the job's end",
+                stop,
+            )
         return start == 0 or outcome.counts.get(start, 0) > 0
 
     def _raise_pmu(self) -> None:

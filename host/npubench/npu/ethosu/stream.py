@@ -18,6 +18,7 @@ from npubench.npu.ethosu.operation import (
     IrqOp,
     Operation,
     OpKind,
+    PmuMaskOp,
     Pooling,
     Range,
     Rounding,
@@ -98,11 +99,11 @@ def operations(words: Sequence[int]) -> Iterator[Operation]:
             )
         elif code is Cmd0.OP_IRQ:
             yield IrqOp(offset_bytes=command.offset_bytes, mask=command.param)
-        elif code is Cmd0.OP_STOP:
+        elif code is Cmd0.OP_PMU_MASK:
+            yield PmuMaskOp(offset_bytes=command.offset_bytes, counts=bool(command.param & 1))
+        else:  # OP_STOP
             yield StopOp(offset_bytes=command.offset_bytes, mask=command.param)
             return
-        else:
-            raise StreamError(f"{code.name} is not modelled", offset_bytes=command.offset_bytes)
     raise StreamError("ends without STOP", offset_bytes=len(words) * 4)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npubench.npu.ethosu.blocks import divide_up
 from npubench.npu.ethosu.config import Accelerator
 from npubench.npu.ethosu.memory_system import REGION_CONSTANTS, MemorySystem
-from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, WaitOp
+from npubench.npu.ethosu.operation import BlockOp, DmaOp, Operation, PmuMaskOp, WaitOp
 from npubench.npu.ethosu.timing import OperationTime, operation_time
 from npubench.npu.ethosu.traffic import is_independent
 
@@ -116,6 +116,32 @@ def program_time(
         cycles=max([now, *kernels[-1:], *copies[-1:]]),
         operations=tuple(times),
         spans=tuple(spans),
+    )
+
+
+def counted_part(program: Sequence[Operation], time: ProgramTime) -> ProgramTime:
+    """What performance counters see of ``time``, the time of ``program``, where its PMU_MASK
+    commands switch them. A stream begins with counting on."""
+    counts, begin, stream_bytes = True, 0, 0
+    seen: list[bool] = []
+    for operation in program:
+        if isinstance(operation, BlockOp | DmaOp):
+            seen.append(counts)
+        elif isinstance(operation, PmuMaskOp):
+            end = operation.offset_bytes + 4
+            stream_bytes += end - begin if counts else 0
+            begin, counts = end, operation.counts
+    kept = [index for index, value in enumerate(seen) if value]
+    cycles = sum(time.spans[index] for index in kept)
+    if counts:
+        stream_bytes += time.stream_bytes - begin
+        cycles += time.cycles - sum(time.spans)
+    return replace(
+        time,
+        cycles=cycles,
+        stream_bytes=stream_bytes,
+        operations=tuple(time.operations[index] for index in kept),
+        spans=tuple(time.spans[index] for index in kept),
     )
 
 

@@ -383,6 +383,7 @@ def _engines_view(document: Mapping[str, Any]) -> list[RenderableType]:
             "before it.",
             style="dim",
         ),
+        *([Text(printable(note, 300))] if (note := document.get("npu_memories")) else []),
         table,
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from npubench.boards import Board
 from npubench.compiler.backends import configured_backend
 from npubench.compiler.backends.cpu.selection import code_bytes
 from npubench.compiler.compiled import Compiled, Network, read_network
@@ -68,10 +69,30 @@ def analysis_document(network: Network, compiled: Compiled | None) -> dict[str, 
         document["arena_bytes"] = plan.arena.size_bytes
         document["fallbacks"] = [asdict(fallback) for fallback in plan.fallbacks]
         document["npu"] = plan.npu
+        if plan.npu and (note := memories_note(compiled.board)):
+            document["npu_memories"] = note
         document["engines"] = _engines(compiled)
         document["executed_macs"] = compiled.executed_macs
         document["costs"] = _costs(compiled)
     return document
+
+
+def memories_note(board: Board) -> str | None:
+    """Where the image for a physical board is compiled with other memories than the part has for
+    its NPU's model: with which the cycles are told, and how to ask for the part's own."""
+    if board.kind != "physical" or board.stand_in is None or board.npu is None:
+        return None
+    names = ("system_config", "memory_mode")
+    told = [str(board.npu.config.get(name, "")) for name in names]
+    own = [
+        str(board.stand_in.config.get(name, value)) for name, value in zip(names, told, strict=True)
+    ]
+    if told == own:
+        return None
+    return (
+        f"Told as the image for the board is compiled ({', '.join(told)}); as the part has its "
+        f"memories ({', '.join(own)}): --on-model"
+    )
 
 
 def _costs(compiled: Compiled) -> list[dict[str, Any]]:

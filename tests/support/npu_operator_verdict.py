@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from npubench.compiler.backends.ethos_u.faults import known_faults, legacy_faults
 from npubench.compiler.backends.ethos_u.output import read_vela
-from npubench.compiler.graph import DType, Graph, Op, Tensor
+from npubench.compiler.graph import DType, Graph, Tensor
 from npubench.compiler.tflite.reader import load_tflite
 from npubench.npu.ethosu.isa import StreamError
 from support.npu_operators import operator_network
@@ -118,31 +119,45 @@ def _constant(tensor: Tensor) -> NDArray[np.generic]:
 def _truth(graph: Graph, inputs: list[NDArray[np.generic]]) -> Values | None:
     """The operator in real numbers, quantized at its end; None for those that need no such help."""
     (op,) = graph.ops if len(graph.ops) == 1 else (None,)
-    if op is None or op.kind not in ("NEG", "SUM", "PRELU", "FULLY_CONNECTED"):
+    if op is None or op.kind not in _TRUTHS:
         return None
-    if any(graph.tensor(index).quantization is None for index in (op.inputs[0], *op.outputs)):
+    tensors = [graph.tensor(index) for index in (*op.inputs, *op.outputs) if index >= 0]
+    if tensors[0].quantization is None or tensors[-1].quantization is None:
         return None
-    if op.kind == "FULLY_CONNECTED" and graph.tensor(op.inputs[0]).dtype is not DType.UINT8:
+    if op.kind == "FULLY_CONNECTED" and tensors[0].dtype is not DType.UINT8:
         return None  # TFLite Micro takes it
+    given = dict(zip(graph.inputs, inputs, strict=True))
     output = graph.tensor(op.outputs[0])
-    x = _real(graph.tensor(op.inputs[0]), inputs[0])
+    values = [
+        _real(tensor, given[index] if index in given else _constant(tensor))
+        if tensor.quantization is not None
+        else _constant(tensor).astype(np.float64)
+        for index, tensor in ((index, graph.tensor(index)) for index in op.inputs if index >= 0)
+    ]
     scale, zero = _scale(output)
     info = np.iinfo(str(output.dtype))
-    real = _operator(graph, op, x).reshape(output.shape)
-    return np.clip(np.floor(real / scale + 0.5) + zero, info.min, info.max)
+    with np.errstate(divide="ignore", over="ignore"):
+        real = np.asarray(_TRUTHS[op.kind](*values)).reshape(output.shape)
+        if op.options.get("fused_activation_function") == "RELU":
+            real = np.maximum(real, 0.0)
+        return np.clip(np.floor(real / scale + 0.5) + zero, info.min, info.max)
 
 
-def _operator(graph: Graph, op: Op, x: Values) -> Values:
-    if op.kind == "NEG":
-        return -x
-    second = graph.tensor(op.inputs[1])
-    if op.kind == "FULLY_CONNECTED":
-        product = x @ _real(second, _constant(second)).T
-        if len(op.inputs) > 2 and op.inputs[2] >= 0:
-            bias = graph.tensor(op.inputs[2])
-            product = product + _real(bias, _constant(bias))
-        active = op.options.get("fused_activation_function") == "RELU"
-        return np.maximum(product, 0.0) if active else product
-    if op.kind == "SUM":
-        return np.asarray(x.sum(axis=tuple(int(axis) for axis in _constant(second).reshape(-1))))
-    return np.where(x >= 0, x, x * _real(second, _constant(second)))
+def _dense(x: Values, weights: Values, bias: Values | float = 0.0) -> Values:
+    return x @ weights.T + bias
+
+
+_TRUTHS: dict[str, Callable[..., Values]] = {
+    "ABS": lambda x: np.abs(x),
+    "EXP": lambda x: np.exp(x),
+    "FULLY_CONNECTED": _dense,
+    "NEG": lambda x: -x,
+    "PRELU": lambda x, slope: np.where(x >= 0, x, x * slope),
+    "QUANTIZE": lambda x: x,
+    "RELU_0_TO_1": lambda x: np.clip(x, 0.0, 1.0),
+    "RELU_N1_TO_1": lambda x: np.clip(x, -1.0, 1.0),
+    "RSQRT": lambda x: 1.0 / np.sqrt(x),
+    "SQUARED_DIFFERENCE": lambda x, y: (x - y) ** 2,
+    "SUM": lambda x, axes: x.sum(axis=tuple(int(axis) for axis in axes.reshape(-1))),
+}
+"""Where a reference is off, or there is none: with real numbers."""

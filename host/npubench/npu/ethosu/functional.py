@@ -287,7 +287,9 @@ def _pool(op: BlockOp, ifm: Values) -> Values:
         sums = np.rint(_windows(op, centred)[:, :, 0, 0].sum(axis=2, keepdims=True))
         return _scaled(op, sums.astype(np.int64))
     if mode is Pooling.MAX:
-        windows = _windows(op, centred, fill=-np.inf)
+        # The least value there is: a window of padding alone (a stream can ask for one) has it.
+        least = float(_limits(op.ifm)[0] - (0 if op.ifm.bits == 32 else op.ifm.zero_point))
+        windows = _windows(op, centred, fill=least)
         return _scaled(op, windows.max(axis=(2, 3)).astype(np.int64))
     sums = np.rint(_windows(op, centred).sum(axis=(2, 3))).astype(np.int64)
     if any(op.pad):

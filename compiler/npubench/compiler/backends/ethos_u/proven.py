@@ -75,7 +75,7 @@ Vela. The NPU's model runs what Vela wrote, and its output is compared with TFLi
 LiteRT's reference kernels, byte by byte.
 
 - **exact**: equals TFLite Micro, or LiteRT where TFLite Micro differs or has no kernel.
-- **true**: both references are off, the NPU is within one step of the operator in real numbers
+- **true**: the references are off or there is none, the NPU is within one step of real numbers
   (NEG: LiteRT forgets the zero point; SUM: TFLite Micro is one step off; PRELU of 16 bits: LiteRT
   overflows; FULLY_CONNECTED of uint8, which TFLite Micro has not: LiteRT rounds once, the NPU
   twice, as TFLite Micro does for int8).
@@ -83,8 +83,9 @@ LiteRT's reference kernels, byte by byte.
 - **refused**: by Vela, or by the check of what it wrote; nothing is built.
 - **miscompiled, known**: by a pattern that is known before Vela runs. With `ethos-u.core=auto` the
   network goes another way ([npu.md](npu.md#exactness)).
-- **no reference**: neither reference takes the operator in this form. On a board it is a remark,
-  `compiler.npu-unproven`.
+- **no reference**: neither reference takes the operator in this form, and real numbers are no help
+  (RSQRT of 16 bits, a table with interpolation: up to some 100 steps off for the smallest inputs).
+  On a board it is a remark, `compiler.npu-unproven`.
 - **crashed**: Vela, or a reference, ended with a crash. Vela's is an error by name on a board.
 - **differs**: no reference agrees, and no pattern is known. On a board it is a warning,
   `compiler.npu-differs`.

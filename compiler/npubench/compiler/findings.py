@@ -10,7 +10,7 @@ VELA_CORE_CHANGED: Final = Finding(
     id="compiler.vela-legacy-core",
     severity=Severity.REMARK,
     meaning="the network was compiled by Vela's older core, since its default core would "
-    "miscompile it",
+    "miscompile it, or crashes",
     remedy="none; --set ethos-u.core=default insists, and the answer will be wrong",
     spoils=Spoils.NOTHING,
     text="compiled by Vela's legacy core: its default core's {fault}",

@@ -18,7 +18,7 @@ from npubench.compiler.backends.ethos_u.output import read_vela
 from npubench.compiler.findings import KNOWN_MISCOMPILATION, VELA_CORE_CHANGED
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import load_tflite
-from npubench.core.errors import CompileError, NpubenchError, UsageError
+from npubench.core.errors import CompileError, NpubenchError, ToolError, UsageError
 from npubench.core.tool import ToolResult
 from support.npu_networks import Builder, Value, filled, random_network, schema
 from support.npu_operator_verdict import MISCOMPILED, operator_verdict
@@ -325,6 +325,20 @@ def test_a_slight_difference_of_the_legacy_core_is_named_and_hinders_nothing(
     (found,) = choose(graph, data, settings, "legacy").findings
     assert found.finding is KNOWN_MISCOMPILATION
     assert "another multiplier for 1 of its 8 channels: one step off" in found.text
+
+
+def test_where_the_default_core_crashes_the_legacy_core_compiles(tmp_path: Path) -> None:
+    """An LSTM of one unit, which its report takes."""
+    path = tmp_path / "network.tflite"
+    path.write_bytes(operator_network("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8", 5))
+    data, graph = load_tflite(path)
+    choice = choose(graph, data, settings_of(BOARD), "auto")
+    assert choice.settings.legacy
+    (found,) = choice.findings
+    assert found.finding is VELA_CORE_CHANGED
+    assert "default core's process crashed (signal 11)" in found.text
+    with pytest.raises(ToolError, match="exit code -11"):
+        choose(graph, data, settings_of(BOARD), "default")
 
 
 LEGACY = [("PACK", "int8", 1), ("UNPACK", "int8", 5), ("MEAN", "int8", 5),

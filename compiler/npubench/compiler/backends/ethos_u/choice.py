@@ -23,7 +23,7 @@ from npubench.compiler.findings import (
 )
 from npubench.compiler.graph import Graph
 from npubench.compiler.lower import lower_op
-from npubench.core.errors import CompileError, NpubenchError
+from npubench.core.errors import CompileError, NpubenchError, ToolError
 from npubench.core.finding import Found
 
 
@@ -45,7 +45,7 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
     """
     try:
         first = _attempt(graph, model, settings)
-    except BrokenStream as error:
+    except (BrokenStream, ToolError) as error:
         return _instead(graph, model, settings, core, error)
     faults = _faults(graph, first)
     if core != "auto" or all(fault.slight for fault in faults):
@@ -88,10 +88,15 @@ def choose(graph: Graph, model: bytes, settings: VelaSettings, core: Core) -> Ch
 
 
 def _instead(
-    graph: Graph, model: bytes, settings: VelaSettings, core: Core, error: BrokenStream
+    graph: Graph, model: bytes, settings: VelaSettings, core: Core, error: BrokenStream | ToolError
 ) -> Choice:
-    """The legacy core's work, where the default core wrote what the NPU cannot run and the user has
-    named no core. Raises ``error`` where that does not help."""
+    """The legacy core's work, where the default core crashed, or wrote what the NPU cannot run, and
+    the user has named no core. Raises ``error`` where that does not help."""
+    what = f"output cannot be run: {error.message}"[:400]
+    if isinstance(error, ToolError):
+        if error.code is None or error.code >= 0:
+            raise error
+        what = f"process crashed (signal {-error.code})"
     if core != "auto":
         raise error
     try:
@@ -103,7 +108,7 @@ def _instead(
     faults = _faults(graph, found)
     if not all(fault.slight for fault in faults):
         raise error
-    remark = VELA_CORE_CHANGED.found(fault=f"output cannot be run: {error.message}"[:400])
+    remark = VELA_CORE_CHANGED.found(fault=what)
     return replace(found, findings=(remark, *_named(faults, found)))
 
 

@@ -86,7 +86,8 @@ LiteRT's reference kernels, byte by byte.
 - **no reference**: neither reference takes the operator in this form, and real numbers are no help
   (RSQRT of 16 bits, a table with interpolation: up to some 100 steps off for the smallest inputs).
   On a board it is a remark, `compiler.npu-unproven`.
-- **crashed**: Vela, or a reference, ended with a crash. Vela's is an error by name on a board.
+- **crashed**: Vela ended with a crash. With `ethos-u.core=auto` its other core compiles; else it is
+  an error by name.
 - **differs**: no reference agrees, and no pattern is known. On a board it is a warning,
   `compiler.npu-differs`.
 

@@ -89,7 +89,7 @@ def scheme_table(runs: Iterable[StoredRun]) -> RenderableType | None:
             figure(fmt.size(memory_bytes(run))),
         )
     ways = dict.fromkeys(
-        f"{run.model.name} on {run.target}: {way}" for run, _ in costs if (way := _detail(run))
+        f"{run.model.name} on {run.target}: {taken}" for run, _ in costs if (taken := way(run))
     )
     lines = [*rules(costs), *ways]
     return Group(
@@ -159,7 +159,6 @@ def scheme_grid(runs: Sequence[RunRecord], library: Library) -> Grid | None:
             "#at least",
             "#Same class",
             "#at least",
-            "Against",
             "#Inputs",
             "int8 itself",
             "Most noise at",
@@ -239,7 +238,8 @@ def _least(values: Sequence[float | None]) -> float | None:
     return min(told) if told else None
 
 
-def _detail(run: RunRecord) -> str:
+def way(run: RunRecord) -> str:
+    """Which of its tool's ways to compile was taken, and how near each came."""
     value = None if run.npu is None or run.scheme is None else run.npu.details.get("setting")
     return value if isinstance(value, str) else ""
 
@@ -247,16 +247,11 @@ def _detail(run: RunRecord) -> str:
 def _row(run: RunRecord, cost: SchemeCost, library: Library) -> tuple[Cell, ...]:
     npu, infer = run.npu, run.stages.get(Stage.INFER)
     return (
-        Cell(
-            text=run.target,
-            page=library.page(run_page(run.run_id)),
-            under=_detail(run),
-        ),
+        Cell(text=run.target, page=library.page(run_page(run.run_id))),
         Cell(text=cost.noise, value=cost.snr_db),
         number(cost.snr_low_db, lambda value: f"{value:.1f} dB"),
         number(cost.same_ratio, fmt.percent),
         number(cost.same_low_ratio, fmt.percent),
-        text(REFERENCES[cost.against]),
         number(cost.samples, hint=cost.inputs),
         text(cost.int8),
         text(cost.worst),

@@ -9,7 +9,7 @@ from npubench.report.charts import bars
 from npubench.report.figure import Figure, Row
 from npubench.report.grid import Grid, columns, rows, text
 from npubench.report.library import Library
-from npubench.report.scheme_cost import rules, scheme_cost, scheme_grid, scheme_rows
+from npubench.report.scheme_cost import rules, scheme_cost, scheme_grid, scheme_rows, way
 from npubench.report.selection import NetworkRuns
 from npubench.report.view import View
 from npubench.runs.schema import RunRecord
@@ -46,6 +46,7 @@ def _view(runs: Sequence[RunRecord], library: Library, more: tuple[Grid, ...]) -
     grid = scheme_grid(runs, library)
     if grid is None:
         return None
+    ways = [f"{run.target}: {taken}" for run, _ in costs if not more and (taken := way(run))]
     fallbacks = [
         f"{run.target}, on the CPU: {line}"
         for run, _ in costs
@@ -57,7 +58,7 @@ def _view(runs: Sequence[RunRecord], library: Library, more: tuple[Grid, ...]) -
         lead=f"{LEAD} {' '.join(rules(costs))}",
         figures=tuple(figures),
         grids=more or (grid,),
-        notes=tuple(fallbacks),
+        notes=(*ways, *fallbacks),
     )
 
 

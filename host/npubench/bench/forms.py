@@ -100,9 +100,15 @@ class Forms:
         )
 
 
+def simulator_of(job: Job) -> Simulator:
+    """Of a job whose backend has one."""
+    found: Simulator = getattr(configured_backend(job.backend, job.options), "simulator")  # noqa: B009
+    return found
+
+
 def forms_of(job: Job, network: Network) -> Forms:
     """Of a job whose backend has a simulator. Raises UsageError for options that it cannot keep."""
-    simulator: Simulator = getattr(configured_backend(job.backend, job.options), "simulator")  # noqa: B009
+    simulator = simulator_of(job)
     if drops_dead_channels(job.options):
         if simulator.form != "int8":
             raise UsageError(

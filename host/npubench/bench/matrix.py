@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from npubench.bench.forms import simulator_of
 from npubench.bench.job import Job, Settings
 from npubench.bench.prepare import compile_job, read_remarked
 from npubench.bench.record import Unread, error_record
@@ -202,9 +203,10 @@ def _compile_all(jobs: Sequence[Job], reporter: Reporter) -> list[Compiled | Net
 
 
 def _compile(job: Job, network: Network, reporter: Reporter) -> Compiled | Network | Refused:
-    if job.simulated:
-        return network
     try:
+        if job.simulated:
+            simulator_of(job).check()
+            return network
         with step(reporter, job.title, "compile"):
             return compile_job(job, network)
     except (CompileError, ConfigError, ToolError) as error:

@@ -39,6 +39,9 @@ class Echo:
     is_slow: bool = False
     settings: tuple[str, ...] = ()
 
+    def check(self) -> None:
+        """It needs no tool."""
+
     def simulate(self, asked: Asked) -> Simulation:
         digest = hashlib.sha256(asked.model + repr(sorted(asked.ranges.items())).encode())
         for array in asked.calibration:
@@ -93,7 +96,6 @@ def test_an_image_would_hold_what_the_simulator_ran(
     monkeypatch.setenv("NPUBENCH_CACHE", str(tmp_path / "cache"))
     for module in (prepare, forms):
         monkeypatch.setattr(module, "configured_backend", lambda *_: BACKEND)
-    monkeypatch.setattr(SimulatedBackend, "check_tool", lambda _: None)
     error, kept = handed_over(digits)
     assert kept.read_bytes() == simulated(digits, tmp_path, 1) == simulated(digits, tmp_path, 2)
     assert "its run time" in error.message

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from npubench.bench import forms, simulate
 from npubench.bench.job import Job, Settings, resolve_jobs
+from npubench.bench.matrix import run_matrix
 from npubench.bench.portions import Pace, answered
 from npubench.bench.scheme import (
     is_classifier,
@@ -38,6 +39,7 @@ from npubench.compiler.backends.cvitek.simulator import (
 )
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
+from npubench.compiler.backends.nncase import simulator as nncase_simulator
 from npubench.compiler.backends.nncase.simulator import placed
 from npubench.compiler.compiled import Network, read_network
 from npubench.compiler.vendor.simulation import Asked, Simulation, _failure
@@ -327,6 +329,9 @@ class Played:
     is_slow: bool = False
     settings: tuple[str, ...] = ("coarse", "fine")
 
+    def check(self) -> None:
+        """It needs no tool."""
+
     def simulate(self, asked: Asked) -> Simulation:
         assert len(asked.calibration[0])
         assert asked.ranges
@@ -362,6 +367,17 @@ def run_played(
 def simulated_job(model: str) -> Job:
     (job,) = resolve_jobs([model], ["k210-maix"], place=Place.SIMULATOR)
     return job
+
+
+def test_without_its_tool_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(tool: str) -> None:
+        raise ToolMissing(f"{tool} is not set up", argv=(tool,), hint=f"tools setup {tool}")
+
+    monkeypatch.setattr(nncase_simulator, "environment", missing)
+    jobs = [simulated_job("digits")]
+    with pytest.raises(ToolMissing, match="nncase is not set up"):
+        run_matrix(jobs, Settings(), runs_dir=tmp_path, reporter=Silent())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_near_scheme_is_ok_and_tells_no_time(

@@ -16,7 +16,6 @@ from npubench.compiler.plan import Plan
 from npubench.compiler.vendor.adapter import NeedsVendorRuntime
 from npubench.compiler.vendor.simulation import Array, Simulator
 from npubench.core.errors import ToolMissing
-from npubench.toolenv.environment import environment
 
 
 class ImageMaker(Protocol):
@@ -58,7 +57,7 @@ class SimulatedBackend:
     def check_tool(self) -> None:
         """Raises ToolMissing, with how to get it and the way out over the CPU."""
         try:
-            environment(self.simulator.tool)
+            self.simulator.check()
         except ToolMissing as error:
             raise ToolMissing(
                 f"{self.engine} needs its vendor's compiler: {error.message}",

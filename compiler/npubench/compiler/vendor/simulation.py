@@ -103,6 +103,9 @@ class Simulator(Protocol):
         """Ways to compile, the cheapest on the part first: the bench takes the first that is within
         its limits on samples of the calibration, else the nearest. Empty where there is one way."""
 
+    def check(self) -> None:
+        """Raises ToolMissing, with what to do, where the tool cannot be run: before anything is."""
+
     def simulate(self, asked: Asked) -> Simulation:
         """Compile the network and run it on every sample.
 

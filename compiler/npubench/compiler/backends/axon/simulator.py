@@ -13,6 +13,7 @@ from typing import Any, Literal
 from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
 from npubench.compiler.vendor.tool import VendorTool, locate
 from npubench.core.tool import find_tool
+from npubench.toolenv.environment import environment
 
 EXECUTOR = VendorTool(
     program="axons_ml_nn_compiler_executor.py",
@@ -34,11 +35,15 @@ class AxonSimulator:
     is_slow: bool = True
     settings: tuple[str, ...] = ()
 
+    def check(self) -> None:
+        """See Simulator."""
+        environment(self.tool)
+        self._programs()
+
     def simulate(self, asked: Asked) -> Simulation:
         """The int8 network as it is, one input and one output."""
         asked.needs_one_input("Axon's compiler")
-        executor = locate(EXECUTOR, engine="Nordic Axon")
-        compiler = find_tool("gcc", package="gcc")
+        executor, compiler = self._programs()
         here = Path(__file__).resolve()
         found, answer = run_job(
             self.tool,
@@ -60,6 +65,11 @@ class AxonSimulator:
                 answer.files["outputs/nrf_axon_model_network_.h"],
             ),
         )
+
+    def _programs(self) -> tuple[Path, Path]:
+        """Nordic's executor in the user's copy, and the C compiler that its driver is built with;
+        raises ToolMissing."""
+        return locate(EXECUTOR, engine="Nordic Axon"), find_tool("gcc", package="gcc")
 
 
 def placed(

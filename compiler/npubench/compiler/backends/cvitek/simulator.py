@@ -15,6 +15,7 @@ from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.vendor.adapter import read_figures
 from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
+from npubench.toolenv.environment import environment
 
 _ROUTINE = re.compile(r"^ *#\d+ +cpu\n(?:.*\n)*? +outputs : (.*)\n +function: (\w+)", re.MULTILINE)
 _OP = re.compile(r"npubench_op(\d+)")
@@ -37,6 +38,10 @@ class CvitekSimulator:
     tells_cycles: bool = False
     is_slow: bool = False
     settings: tuple[str, ...] = (INT8, FITTED, MIXED, "BF16")
+
+    def check(self) -> None:
+        """See Simulator."""
+        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """The table is written from ``ranges``; the calibration fits them where that is asked."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
+from npubench.toolenv.environment import environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,10 @@ class MvpSimulator:
     tells_cycles: bool = True
     is_slow: bool = True
     settings: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """See Simulator."""
+        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """The network as it is: the MVP's kernels take TFLM's int8, nothing is calibrated."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from npubench.compiler.vendor.adapter import Figure, read_figures
 from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
+from npubench.toolenv.environment import environment
 
 _BUFFER = re.compile(r"^%(\d+)\((.*)\)\s+: <", re.MULTILINE)
 _STEP = re.compile(r"^ +%(\d+) = (\w+)\(", re.MULTILINE)
@@ -34,6 +35,10 @@ class NncaseSimulator:
     tells_cycles: bool = False
     is_slow: bool = False
     settings: tuple[str, ...] = ("weights by range", "weights by least squares")
+
+    def check(self) -> None:
+        """See Simulator."""
+        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """One network input alone: nncase 1.x calibrates no more. Its ranges come from the

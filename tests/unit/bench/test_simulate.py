@@ -196,14 +196,18 @@ def test_a_flattened_image_keeps_its_order() -> None:
     shapes = [(1, 3, 256), (1, 1, 3, 256), (1, 768)]
 
     def graph(kind: str, given: int, made: int) -> Any:
-        op = SimpleNamespace(kind=kind, inputs=(given,), outputs=(made,))
-        return SimpleNamespace(ops=(op,), tensor=lambda index: SimpleNamespace(shape=shapes[index]))
+        op = SimpleNamespace(kind=kind, inputs=(given, given), outputs=(made,))
+        return SimpleNamespace(
+            ops=(op,), tensor=lambda index: SimpleNamespace(shape=shapes[index], count=768)
+        )
 
     assert reads_in_order(graph("RESHAPE", 0, 1))
     assert reads_in_order(graph("RESHAPE", 1, 2))
     assert reads_in_order(graph("FULLY_CONNECTED", 1, 2))
     assert not reads_in_order(graph("RESHAPE", 1, 1))
     assert not reads_in_order(graph("RESHAPE", 0, 2))
+    assert reads_in_order(graph("ADD", 0, 1))  # (1, 1, 1, 128) + (128,) ended tpu_mlir's optimizer
+    assert not reads_in_order(graph("ADD", 1, 1))
 
 
 def test_cviteks_settings_are_words_that_its_job_takes() -> None:

@@ -18,7 +18,9 @@ import numpy as np
 _LOCATION = re.compile(r'^#(loc\d+) = loc\("(.*)"\)', re.MULTILINE)
 _OPERATOR = re.compile(r'^ *(%\w+) = "top\.(\w+)"\((%\w+)?.* loc\(#(loc\d+)\)$', re.MULTILINE)
 _NAME = re.compile(r"npubench_op(\d+)")
-_REASON = re.compile(r"not implemented|not support|error: |\w+(Error|Exception):", re.IGNORECASE)
+_REASON = re.compile(
+    r"not implemented|not support|error: |assert|what\(\): |\w+(Error|Exception):", re.IGNORECASE
+)
 _SHARES = np.linspace(0.3, 1.0, 29)
 """Of a range, that are tried."""
 _VALUES = 20_000
@@ -165,9 +167,11 @@ def _run(*argv: str) -> str:
         said = done.stdout + done.stderr
         sys.stderr.write(said[-3000:] + "\n")
         reasons = [line.strip() for line in said.splitlines() if _REASON.search(line)]
+        # Its Python's last words only repeat the command that failed.
+        own = [reason for reason in reasons if "[!Error]" not in reason] or reasons
         raise SystemExit(
-            f"npubench refuses: {argv[0]}: {reasons[-1]}"
-            if reasons
+            f"npubench refuses: {argv[0]}: {own[-1]}"
+            if own
             else f"{argv[0]} ended with exit code {done.returncode}"
         )
     return done.stdout + done.stderr

@@ -21,6 +21,7 @@ _ROUTINE = re.compile(r"^ *#\d+ +cpu\n(?:.*\n)*? +outputs : (.*)\n +function: (\
 _OP = re.compile(r"npubench_op(\d+)")
 _FORMS = ("quant", "dequant")
 """Functions of the run time that change a tensor's form and compute nothing of the network."""
+_JOINS = ("ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM")
 INT8 = "INT8"
 FITTED = "INT8, ranges fitted"
 """Narrowed to what costs least over the calibration: as cheap on the part, but what is clipped was
@@ -65,7 +66,8 @@ class CvitekSimulator:
 
 
 def reads_in_order(graph: Graph) -> bool:
-    """Whether an operator takes the values of an image in the order in which they lie.
+    """Whether an operator takes the values of an image in the order in which they lie, or joins it
+    with a tensor of fewer dimensions, whose last one is its channels.
 
     tpu_mlir puts channels first and relabels there what it should move: such a network is given
     with its channels where they are, and every convolution is transposed around."""
@@ -81,6 +83,10 @@ def reads_in_order(graph: Graph) -> bool:
             return True
         if op.kind == "RESHAPE" and moves and (is_image(given) or is_image(made)):
             return True
+        if op.kind in _JOINS and len(graph.tensor(made).shape) == 4:
+            sides = [graph.tensor(index) for index in op.inputs]
+            if any(len(side.shape) < 4 and side.count > 1 for side in sides):
+                return True
     return False
 
 

@@ -1,4 +1,4 @@
-"""Format the C sources, or only say which are not: `.clang-format` describes them.
+"""Format the C and C++ sources, or only say which are not: `.clang-format` describes them.
 
 Usage: .venv/bin/python scripts/format_c.py [--check]
 """
@@ -15,9 +15,9 @@ LATER = ("firmware/npu/ethosu/",)
 
 
 def sources() -> list[str]:
-    """The C files of the firmware that are held to the description."""
+    """The C and C++ files of the firmware that are held to the description."""
     listed = subprocess.run(
-        ["git", "ls-files", "firmware/*.c", "firmware/*.h"],
+        ["git", "ls-files", "firmware/*.c", "firmware/*.cpp", "firmware/*.h"],
         cwd=ROOT,
         capture_output=True,
         text=True,

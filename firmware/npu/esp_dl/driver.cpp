@@ -2,9 +2,11 @@
  * esp-ppq wrote (nb_espdl, among the network's constants, 16-byte aligned as ESP-DL wants it).
  *
  * The network's int8 become ESP-DL's codes, whose scale is a power of two, and its outputs become
- * the network's int8, with the same roundings as the known answer's. Errors: -1 the model gave no
- * tensor of that name, -2 a tensor is of another size or type, -3 no such job. Written from ESP-DL's
- * public headers; nobody here has built it with ESP-IDF. */
+ * the network's int8, with the same roundings as the known answer's. A softmax's output is float:
+ * ESP-DL computes it on real numbers, from 8 and from 16 bits. Errors: -1 the model gave no tensor
+ * of that name (it could not be loaded, or it is another), -2 a tensor is of another size or type,
+ * -3 no such job. Agrees with the public headers of ESP-DL 3.2.0 to 3.3.9; nobody here has built it
+ * with ESP-IDF. */
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -40,10 +42,20 @@ const place outputs[] = NB_ESP_DL_OUTPUTS;
 
 dl::Model *model;
 
-bool fits(const dl::TensorBase *tensor, const place &at)
+bool is_integer(const dl::TensorBase *tensor)
 {
-    return tensor->size == static_cast<int>(at.count) &&
-           (tensor->dtype == dl::DATA_TYPE_INT8 || tensor->dtype == dl::DATA_TYPE_INT16);
+    return tensor->dtype == dl::DATA_TYPE_INT8 || tensor->dtype == dl::DATA_TYPE_INT16;
+}
+
+/* Whether a tensor is there and of the network's size; only an output may be float. */
+int32_t checked(const dl::TensorBase *tensor, const place &at, bool may_be_float)
+{
+    if (tensor == nullptr) {
+        return e_name;
+    }
+    const bool is_known =
+        is_integer(tensor) || (may_be_float && tensor->dtype == dl::DATA_TYPE_FLOAT);
+    return is_known && tensor->size == static_cast<int>(at.count) ? 0 : e_tensor;
 }
 
 float clamped(float value, float low, float high)
@@ -69,16 +81,24 @@ void write_input(dl::TensorBase *tensor, const place &at)
     }
 }
 
+/* The exponent of a float tensor means nothing. */
+float real_value(const dl::TensorBase *tensor, uint32_t i)
+{
+    if (tensor->dtype == dl::DATA_TYPE_FLOAT) {
+        return static_cast<const float *>(tensor->data)[i];
+    }
+    const int32_t code = tensor->dtype == dl::DATA_TYPE_INT16
+                             ? static_cast<const int16_t *>(tensor->data)[i]
+                             : static_cast<const int8_t *>(tensor->data)[i];
+    return std::ldexp(static_cast<float>(code), static_cast<int>(tensor->exponent));
+}
+
 /* Rounded half up, then clamped, as the host's known answer is. */
 void read_output(const dl::TensorBase *tensor, const place &at)
 {
     auto *codes = reinterpret_cast<int8_t *>(nb_arena + at.offset);
-    const float step = std::ldexp(1.0f, static_cast<int>(tensor->exponent));
-    const bool is_wide = tensor->dtype == dl::DATA_TYPE_INT16;
     for (uint32_t i = 0; i < at.count; i++) {
-        const int32_t value = is_wide ? static_cast<const int16_t *>(tensor->data)[i]
-                                      : static_cast<const int8_t *>(tensor->data)[i];
-        const float real = static_cast<float>(value) * step;
+        const float real = real_value(tensor, i);
         const float code = std::floor(real / at.scale + 0.5f) + static_cast<float>(at.zero);
         codes[i] = static_cast<int8_t>(clamped(code, -128.0f, 127.0f));
     }
@@ -95,21 +115,15 @@ int32_t nb_npu_init(void)
                               fbs::MODEL_LOCATION_IN_FLASH_RODATA);
     }
     for (const place &at : inputs) {
-        const dl::TensorBase *tensor = model->get_input(at.name);
-        if (tensor == nullptr) {
-            return e_name;
-        }
-        if (!fits(tensor, at)) {
-            return e_tensor;
+        const int32_t error = checked(model->get_input(at.name), at, false);
+        if (error != 0) {
+            return error;
         }
     }
     for (const place &at : outputs) {
-        const dl::TensorBase *tensor = model->get_output(at.name);
-        if (tensor == nullptr) {
-            return e_name;
-        }
-        if (!fits(tensor, at)) {
-            return e_tensor;
+        const int32_t error = checked(model->get_output(at.name), at, true);
+        if (error != 0) {
+            return error;
         }
     }
     return 0;

@@ -5,9 +5,11 @@ undefined or dates in its file may differ."""
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from npubench.bench.forms import forms_of
 from npubench.bench.job import Job
+from npubench.bench.vendor_npu import fallbacks_of, npu_of
 from npubench.compiler.compiled import Compiled, Network, identity_of
 from npubench.compiler.emit.project import render_project
 from npubench.compiler.graph import Graph
@@ -59,6 +61,12 @@ def hand_over(job: Job, network: Network, backend: SimulatedBackend) -> Compiled
         ],
         version=simulation.version,
         seed=SEED,
+    )
+    told = npu_of(job, forms.network, simulation, forms.simulator.tool, way)
+    plan = replace(
+        plan,
+        npu=told.model_dump(mode="json", exclude_none=True),
+        fallbacks=fallbacks_of(forms.network, simulation),
     )
     return Compiled(
         network=network,

@@ -194,8 +194,10 @@ def layer_records(
 
 
 def kernels_of(compiled: Compiled) -> dict[int, tuple[str, str]]:
-    """Where each operator runs (``cpu``, ``npu``, ``none``), and its kernel or job."""
+    """Where each operator runs (``cpu``, ``npu``, ``none``), and its kernel or job. A vendor's job
+    may hold operators that its run time leaves to the CPU."""
     found: dict[int, tuple[str, str]] = {}
+    left = {fallback.op_index for fallback in compiled.plan.fallbacks}
     for step in compiled.plan.steps:
         match step:
             case KernelCall():
@@ -208,7 +210,7 @@ def kernels_of(compiled: Compiled) -> dict[int, tuple[str, str]]:
                 found[step.op_index] = ("none", "known")
             case NpuJob():
                 for index in step.op_indices:
-                    found[index] = ("npu", f"job {step.job}")
+                    found[index] = ("cpu" if index in left else "npu", f"job {step.job}")
     return found
 
 

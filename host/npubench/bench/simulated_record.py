@@ -11,14 +11,13 @@ from npubench.bench.job import Job, Settings
 from npubench.bench.record import Findings, record_without_plan
 from npubench.bench.scheme import (
     AGREEMENT_LIMIT_RATIO,
-    CALIBRATION_SAMPLES,
     CONFIDENCE_RATIO,
     DISTRIBUTION,
     SAMPLES,
     SNR_LIMIT_DB,
     Nearness,
 )
-from npubench.bench.setting import Chosen
+from npubench.bench.vendor_npu import npu_of
 from npubench.bench.worst_layer import worst_of
 from npubench.compiler.compiled import Network
 from npubench.compiler.vendor.simulation import Simulation
@@ -27,7 +26,6 @@ from npubench.core.stages import Stage
 from npubench.runs.schema import (
     GoldenRecord,
     LayerRecord,
-    NpuRecord,
     RunRecord,
     SchemeRecord,
     StageRecord,
@@ -145,31 +143,6 @@ def _cycles(simulation: Simulation, index: int) -> int | None:
     return simulation.ops[index].cycles if index in simulation.ops else None
 
 
-def _npu_record(
-    job: Job, network: Network, simulation: Simulation, tool: str, way: Chosen
-) -> NpuRecord:
-    total = sum(layer.macs for layer in network.analysis.layers)
-    there = sum(layer.macs for layer in network.analysis.layers if _on_npu(simulation, layer.index))
-    said = repr((tool, simulation.version, sorted(job.options), CALIBRATION_SAMPLES, way.setting))
-    details: dict[str, int | float | str] = dict(simulation.figures)
-    details["simulator"] = f"{tool} {simulation.version}"
-    if way.setting:
-        details["setting"] = way.words
-    details["operators_on_npu"] = sum(op.engine == "npu" for op in simulation.ops.values())
-    npu = job.board.npu
-    return NpuRecord(
-        accelerator=job.backend if npu is None else npu.name,
-        config_sha256=hashlib.sha256(said.encode()).hexdigest(),
-        macs_share=round(there / total, 6) if total else 0.0,
-        fallbacks=tuple(
-            f"{index} {network.graph.ops[index].kind}: {op.reason or 'on the CPU'}"
-            for index, op in sorted(simulation.ops.items())
-            if op.engine == "cpu"
-        ),
-        details=details,
-    )
-
-
 def simulated_record(
     job: Job,
     network: Network,
@@ -197,7 +170,7 @@ def simulated_record(
     simulation: Simulation | None = more.get("simulation")
     if simulation is not None:
         fields["scheme"] = more.get("scheme")
-        fields["npu"] = _npu_record(job, network, simulation, more["tool"], more["way"])
+        fields["npu"] = npu_of(job, network, simulation, more["tool"], more["way"])
         environment = record.environment.model_dump()
         environment["tools"] = {more["tool"]: simulation.version}
         fields["environment"] = environment

@@ -11,10 +11,13 @@ BACKEND = SimulatedBackend(
     name="esp-dl",
     engine="ESP-DL",
     simulator=EspDlSimulator(),
-    runtime="ESP-IDF 5 with the component espressif/esp-dl, which loads the .espdl file",
+    runtime="ESP-IDF 5.3 with the component espressif/esp-dl, which loads the .espdl file",
     sources=(
         "espressif/esp-dl docs (how to quantize, .espdl)",
         "esp-ppq 1.3.12 (espdl_quantize_onnx, TorchExecutor; driven)",
+        "headers of espressif/esp-dl 3.2.0 to 3.3.9 and of ESP-IDF 5.3 (driver and HAL compiled "
+        "against them)",
+        "espdl.fbs and dl_module_softmax.hpp of esp-dl 3.3.9 (the file; a softmax leaves float)",
     ),
     simulates_part=False,
     image=espdl_plan,

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from npubench.boards import Board
 from npubench.compiler.arena import plan_arena
+from npubench.compiler.backends.esp_dl.espdl_file import TYPES, End, read_ends
 from npubench.compiler.graph import DType, Graph, Tensor
 from npubench.compiler.plan import Arena, Constant, KnownAnswer, NpuJob, Plan
-from npubench.core.errors import ConfigError, UnsupportedOp
+from npubench.core.errors import CompileError, ConfigError, UnsupportedOp
 
 PART = "ESP32-S3"
 DRIVER = "esp_dl"
-COMPONENT = """## The component manager of ESP-IDF fetches it.
+COMPONENT = """## The component manager of ESP-IDF fetches it; it wants ESP-IDF 5.3 or newer.
 dependencies:
-  espressif/esp-dl: "^3.1.0"
+  espressif/esp-dl: "^3.2.0"
 """
 
 
@@ -36,7 +37,8 @@ def espdl_plan(
     seed: int,
 ) -> Plan:
     """See ImageMaker; ``outputs`` are real numbers. Raises ConfigError on another part,
-    UnsupportedOp for borders that are not int8."""
+    UnsupportedOp for borders that are not int8, CompileError for a file whose ends are others than
+    the driver takes."""
     if board.part != PART:
         raise ConfigError(
             f"esp-dl compiles for the {PART}, and {board.id} has a {board.part or 'core'}",
@@ -51,6 +53,11 @@ def espdl_plan(
                 reason=f"inputs and outputs must be int8, not {tensor.dtype}",
                 hint="quantize the network with int8 borders, or --backend cpu",
             )
+    ends = read_ends(artifact)
+    for end, index, name in zip(
+        (*ends.inputs, *ends.outputs), (*graph.inputs, *graph.outputs), names, strict=True
+    ):
+        _check(end, name, graph.tensor(index).shape, may_be_float=index not in graph.inputs)
     steps = (
         NpuJob(
             op_indices=tuple(op.index for op in graph.ops),
@@ -82,6 +89,17 @@ def espdl_plan(
             ),
         ),
     )
+
+
+def _check(end: End, name: str, shape: tuple[int, ...], *, may_be_float: bool) -> None:
+    """The driver copies values in the network's order, channels last."""
+    known = [dtype for dtype in TYPES.values() if may_be_float or dtype != "float32"]
+    if (end.name, end.shape) != (name, tuple(shape)) or end.dtype not in known:
+        raise CompileError(
+            f"esp-ppq's file has {end.name}, {end.dtype} of {'x'.join(map(str, end.shape))}, where "
+            f"the driver takes {name}, {' or '.join(known)} of {'x'.join(map(str, shape))}",
+            hint="run the network on the CPU: --backend cpu",
+        )
 
 
 def _header(graph: Graph, arena: Arena, names: Sequence[str]) -> str:

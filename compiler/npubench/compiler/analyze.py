@@ -64,7 +64,8 @@ def macs(graph: Graph, op: Op) -> int:
     """Multiply-accumulates of convolutions and matrix products; 0 for every other operator.
 
     A tap on padding counts (as in the published MLPerf Tiny figures): output elements times the
-    taps of one output element; of a TRANSPOSE_CONV, input elements times what each is spread over.
+    taps of one output element; of a TRANSPOSE_CONV, input elements times what each is spread over;
+    of a BATCH_MATMUL, output elements times the length of the axis that its matrices share.
     TFLite's layouts: CONV_2D and TRANSPOSE_CONV weights are O,H,W,I, depthwise 1,H,W,C,
     FULLY_CONNECTED O,I.
     """
@@ -104,7 +105,15 @@ def _lstm_macs(graph: Graph, op: Op) -> int:
     return prod(_shape(graph, op, 0)[:2]) * weights
 
 
+def _batch_matmul_macs(graph: Graph, op: Op) -> int:
+    """Each element of the output sums over the axis that both matrices share."""
+    first = _shape(graph, op, 0)
+    shared = first[-2:-1] if op.options.get("adj_x") else first[-1:]
+    return sum(graph.tensor(index).count for index in op.outputs[:1]) * prod(shared or (0,))
+
+
 _OTHERWISE = {
+    "BATCH_MATMUL": (2, _batch_matmul_macs),
     "TRANSPOSE_CONV": (3, _transpose_conv_macs),
     "SVDF": (3, _svdf_macs),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (9, _lstm_macs),

@@ -76,13 +76,15 @@ class Environment:
         return _bin(self.folder) / name
 
     def variables(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment variables of its processes: ours without Python's, its own, ``more``."""
+        """The environment variables of its processes: ours without Python's, its own, ``more``.
+        Hashes are fixed: what a tool writes in the order of a set is written alike each time."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         path = os.pathsep.join([str(_bin(self.folder)), kept.get("PATH", "")])
         return {
             **kept,
             "PATH": path,
             "VIRTUAL_ENV": str(self.folder),
+            "PYTHONHASHSEED": "0",
             **self.tool.file.variables,
         } | (dict(more) if more else {})
 

@@ -105,7 +105,7 @@ def test_an_image_would_hold_what_the_simulator_ran(
     assert "--backend cpu" in error.hint
 
 
-@pytest.mark.parametrize("name", ["nncase", "cvitek", "mvp", "axon", "esp-dl"])
+@pytest.mark.parametrize("name", ["nncase", "cvitek", "mvp", "axon", "esp-dl", "gap8"])
 def test_without_its_environment_the_way_to_it_is_told(
     name: str, digits: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +116,7 @@ def test_without_its_environment_the_way_to_it_is_told(
         "mvp": "xg24-dk2601b",
         "axon": "nrf54lm20b",
         "esp-dl": "esp32-s3-devkitc",
+        "gap8": "gapuino",
     }
     (job,) = resolve_jobs(["digits"], [boards[name]], [name])
     with pytest.raises(ToolMissing, match="needs its vendor's compiler") as error:

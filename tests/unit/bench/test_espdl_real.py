@@ -34,6 +34,7 @@ def a_job(place: Place | None) -> Job:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_from_the_network_to_the_project_with_the_real_tool(tmp_path: Path) -> None:
     try:
         environment.environment("esp-ppq")

@@ -38,6 +38,8 @@ from npubench.compiler.backends.cvitek.simulator import (
     words_of,
 )
 from npubench.compiler.backends.cvitek.simulator import placed as cvitek_placed
+from npubench.compiler.backends.gap8.simulator import packed as gap8_packed
+from npubench.compiler.backends.gap8.simulator import placed as gap8_placed
 from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase import simulator as nncase_simulator
 from npubench.compiler.backends.nncase.simulator import placed
@@ -561,3 +563,17 @@ def test_the_real_simulator_gives_a_judged_run(
     assert (record.status == "ok") == (record.golden.status == "match")
     assert record.npu is not None
     assert record.npu.macs_share > 0
+
+
+def test_nntools_nodes_are_the_operators_alone_or_in_a_fusion() -> None:
+    nodes = ["CONV_2D_0_0", "CONV_2D_0_0_activation", "MAX_POOL_2D_0_1", "CONV_2D_0_12", "input_1"]
+    kinds = ["CONV_2D", "MAX_POOL_2D", "RESHAPE"]
+    ops = gap8_placed(nodes, kinds)
+    assert {op: found.engine for op, found in ops.items()} == {0: "npu", 1: "npu"}
+
+
+def test_nntools_files_are_one_artifact_the_same_for_the_same() -> None:
+    files = {"tensors/b": b"2", "network_model.c": b"1"}
+    one = gap8_packed(files)
+    assert one == gap8_packed(dict(reversed(files.items())))
+    assert one != gap8_packed({**files, "tensors/b": b"3"})

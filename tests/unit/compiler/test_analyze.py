@@ -114,6 +114,36 @@ def test_macs_of_what_is_no_plain_product(
     assert layer.macs == macs
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "adjoint", "result"),
+    [
+        ((2, 3, 4), (2, 4, 5), False, (2, 3, 5)),
+        ((2, 4, 3), (2, 4, 5), True, (2, 3, 5)),
+        ((3, 4), (6, 4, 5), False, (6, 3, 5)),  # the first is taken for every batch
+    ],
+)
+def test_macs_of_matrices_are_outputs_times_the_axis_that_they_share(
+    first: tuple[int, ...], second: tuple[int, ...], adjoint: bool, result: tuple[int, ...]
+) -> None:
+    spec = ModelSpec(
+        tensors=(
+            TensorSpec(name="a", shape=first),
+            TensorSpec(name="b", shape=second),
+            TensorSpec(name="y", shape=result),
+        ),
+        ops=(
+            OpSpec(
+                kind="BATCH_MATMUL", inputs=(0, 1), outputs=(2,), options={0: ("B", int(adjoint))}
+            ),
+        ),
+        inputs=(0, 1),
+        outputs=(2,),
+    )
+    (layer,) = analysis(spec).layers
+    assert layer.macs == result[0] * 3 * 5 * 4
+    assert layer.intensity_macs_per_byte > 0
+
+
 def test_one_layer_counted_by_hand() -> None:
     spec = ModelSpec(
         tensors=(

@@ -61,15 +61,22 @@ CASES: dict[str, Case] = {
             ),
         ),
         files=("network_neutron.tflite",),
-        report="  Operator conversion ratio           = 303 / 338 = 0.89645",
-        figures="npu_share_ratio 0.89645",
+        report="    Number of operators converted     = 303\n"
+        "    Number of operators NOT converted = 35\n"
+        "    Number of Neutron graphs          = 1\n"
+        "  Operator conversion ratio           = 303 / 338 = 0.89645\n"
+        "Minimum size of SRAM scratch memory = 1082368 (bytes)\n"
+        "Total size = 120,144 (bytes) (All)",
+        figures="npu_share_ratio 0.89645, operators_on_npu 303, neutron_graphs_count 1, "
+        "scratch_bytes 1.08237e+06, total_bytes 120144",
+        version="3.1.3+0X1e788118",
     ),
     "st-edge-ai": Case(
         programs=("stedgeai",),
         words=(
             (
-                "stedgeai", "generate", "-m", "network.tflite", "--target", "stm32n6",
-                "--output", "out", "--workspace", "workspace",
+                "stedgeai", "generate", "--model", "network.tflite", "--target", "stm32n6",
+                "--st-neural-art", "--output", "out", "--workspace", "workspace",
             ),
         ),
         files=("out/network.c", "out/network.h"),
@@ -79,11 +86,6 @@ CASES: dict[str, Case] = {
         figures="macs 6.53253e+06, weights_bytes 24276, activations_bytes 36864, ram_bytes 67968",
         version="ST Edge AI Core v2.1.0-20194 329b0e98d",
     ),
-    "gap8": Case(
-        programs=("nntool",),
-        words=(("nntool", "-s", "nntool_script", "network.tflite", "-q"),),
-        files=("network_model.c", "tensors/w0.tensor"),
-    ),
     "ti-nnc": Case(
         programs=("tvmc",),
         words=(
@@ -92,12 +94,15 @@ CASES: dict[str, Case] = {
                 "--executor-aot-interface-api=c", "--executor-aot-unpacked-api=1",
                 "--pass-config", "tir.disable_vectorize=1", "--pass-config",
                 "tir.usmp.algorithm=hill_climb",
-                "--target=c, ti-npu skip_normalize=true output_int=true",
+                "--target=c, ti-npu type=hard skip_normalize=true output_int=true",
                 "--target-c-mcpu=cortex-m0plus", "network.tflite", "-o", "artifacts/mod.a",
                 "--cross-compiler=tiarmclang",
+                "--cross-compiler-options=-Os -mcpu=cortex-m0plus -march=thumbv6m "
+                "-mtune=cortex-m0plus -mthumb -mfloat-abi=soft -I. -Wno-return-type",
             ),
         ),
         files=("artifacts/mod.a", "artifacts/tvmgen_default.h"),
+        version="0.20.dev0",
     ),
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ def run_foreign(tool: str, script: str, job: dict[str, Any], folder: Path) -> tu
         cwd=place,
         timeout_s=TIMEOUT_S,
         check=False,
-        variables={"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        variables={"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     )
     said = result.stdout + result.stderr
     title = f"{found.tool.file.title} {found.version}"

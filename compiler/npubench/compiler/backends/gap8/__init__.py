@@ -1,24 +1,22 @@
-"""GreenWaves' NNTool: from a quantized .tflite to the AutoTiler's model in C."""
+"""GreenWaves' NNTool for GAP8: it adapts an int8 network to the cluster's kernels, executes it on
+the host, and writes the AutoTiler's model in C."""
 
 from __future__ import annotations
 
-from npubench.compiler.vendor.adapter import VendorBackend
-from npubench.compiler.vendor.tool import VendorTool
+from npubench.compiler.backends.gap8.simulator import NntoolSimulator
+from npubench.compiler.vendor.simulated import SimulatedBackend
 
-BACKEND = VendorBackend(
+BACKEND = SimulatedBackend(
     name="gap8",
     engine="GAP8's cluster",
-    tool=VendorTool(
-        program="nntool",
-        install="gap_sdk with NNTool (GreenWaves-Technologies/gap_sdk)",
-        version_words=(),
+    simulator=NntoolSimulator(),
+    runtime="the AutoTiler library (gap_sdk's installer fetches it) and PULP-OS of gap_sdk",
+    sources=(
+        "GreenWaves-Technologies/gap_sdk, tools/nntool 4.1 (driven: script of adjust, fusions "
+        "--scale8, gen; NNGraph.execute) and its docs",
+        "configs/common.sh of gap_sdk (TILER_CNN_KERNEL_PATH_SQ8)",
     ),
-    steps=("{tool} -s nntool_script {model} -q",),
-    inputs={
-        "nntool_script": "adjust\nfusion --scale8\ngen network_model.c -t -T tensors\nsave_state\n"
-    },
-    products=("network_model.c",),
-    runtime="the AutoTiler library and PULP-OS of gap_sdk",
-    sources=("public notes on NNTool's scripting mode (adjust, fusion --scale8, gen, save_state)",),
-    unconfirmed="that the tool ends after the script; it prints no figures that are read here",
+    brings="your own gap_sdk",
+    simulates_part=False,
+    unconfirmed="a build with the AutoTiler; that the cluster's kernels equal NNTool's executor",
 )

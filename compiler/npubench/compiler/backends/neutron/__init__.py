@@ -11,8 +11,9 @@ BACKEND = VendorBackend(
     tool=VendorTool(
         program="neutron-converter",
         variable="EIQ_NEUTRON_PATH",
-        install="pip install --index-url https://eiq.nxp.com/repository eiq-neutron-sdk; the "
-        "release must match the MCUXpresso SDK",
+        install="get the eIQ Neutron SDK for Linux or the eIQ Toolkit from https://www.nxp.com "
+        "(an account is needed), of the release that your MCUXpresso SDK names, and set "
+        "EIQ_NEUTRON_PATH to its bin/neutron-converter, LD_LIBRARY_PATH to its lib",
     ),
     steps=("{tool} --input {model} --output network_neutron.tflite --target {target}",),
     defaults={"target": "mcxn94x"},
@@ -22,11 +23,22 @@ BACKEND = VendorBackend(
             name="npu_share_ratio",
             pattern=r"Operator conversion ratio\s*=\s*(\d+)\s*/\s*(\d+)",
         ),
+        Figure(name="operators_on_npu", pattern=r"Number of operators converted\s*=\s*(\d+)"),
+        Figure(name="neutron_graphs_count", pattern=r"Number of Neutron graphs\s*=\s*(\d+)"),
+        Figure(
+            name="scratch_bytes",
+            pattern=r"Minimum size of SRAM scratch memory\s*=\s*(\d+) \(bytes\)",
+        ),
+        Figure(name="total_bytes", pattern=r"Total size\s*=\s*([\d,]+) \(bytes\)"),
     ),
     runtime="NXP's Neutron driver and firmware (MCUXpresso SDK): the NPU has no public registers",
     sources=(
         "uNPU-Bench cmd_s.md (words)",
-        "public repositories with the tool's output (--target mcxn94x, operator conversion ratio)",
+        "public notes on the SDK's 3.1.3 (--version, --target with mcxn94x as its default, "
+        "--output)",
+        "public logs of the tool (conversion statistics, total size) and a readme of NXP's "
+        "MCUXpresso SDK (imxrt700, scratch memory)",
+        "ExecuTorch backends/nxp (targets, eiq-neutron-sdk 3.2.0 as a Python module)",
     ),
-    unconfirmed="--version",
+    unconfirmed="the tool itself was never run here",
 )

@@ -1,4 +1,4 @@
-"""ST Edge AI Core (stedgeai): C for STM32 CPUs (X-CUBE-AI) and for the STM32N6's Neural-ART."""
+"""ST Edge AI Core (stedgeai): C for the STM32N6's Neural-ART."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ BACKEND = VendorBackend(
     tool=VendorTool(
         program="stedgeai",
         variable="STEDGEAI",
-        install="ST Edge AI Core from https://www.st.com, with a free account",
+        install="get ST Edge AI Core from https://www.st.com (a free account is needed; choose "
+        "the STM32N6's component) and set STEDGEAI to its Utilities/linux/stedgeai",
+        version_pattern=r"Core v(\d+(?:\.\d+)+)",
     ),
-    steps=("{tool} generate -m {model} --target {target} --output out --workspace workspace",),
+    # Without --st-neural-art the tool compiles for the Cortex-M55 alone, and does not say so.
+    steps=(
+        "{tool} generate --model {model} --target {target} --st-neural-art --output out "
+        "--workspace workspace",
+    ),
     defaults={"target": "stm32n6"},
     products=("out/*.c",),
     figures=(
@@ -25,7 +31,10 @@ BACKEND = VendorBackend(
     runtime="ST's run-time library (NetworkRuntime, for Neural-ART the ll_aton sources)",
     sources=(
         "ST Edge AI Core command line reference 2.2 and 3.0 (generate, --target, --output)",
-        "public logs of the tool (report lines)",
+        "STMicroelectronics/stm32ai-modelzoo-services (--model, --st-neural-art, --version)",
+        "public notes of the tool's 4.0 (what is left out without --st-neural-art)",
+        "public logs of the tool (report lines of CPU targets)",
     ),
-    unconfirmed="--st-neural-art is left at the tool's default profile",
+    unconfirmed="the tool's own Neural-ART profile is taken (--st-neural-art without one); its "
+    "report for the NPU may lack the lines that are read; the tool was never run here",
 )

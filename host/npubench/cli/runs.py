@@ -64,7 +64,7 @@ def show(run: str, runs_dir: RunsDirOption = Path("runs"), as_json: JsonOption =
     if as_json:
         print_json({"run": stored.document()})
         return
-    from npubench.report.terminal import run_view
+    from npubench.report.run_view import run_view
 
     console().print(run_view(stored))
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from npubench.core import format as fmt
-from npubench.core.evidence import Evidence
 from npubench.core.format import printable
 from npubench.core.stages import Stage
 from npubench.report.accuracy import accuracy_table
@@ -24,13 +22,14 @@ from npubench.report.catalog import (
 )
 from npubench.report.comparison import compare_view
 from npubench.report.npu_costs import costs_table
-from npubench.report.part_time import part_stages_table, part_time_table, range_words
-from npubench.report.scheme_cost import scheme_table, scheme_view
+from npubench.report.part_time import part_time_table
+from npubench.report.run_view import layers_table, run_view
+from npubench.report.run_words import energy_spread, evidence_words, reason_line, result_words
+from npubench.report.scheme_cost import scheme_table
 from npubench.report.selection import by_network, infer_per_mac
 from npubench.report.speedup import detail, npu_pairs
-from npubench.report.table import cell, heading, key_values, name, new_table, number
-from npubench.runs.energy_record import EnergyRecord, EnergyStageRecord
-from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
+from npubench.report.table import cell, heading, name, new_table, number
+from npubench.runs.schema import RunRecord, StageRecord
 from npubench.runs.store import StoredRun, short_id
 
 __all__ = [
@@ -48,10 +47,6 @@ __all__ = [
     "runs_table",
     "timings_table",
 ]
-
-_STATUS_STYLE = {"ok": "green", "partial": "yellow", "failed": "bold red", "refused": "bold red"}
-_GOLDEN_STYLE = {"match": "green", "mismatch": "bold red", "unavailable": "yellow"}
-_EVIDENCE_STYLE = {Evidence.MEASURED: "bold", Evidence.MODELLED: "magenta"}
 
 
 def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> RenderableType:
@@ -74,7 +69,7 @@ def results_table(runs: Sequence[StoredRun], *, reasons: bool = True) -> Rendera
             evidence_words(run.evidence),
         )
         if not run.valid:
-            lines.append(_reason(run))
+            lines.append(reason_line(run))
     return Group(table, *lines) if reasons and lines else table
 
 
@@ -145,7 +140,7 @@ def energy_table(runs: Sequence[StoredRun]) -> RenderableType | None:
             cell(run.target),
             energy.verdict,
             number(fmt.micro(None if stage is None else stage.gross_uj, "J")),
-            _spread(stage),
+            energy_spread(stage),
             _by_part(run),
             number(fmt.micro(None if stage is None else stage.net_uj, "J")),
             number(fmt.micro(None if stage is None else energy.idle_uw, "W")),
@@ -160,13 +155,6 @@ def _by_part(run: RunRecord) -> str:
     stage = run.stages.get(Stage.INFER)
     energy = None if stage is None else stage.energy_uj
     return fmt.NONE if energy is None else fmt.between(energy.low, energy.high, "J")
-
-
-def _spread(stage: EnergyStageRecord | None) -> str:
-    """Half of the gross interval (k = 2) as a share of the value."""
-    if stage is None or stage.gross_high_uj is None or not stage.gross_uj:
-        return fmt.NONE
-    return f"± {fmt.percent((stage.gross_high_uj - stage.gross_uj) / stage.gross_uj)}"
 
 
 def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
@@ -199,26 +187,6 @@ def npu_table(runs: Sequence[StoredRun]) -> RenderableType | None:
     return Group(heading("NPU against CPU"), table, note)
 
 
-def result_words(run: RunRecord) -> Text:
-    """Status and golden check in two words, coloured by the worse of them."""
-    if run.golden.status == "mismatch":
-        return Text("mismatch", style="bold red")
-    style = _STATUS_STYLE[run.status]
-    if not run.valid:
-        return Text(run.status, style=style)
-    if run.golden.status == "unavailable":
-        return Text(f"{run.status}, unchecked", style="yellow")
-    against = ", TFLM off" if run.golden.reference == "second-opinion" else ""
-    return Text(f"{run.status}, {run.golden.status}{against}", style=style)
-
-
-def evidence_words(kind: Evidence) -> Text:
-    """The kind of evidence in one word."""
-    if kind is Evidence.UNAVAILABLE:
-        return Text("none", style="dim")
-    return Text(kind, style=_EVIDENCE_STYLE.get(kind, ""))
-
-
 def _costs(run: RunRecord) -> tuple[Text, Text, Text, Text]:
     valid = run.valid
     infer = run.stages.get(Stage.INFER)
@@ -235,22 +203,6 @@ def _infer(stage: StageRecord) -> str:
     """The stage's median; a modelled time is the middle of a range, and no more digits of it."""
     about = "~" if stage.unit == "us_modelled" and stage.median is not None else ""
     return about + fmt.stage(stage.median, stage.unit)
-
-
-def _reason(run: RunRecord) -> Text:
-    line = Text.assemble(
-        (f"{printable(run.model.name, 40)} on {run.board}: {run.status}: ", "bold red"),
-        run.why_invalid or "",
-    )
-    if run.error is not None and run.error.hint:
-        line.append(f"\n  hint: {printable(run.error.hint, 400)}", style="dim")
-    return line
-
-
-def _stage_value(stage: StageRecord | None) -> str:
-    if stage is None or stage.median is None:
-        return fmt.NONE
-    return fmt.stage(stage.median, stage.unit, low=stage.low, high=stage.high)
 
 
 def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableType:
@@ -273,182 +225,3 @@ def timings_table(runs: Sequence[StoredRun], *, total_s: float) -> RenderableTyp
         )
     title = heading(f"Host time; the whole command took {fmt.duration(total_s)}")
     return Group(title, table)
-
-
-def run_view(stored: StoredRun) -> RenderableType:
-    """One run: verdict, stages, energy, layers, memory, provenance."""
-    run = stored.record
-    head = Text.assemble(
-        (printable(run.model.name, 60), "bold"),
-        " on ",
-        (printable(run.target, 120), "bold"),
-        ": ",
-        (run.status, _STATUS_STYLE[run.status]),
-        ", golden ",
-        (run.golden.status, _GOLDEN_STYLE[run.golden.status]),
-        f", {run.evidence}",
-    )
-    parts: list[RenderableType] = [head]
-    if not run.valid:
-        parts.append(_reason(run))
-    parts += [Text(fmt.evidence_words(run.evidence), style="dim")]
-    if run.stages:
-        parts += [heading("Stages"), _stages_table(run)]
-    of_part = part_stages_table(run)
-    if of_part is not None:
-        parts += [heading("Modelled for the part"), of_part]
-    if run.energy is not None:
-        parts += [heading("Energy of one repetition"), _energy_view(run.energy)]
-    answers = accuracy_table([stored])
-    if answers is not None:
-        parts.append(answers)
-    cost = scheme_view(run)
-    if cost is not None:
-        parts.append(cost)
-    if run.layers:
-        parts += [heading("Layers"), layers_table(run)]
-    if run.memory is not None:
-        parts += [heading("Memory"), _memory_table(run.memory)]
-    parts += [heading("Provenance"), _provenance(stored)]
-    return Group(*parts)
-
-
-def _stages_table(run: RunRecord) -> Table:
-    table = new_table()
-    table.add_column("Stage", no_wrap=True)
-    for title in ("Median", "n"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Spread", overflow="fold")
-    table.add_column("Evidence", no_wrap=True)
-    for stage_name, stage in run.stages.items():
-        known = stage.median is not None
-        table.add_row(
-            name(stage_name),
-            number(_stage_value(stage)),
-            number(str(stage.n)),
-            cell(spread_words(stage) if known else stage.reason or "unavailable", 200),
-            Text(stage.evidence, style=_EVIDENCE_STYLE.get(stage.evidence, "")),
-        )
-    return table
-
-
-def _energy_view(energy: EnergyRecord) -> RenderableType:
-    """Verdict and instrument, then the stages where the capture is not refused."""
-    words = f"{energy.verdict}, {energy.evidence}, {energy.instrument.model}"
-    if energy.voltage_mv is not None:
-        words += f" at {energy.voltage_mv:.0f} mV ({energy.voltage_source})"
-    head = [Text(printable(words, 300))]
-    head += [Text(printable(reason, 400), style="bold red") for reason in energy.reasons]
-    if energy.verdict == "refused":
-        return Group(*head)
-    table = new_table()
-    table.add_column("Stage", no_wrap=True)
-    for title in ("Gross", "k = 2", "Net of idle", "Mean", "Peak", "Repeats"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for stage_name, stage in energy.stages.items():
-        table.add_row(
-            name(stage_name),
-            number(fmt.micro(stage.gross_uj, "J")),
-            number(_spread(stage)),
-            number(fmt.micro(stage.net_uj, "J")),
-            number(fmt.micro(stage.mean_uw, "W")),
-            number(fmt.micro(stage.peak_uw, "W")),
-            number(f"{stage.windows} × {fmt.count(stage.repeats)}"),
-        )
-    return Group(*head, table, Text(f"idle {fmt.micro(energy.idle_uw, 'W')}"))
-
-
-def spread_words(stage: StageRecord) -> str:
-    """How far the repetitions agree, in words."""
-    if stage.deterministic:
-        return "deterministic"
-    if stage.n < 2:
-        return "once"
-    words = f"{fmt.count(stage.min)} to {fmt.count(stage.max)}, MAD {fmt.count(stage.mad)}"
-    if stage.ci95_low is not None and stage.ci95_high is not None:
-        words += f", 95 % interval {fmt.count(stage.ci95_low)} to {fmt.count(stage.ci95_high)}"
-    if stage.outliers:
-        words += f", {stage.outliers} outlier{'s' if stage.outliers > 1 else ''} kept"
-    return words
-
-
-def layers_table(run: RunRecord) -> Table:
-    """Each operator with its cost and its share of what was counted."""
-    table = new_table()
-    with_npu = any(layer.engine == "npu" for layer in run.layers)
-    table.add_column("#", justify="right")
-    table.add_column("Operator", no_wrap=True)
-    if with_npu:
-        table.add_column("Engine")
-        table.add_column("NPU cycles", justify="right", no_wrap=True)
-        table.caption = "The cost of an NPU's job, all its operators, stands at its last one."
-        table.caption_justify = "left"
-    timed = any(layer.time_us is not None for layer in run.layers)
-    for title in ("MACs", "Weights", "Cost", "per MAC", "Share", *(["Modelled"] if timed else [])):
-        table.add_column(title, justify="right", no_wrap=True)
-    totals: dict[str, float] = {}
-    for layer in run.layers:
-        totals[layer.unit] = totals.get(layer.unit, 0) + (layer.value or 0)
-    for layer in run.layers:
-        value = layer.value if run.valid else None
-        total = totals[layer.unit]
-        table.add_row(
-            number(str(layer.index)),
-            name(layer.op),
-            *(
-                [cell(layer.engine), number(fmt.count(layer.npu_cycles or None))]
-                if with_npu
-                else []
-            ),
-            number(fmt.count(layer.macs)),
-            number(fmt.size(layer.weight_bytes)),
-            number(fmt.quantity(value, layer.unit)),
-            number(fmt.per_mac(value / layer.macs if value is not None and layer.macs else None)),
-            number(fmt.percent(value / total if value is not None and total else None)),
-            *([number(range_words(layer.time_us, "s"))] if timed else []),
-        )
-    return table
-
-
-def _memory_table(memory: MemoryRecord) -> Table:
-    return key_values(
-        [
-            ("flash", fmt.size(memory.flash_bytes)),
-            ("  weights", fmt.size(memory.weights_bytes)),
-            ("  kernels", fmt.size(memory.kernels_bytes)),
-            *(
-                [("  NPU driver", fmt.size(memory.npu_driver_bytes))]
-                if memory.npu_driver_bytes
-                else []
-            ),
-            ("  harness", fmt.size(memory.harness_flash_bytes)),
-            ("  empty firmware of this board", fmt.size(memory.baseline_flash_bytes)),
-            ("RAM", fmt.size(memory.ram_bytes)),
-            ("  arena", fmt.size(memory.arena_bytes)),
-            ("  scratch", fmt.size(memory.scratch_bytes)),
-            ("  harness", fmt.size(memory.harness_ram_bytes)),
-            ("  data", fmt.size(memory.data_bytes)),
-            ("  stack, high-water mark", fmt.size(memory.stack_bytes)),
-            ("  empty firmware of this board", fmt.size(memory.baseline_ram_bytes)),
-            ("uploaded input (fixture, not counted)", fmt.size(memory.fixture_bytes)),
-        ]
-    )
-
-
-def _provenance(stored: StoredRun) -> Table:
-    run, environment = stored.record, stored.record.environment
-    rows = [
-        ("run", run.run_id),
-        ("folder", str(stored.path)),
-        ("created", run.created),
-        ("network", run.model.network_sha256),
-        ("artifact", run.model.artifact_sha256),
-        ("npubench", " ".join(filter(None, (environment.npubench, environment.git)))),
-        *sorted(environment.tools.items()),
-        ("flags", " ".join(environment.flags)),
-        ("command", " ".join(run.command)),
-    ]
-    if run.clock is not None:
-        rows.append(("clock", run.clock.source))
-        rows.append(("window cost, subtracted", fmt.count(run.clock.window_cost)))
-    return key_values([(key, printable(value, 2000)) for key, value in rows if value])

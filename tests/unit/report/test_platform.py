@@ -51,8 +51,7 @@ def test_vector_instructions_are_no_npu_and_an_executor_is_no_simulator() -> Non
 
 def test_what_the_user_must_bring_is_named_with_where_it_comes_from() -> None:
     for name, program, source in (
-        ("gapuino", "nntool", "gap_sdk"),
-        ("frdm-mcxn947", "neutron-converter", "eiq.nxp.com"),
+        ("frdm-mcxn947", "neutron-converter", "eIQ Neutron SDK"),
         ("stm32n6570-dk", "stedgeai", "account"),
         ("lp-mspm0g5187", "tvmc", "tiarmclang"),
     ):
@@ -60,6 +59,9 @@ def test_what_the_user_must_bring_is_named_with_where_it_comes_from() -> None:
         assert program in words
         assert source in words
         assert "stand-in alone" in words
+    gap8 = standing(load_board("gapuino"))
+    assert gap8["npu_compiler"] == "yes: `tools setup nntool`, with your own gap_sdk"
+    assert "executor" in gap8["simulator"]
 
 
 def test_an_accelerator_on_a_boards_model_answers_but_tells_no_time() -> None:

@@ -1,6 +1,6 @@
 """Runs in NNTool's environment, imports nothing of npubench: an int8 network through the NNTool of
 the user's gap_sdk, by its own script, then executed on every input. Its folder holds model.tflite,
-inputs.npz and ends.json (scale and zero point of input and outputs)."""
+inputs.npz and ends.json (scale and zero point, of the input and of each output)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def main() -> None:
     with np.load("inputs.npz") as arrays:
         inputs = arrays["0"]
     ends = json.loads(Path("ends.json").read_text(encoding="utf-8"))
+    scale, zero = ends[0]
     count = len(inputs)
     _tell(0, count, "NNTool's script")
     converted(program)
@@ -47,7 +48,7 @@ def main() -> None:
         raise SystemExit(f"NNTool has {len(names)} outputs where the network has {len(outputs)}")
     steps = [node.name for node in graph.nodes_by_step_idx]
     for done, sample in enumerate(inputs):
-        real = (sample.astype(np.float32) - ends[0]["zero"]) * np.float32(ends[0]["scale"])
+        real = (sample.astype(np.float32) - zero) * np.float32(scale)
         # Images go in channels first, as the adjusted graph has them.
         real = real.transpose(2, 0, 1) if real.ndim == 3 else real
         answers = graph.execute([real.reshape(first.dims.shape)], quantize=True, dequantize=True)

@@ -49,8 +49,8 @@ class NntoolSimulator:
                 hint="quantize the network with int8 borders, or --backend cpu",
             )
         program = locate(NNTOOL, engine="GAP8's cluster")
-        document = [
-            {"scale": tensor.quantization.scale, "zero": tensor.quantization.zero_point}
+        affine = [
+            (tensor.quantization.scale, tensor.quantization.zero_point)
             for tensor in ends
             if tensor.quantization is not None
         ]
@@ -59,13 +59,13 @@ class NntoolSimulator:
             Path(__file__).with_name("job.py"),
             asked,
             words=(os.fspath(program),),
-            more={"ends.json": json.dumps(document).encode()},
+            more={"ends.json": json.dumps(affine).encode()},
             keep=FILES,
         )
         report = answer.report
         outputs = tuple(
-            _codes(values, end["scale"], end["zero"])
-            for values, end in zip(answer.outputs, document[1:], strict=True)
+            _codes(values, scale, zero)
+            for values, (scale, zero) in zip(answer.outputs, affine[1:], strict=True)
         )
         return Simulation(
             version=str(report["version"]),
@@ -106,4 +106,5 @@ def _codes(values: Array, scale: float, zero: int) -> Array:
     import numpy as np
 
     real: Any = np.floor(values.astype(np.float64) / scale + 0.5) + zero
-    return np.clip(real, -128, 127).astype(np.int8)
+    codes: Array = np.clip(real, -128, 127).astype(np.int8)
+    return codes

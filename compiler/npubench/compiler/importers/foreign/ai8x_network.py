@@ -10,7 +10,6 @@ written anew as plain tensors. The tool is run once, on noise, to learn outputs 
 from __future__ import annotations
 
 import io
-import json
 import pickle
 import re
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from refusal import Refused, answer_job, first_line  # type: ignore[import-not-found]
 
 ALLOWED = {
     ("collections", "OrderedDict"), ("torch._utils", "_rebuild_tensor_v2"),
@@ -40,14 +40,6 @@ UNLOAD = re.compile(
     r"(\d+)-bit data, shape: \((\d+), (\d+), (\d+)\)"
 )
 MACC = re.compile(r"^\s*Hardware: .*?\(([\d,]+) macc", re.MULTILINE)
-
-
-class Refused(Exception):
-    """Why the network is not taken: kind of error, message, hint."""
-
-    def __init__(self, kind: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.document = {"kind": kind, "message": message, "hint": hint}
 
 
 class Inert:
@@ -127,7 +119,9 @@ def described(path: Path) -> dict[str, Any]:
     try:
         network = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused("ConfigError", f"{path.name} is no YAML: {line(error)}", "") from error
+        raise Refused(
+            "ConfigError", f"{path.name} is no YAML: {first_line(error, 200)}", ""
+        ) from error
     wanted = {"arch", "dataset", "layers"}
     if not isinstance(network, dict) or not wanted <= set(network):
         lacks = sorted(wanted - set(network)) if isinstance(network, dict) else sorted(wanted)
@@ -149,7 +143,8 @@ def read_state(checkpoint: Path, network: dict[str, Any], path: Path) -> dict[st
         )
     except Exception as error:
         raise Refused(
-            "ConfigError", f"{checkpoint.name} is no checkpoint of PyTorch: {line(error)}",
+            "ConfigError",
+            f"{checkpoint.name} is no checkpoint of PyTorch: {first_line(error, 200)}",
             "give the .pth.tar that ADI's quantize.py wrote",
         ) from error  # fmt: skip
     states = found.get("state_dict") if isinstance(found, dict) else None
@@ -253,17 +248,5 @@ def facts(folder: Path) -> dict[str, Any]:
     return {"outputs": outputs, "macs": 0 if macc is None else int(macc[1].replace(",", ""))}
 
 
-def line(error: BaseException) -> str:
-    text = [part.strip() for part in str(error).splitlines() if part.strip()]
-    return (text[0] if text else type(error).__name__)[:200]
-
-
 if __name__ == "__main__":
-    try:
-        ANSWER = main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    except Refused as refused:
-        import traceback
-
-        traceback.print_exc()
-        ANSWER = {"error": refused.document}
-    Path(sys.argv[2]).write_text(json.dumps(ANSWER), encoding="utf-8")
+    answer_job(main)

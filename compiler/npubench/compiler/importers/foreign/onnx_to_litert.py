@@ -8,28 +8,19 @@ converter is loaded.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from refusal import Refused, answer_job, first_line  # type: ignore[import-not-found]
 
 PROBES, SEED = 3, 20261127  # as npubench makes its own
 NEWEST_OPSET = 18
 """The newest that onnx2tf's description names as covered; newer ones change operators' forms."""
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 DATA_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
-
-
-class Refused(Exception):
-    """Why the model is not converted: kind of error, message, hint."""
-
-    def __init__(self, kind: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.document = {"kind": kind, "message": message, "hint": hint}
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
@@ -61,11 +52,11 @@ def _loaded(path: Path) -> Any:
     except FileNotFoundError as error:
         raise Refused(
             "UsageError",
-            f"{path.name} keeps its weights in another file, which is missing: {_line(error)}",
+            f"{path.name} keeps its weights in another file, which is missing: {first_line(error)}",
             "bring the file of the weights along, in the same folder",
         ) from error
     except Exception as error:
-        text = _line(error)
+        text = first_line(error)
         if "external" in str(error).lower() or "Data of TensorProto" in str(error):
             raise Refused(
                 "UsageError",
@@ -200,7 +191,7 @@ def _answers(
     except Exception as error:
         raise Refused(
             "UsageError",
-            f"ONNX Runtime does not run {path.name}: {_line(error)}",
+            f"ONNX Runtime does not run {path.name}: {first_line(error)}",
             "check the shapes (--shape NAME=...), and that the model is complete",
         ) from error
     arrays = {
@@ -231,7 +222,7 @@ def _converted(path: Path) -> bytes:
         raise Refused(
             "CompileError",
             f"onnx2tf {importlib.metadata.version('onnx2tf')} cannot convert {path.name}: "
-            f"{_line(error)}",
+            f"{first_line(error)}",
             "its own words are in the log; often another opset (17) or a simpler export helps",
         ) from error
 
@@ -249,17 +240,5 @@ def _external(model: Any, path: Path) -> list[str]:
     return sorted(str(path.resolve().parent / name) for name in names)
 
 
-def _line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
-
-
 if __name__ == "__main__":
-    try:
-        ANSWER = main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    except Refused as refused:
-        import traceback
-
-        traceback.print_exc()
-        ANSWER = {"error": refused.document}
-    Path(sys.argv[2]).write_text(json.dumps(ANSWER), encoding="utf-8")
+    answer_job(main)

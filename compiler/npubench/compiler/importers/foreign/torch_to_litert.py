@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import json
 import pickle
 import re
 import sys
@@ -18,16 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from refusal import Refused, answer_job, first_line  # type: ignore[import-not-found]
 
 PROBES, SEED = 3, 20261127  # as npubench makes its own
-
-
-class Refused(Exception):
-    """Why the model is not converted: kind of error, message, hint."""
-
-    def __init__(self, kind: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.document = {"kind": kind, "message": message, "hint": hint}
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +52,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         raise Refused(
             "UsageError",
             f"{path.name} does not run on inputs of "
-            f"{'; '.join('x'.join(map(str, shape)) for shape, _ in shapes)}: {_line(error)}",
+            f"{'; '.join('x'.join(map(str, shape)) for shape, _ in shapes)}: {first_line(error)}",
             "give the shapes that forward() takes: --shape NAME=1,3,32,32",
         ) from error
     data, last = _converted(module, probes[0], answers[0], path)
@@ -117,7 +109,7 @@ def _module(path: Path, job: dict[str, Any]) -> tuple[Any, list[Any] | None, lis
         except Exception as error:
             raise Refused(
                 "UsageError",
-                f"PyTorch {torch.__version__} cannot load {path.name}: {_line(error)}",
+                f"PyTorch {torch.__version__} cannot load {path.name}: {first_line(error)}",
                 "export it again with this version: torch.export.save(program, 'name.pt2')",
             ) from error
         arguments, keywords = program.example_inputs or ((), {})
@@ -159,13 +151,14 @@ def _from_python(path: Path, job: dict[str, Any]) -> tuple[Any, list[Any] | None
         ]  # fmt: skip
         raise Refused(
             "UsageError",
-            f"{path.name} has no {job['member']!r} that can be made: {_line(error)}",
+            f"{path.name} has no {job['member']!r} that can be made: {first_line(error)}",
             f"its modules: {', '.join(classes) or 'none'}",
         ) from error
     except Exception as error:
         raise Refused(
             "UsageError",
-            f"{path.name}:{job['member']} cannot be made: {type(error).__name__}: {_line(error)}",
+            f"{path.name}:{job['member']} cannot be made: {type(error).__name__}: "
+            f"{first_line(error)}",
             "a class is called without arguments; a function may give the module as it should be",
         ) from error
     if not isinstance(module, torch.nn.Module):
@@ -191,7 +184,7 @@ def _load_weights(module: Any, path: Path) -> None:
     except (pickle.UnpicklingError, RuntimeError, OSError, AttributeError) as error:
         raise Refused(
             "UsageError",
-            f"the weights {path.name} do not fit: {_line(error)}",
+            f"the weights {path.name} do not fit: {first_line(error)}",
             "save them with torch.save(model.state_dict(), 'weights.pt') from this very class",
         ) from error
 
@@ -221,12 +214,12 @@ def _from_pickle(path: Path, job: dict[str, Any]) -> tuple[Any, list[Any] | None
         except Exception as failure:
             raise Refused(
                 "UsageError",
-                f"{path.name} cannot be loaded: {_line(failure)}",
+                f"{path.name} cannot be loaded: {first_line(failure)}",
                 "it needs the classes that it was saved with; torch.export it to a .pt2",
             ) from failure
     except Exception as error:
         raise Refused(
-            "UsageError", f"{path.name} is no PyTorch file: {_line(error)}", "is it complete?"
+            "UsageError", f"{path.name} is no PyTorch file: {first_line(error)}", "is it complete?"
         ) from error
     if not isinstance(loaded, torch.nn.Module):
         raise Refused(
@@ -306,7 +299,7 @@ def _converted(module: Any, sample: list[Any], answer: list[Any], path: Path) ->
         what = (
             "it branches on its data (control flow)" if control
             else f"operators {', '.join(operators[:4])}" if operators
-            else _line(error)
+            else first_line(error)
         )  # fmt: skip
         raise Refused(
             "CompileError",
@@ -319,17 +312,5 @@ def _numpy(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
-
-
 if __name__ == "__main__":
-    try:
-        ANSWER = main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    except Refused as refused:
-        import traceback
-
-        traceback.print_exc()
-        ANSWER = {"error": refused.document}
-    Path(sys.argv[2]).write_text(json.dumps(ANSWER), encoding="utf-8")
+    answer_job(main)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -80,6 +82,29 @@ class Timed:
                 self.durations_s[event.step] = round(total, 4)
         self._reporter.event(event)
 
+    @contextmanager
+    def whole(self, findings: Findings) -> Iterator[None]:
+        """Around all that a run executes: its start and end are told, an error becomes the failure
+        of ``findings``, or Cancelled once that is asked for."""
+        begin = time.monotonic()
+        self.event(Event(job=self._job, step="run", state="start"))
+        try:
+            yield
+        except NpubenchError as error:
+            if self._cancelled.is_set():
+                raise Cancelled from error
+            findings.fail(error)
+        self.event(
+            Event(
+                job=self._job,
+                step="run",
+                state="done" if findings.status == "ok" else "fail",
+                detail="" if findings.error is None else findings.error.message,
+                duration_s=time.monotonic() - begin,
+            )
+        )
+        self.durations_s["total"] = round(time.monotonic() - begin, 4)
+
 
 # A full stack is an overflow: what lies below it may have been overwritten unseen.
 STACK_MARGIN_BYTES = 64
@@ -100,28 +125,11 @@ def run_job(
     Every NpubenchError from here on becomes a stored run with status ``failed``; only StorageError
     comes out, and Cancelled once ``cancelled`` is set (which also ends what the run waits for).
     """
-    begin = time.monotonic()
     timed = Timed(reporter, job.title, cancelled)
     findings = Findings()
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
-        timed.event(Event(job=job.title, step="run", state="start"))
-        try:
+        with timed.whole(findings):
             _execute(job, compiled, settings, findings, writer, timed)
-        except NpubenchError as error:
-            if cancelled.is_set():
-                raise Cancelled from error
-            findings.fail(error)
-        failed = findings.status != "ok"
-        timed.event(
-            Event(
-                job=job.title,
-                step="run",
-                state="fail" if failed else "done",
-                detail="" if findings.error is None else findings.error.message,
-                duration_s=time.monotonic() - begin,
-            )
-        )
-        timed.durations_s["total"] = round(time.monotonic() - begin, 4)
         record = make_record(job, compiled, settings, findings, writer.run_id, timed.durations_s)
         return writer.finish(
             record,

@@ -9,7 +9,6 @@ stands beside. Nothing is measured here.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,7 @@ from npubench.bench.labelled import questions_of
 from npubench.bench.own_scheme import drawn_weights_hint
 from npubench.bench.portions import Pace, answered
 from npubench.bench.record import Findings
-from npubench.bench.run import Cancelled, Timed
+from npubench.bench.run import Timed
 from npubench.bench.scheme import (
     SAMPLES,
     Array,
@@ -33,8 +32,8 @@ from npubench.bench.scheme import (
 from npubench.bench.simulated_record import fill, judgement, scheme_record, simulated_record
 from npubench.bench.worst_layer import by_operator, sources_of
 from npubench.compiler.compiled import Network
-from npubench.core.errors import NpubenchError, UsageError
-from npubench.core.progress import Event, Reporter, step
+from npubench.core.errors import UsageError
+from npubench.core.progress import Reporter, step
 from npubench.runs.store import RunWriter, StoredRun, new_run_id
 
 
@@ -52,30 +51,13 @@ def simulate_job(
     As run_job: every NpubenchError becomes a stored run that is ``failed``; Cancelled and
     StorageError come out.
     """
-    begin = time.monotonic()
     timed = Timed(reporter, job.title, cancelled)
+    findings = Findings(found=list(network.findings))
+    more: dict[str, Any] = {}
     with RunWriter(runs_dir, new_run_id(job.model.id, job.target)) as writer:
-        timed.event(Event(job=job.title, step="run", state="start"))
-        findings = Findings(found=list(network.findings))
-        more: dict[str, Any] = {}
         writer.add_bytes("model.tflite", network.data)
-        try:
+        with timed.whole(findings):
             _execute(job, network, settings, findings, more, writer, timed)
-        except NpubenchError as error:
-            if cancelled.is_set():
-                raise Cancelled from error
-            findings.fail(error)
-        failed = findings.status != "ok"
-        timed.event(
-            Event(
-                job=job.title,
-                step="run",
-                state="fail" if failed else "done",
-                detail="" if findings.error is None else findings.error.message,
-                duration_s=time.monotonic() - begin,
-            )
-        )
-        timed.durations_s["total"] = round(time.monotonic() - begin, 4)
         record = simulated_record(
             job, network, settings, findings, more, writer.run_id, timed.durations_s
         )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from npubench.core.errors import ToolError, ToolMissing
+from npubench.core.errors import StorageError, ToolError, ToolMissing
 from npubench.core.paths import cache_root
 from npubench.core.progress import Event, Reporter, Silent, step
 from npubench.core.tool import ToolResult, run_tool
@@ -170,7 +170,7 @@ def setup(tool_id: str, *, python: Path | None = None, reporter: Reporter | None
     What that costs is the first event that the reporter gets.
 
     Raises ToolMissing (no CPython that fits, or not this kind of machine) and ToolError
-    (installation or check failed).
+    (installation or check failed), StorageError where the disk has too little room.
     """
     tool = find(tool_id)
     reporter = reporter or Silent()
@@ -178,11 +178,12 @@ def setup(tool_id: str, *, python: Path | None = None, reporter: Reporter | None
         raise ToolMissing(
             f"{tool.file.title} cannot be set up on {this_platform()}", hint=state(tool).hint
         )
-    with _alone(tool):
+    with _alone(tool, reporter):
         if state(tool).status == READY and python is None:
             return state(tool)
         base = choose(tool.file.python, named=python)
         folder = _folder(tool)
+        _need_room(tool, folder)
         reporter.event(Event(job=tool.id, step="cost", state="note", detail=tool.cost))
         with step(reporter, tool.id, f"make an environment with CPython {base.minor}"):
             _make(base, folder)
@@ -202,6 +203,18 @@ def check(tool_id: str) -> State:
     found = environment(tool_id)
     _try(found.tool, found.folder)
     return state(found.tool)
+
+
+def _need_room(tool: Tool, folder: Path) -> None:
+    """Refuse a disk that cannot hold the environment; what is there of it counts as room."""
+    there = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    free_mb = (shutil.disk_usage(folder.parent).free + there) // 10**6
+    if free_mb < tool.file.disk_mb:
+        raise StorageError(
+            f"{tool.file.title} takes {tool.file.disk_mb} MB on disk, and {folder.parent} has "
+            f"{free_mb} MB free",
+            hint="make room, or name another folder: NPUBENCH_CACHE",
+        )
 
 
 def _make(base: Python, folder: Path) -> None:
@@ -312,13 +325,19 @@ def _plain() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _alone(tool: Tool) -> Iterator[None]:
-    """Hold the tool's lock file: two set-ups of one tool come one after the other."""
+def _alone(tool: Tool, reporter: Reporter) -> Iterator[None]:
+    """Hold the tool's lock file: two set-ups of one tool come one after the other, and the second
+    says what it waits for."""
     place = _folder(tool).with_suffix(".busy")
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("w") as file:
         if os.name != "nt":
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                words = "another set-up of this tool is under way; Ctrl-C leaves it alone"
+                reporter.event(Event(job=tool.id, step="wait", state="note", detail=words))
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import re
+import shutil
 import stat
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from packaging.requirements import Requirement
 
 from npubench.cli.main import run
-from npubench.core.errors import ConfigError, ToolError, ToolMissing, UsageError
+from npubench.core.errors import (
+    ConfigError,
+    StorageError,
+    ToolError,
+    ToolMissing,
+    UsageError,
+)
+from npubench.core.progress import Event
 from npubench.toolenv import catalog, environment, pythons
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -107,6 +117,37 @@ def test_what_differs_from_the_lock_is_not_installed(make_tool: MakeTool) -> Non
         environment.setup("sample")
     assert "HASH" in refusal.value.tail.upper()
     assert environment.state(catalog.find("sample")).status == "interrupted"
+
+
+class _Watch:
+    """Notes what is told, and lets go of the lock when somebody waits for it."""
+
+    def __init__(self, held: IO[str]) -> None:
+        self.steps: list[str] = []
+        self._held = held
+
+    def event(self, event: Event) -> None:
+        self.steps.append(event.step)
+        if event.step == "wait":
+            fcntl.flock(self._held, fcntl.LOCK_UN)
+
+
+def test_a_second_set_up_says_that_it_waits_and_a_full_disk_is_named(
+    make_tool: MakeTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tool()
+    place = environment.state(catalog.find("sample")).path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    usage = shutil.disk_usage(place.parent)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with place.with_suffix(".busy").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        watch = _Watch(held)
+        with pytest.raises(StorageError, match=r"takes \d+ MB on disk, and .* has 0 MB") as refusal:
+            environment.setup("sample", reporter=watch)
+    assert watch.steps == ["wait"]
+    assert "NPUBENCH_CACHE" in refusal.value.hint
+    assert environment.state(catalog.find("sample")).status == "not set up"
 
 
 def test_a_tool_that_fails_its_job_is_not_ready(make_tool: MakeTool) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from npubench.compiler.lower.activation import fused_range
 from npubench.compiler.lower.average import DSP, MVE, average_pool
 from npubench.compiler.lower.choice import fastest
+from npubench.compiler.lower.reduce import groups_of
 from npubench.compiler.lower.requant import INT32_MAX, quantize_multiplier, single
 from npubench.compiler.lower.site import Choice, Lowering, LoweringFunction, Site, read, write
 from npubench.compiler.lower.window import slide
@@ -75,27 +76,7 @@ def _mean(site: Site) -> Lowering:
     site.require(source.dtype is target.dtype, f"{source.dtype} to {target.dtype}")
     wide = site.is_wide()
     ctype = "int16_t" if wide else "int8_t"
-    rank = len(source.shape)
-    axes = set()
-    for axis in site.integers(1, "its axis"):
-        site.require(-rank <= axis < rank, f"axis {axis} of {rank} dimensions")
-        axes.add(axis % rank)
-    count = 1
-    groups: list[tuple[bool, int]] = []  # (reduced, size), neighbours of one kind merged
-    for axis, size in enumerate(source.shape):
-        reduced = axis in axes
-        count *= size if reduced else 1
-        if size == 1:
-            continue
-        if groups and groups[-1][0] == reduced:
-            groups[-1] = (reduced, groups[-1][1] * size)
-        else:
-            groups.append((reduced, size))
-    if groups and groups[0][0]:
-        groups.insert(0, (False, 1))
-    site.require(len(groups) <= 5, f"axes {sorted(axes)} of shape {list(source.shape)}")
-    sizes = [size for _, size in groups] + [1] * (5 - len(groups))
-    site.require(target.count == sizes[0] * sizes[2] * sizes[4], "its output has another size")
+    sizes, count = groups_of(site, source, target)
     largest = 65536 if wide else 256
     site.require(largest * count <= INT32_MAX, f"a mean of {count} values may exceed 32 bits")
     multiplier, shift = quantize_multiplier(single(given.scale) / single(wanted.scale))
@@ -110,11 +91,7 @@ def _mean(site: Site) -> Lowering:
         source="pool_s16.c" if wide else "mean_s8.c",
         params_type="nb_mean_s8_params",
         params=(
-            ("keep0", sizes[0]),
-            ("reduce0", sizes[1]),
-            ("keep1", sizes[2]),
-            ("reduce1", sizes[3]),
-            ("keep2", sizes[4]),
+            *sizes.items(),
             ("offset", given.zero_point * count),
             ("multiplier", multiplier),
             ("shift", shift),

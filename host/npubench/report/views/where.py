@@ -146,55 +146,58 @@ def _words(name: str) -> str:
 def _figure(split: Sequence[tuple[str, Parts]]) -> Figure:
     names = list(dict.fromkeys(name for _, shares in split for name, _ in shares))
     domain, colours = fixed(colours_of(names), names)
-    rows: list[Row] = [
-        {
-            "target": target,
-            "part": name,
-            "share": share,
-            "order": domain.index(name),
-            "text": fmt.percent(share),
-        }
-        for target, shares in split
-        for name, share in shares
-    ]
-    return Figure(
+    return _stacked(
+        split,
+        domain,
+        colours,
         name="where",
         title="Where an inference spends its time",
-        words="; ".join(
-            f"{target}: " + ", ".join(f"{name} {fmt.percent(share)}" for name, share in shares[:4])
-            for target, shares in split
-        ),
-        rows=tuple(rows),
-        spec=stack(
-            category="target",
-            part="part",
-            value="share",
-            title="share of one inference, end to end",
-            parts=domain,
-            colours=colours,
-            share=True,
-        ),
+        axis="share of one inference, end to end",
+        told=4,
     )
 
 
 def _npu_figure(split: Sequence[tuple[str, Parts]]) -> Figure:
-    names = [name for name, _ in split[0][1]]
+    return _stacked(
+        split,
+        [name for name, _ in split[0][1]],
+        NPU_COLOURS,
+        name="npu-cycles",
+        title="What the NPU does with its cycles",
+        axis="share of the NPU's cycles, modelled",
+        note="All else: elementwise work, output, start and end of blocks.",
+    )
+
+
+def _stacked(
+    split: Sequence[tuple[str, Parts]],
+    parts: Sequence[str],
+    colours: Sequence[str],
+    *,
+    name: str,
+    title: str,
+    axis: str,
+    told: int | None = None,
+    note: str = "",
+) -> Figure:
+    """A bar a target, of shares in the order of ``parts``; the words tell the first ``told``."""
     rows: list[Row] = [
         {
             "target": target,
-            "part": name,
+            "part": part,
             "share": share,
-            "order": names.index(name),
+            "order": parts.index(part),
             "text": fmt.percent(share),
         }
         for target, shares in split
-        for name, share in shares
+        for part, share in shares
     ]
     return Figure(
-        name="npu-cycles",
-        title="What the NPU does with its cycles",
+        name=name,
+        title=title,
         words="; ".join(
-            f"{target}: " + ", ".join(f"{name} {fmt.percent(share)}" for name, share in shares)
+            f"{target}: "
+            + ", ".join(f"{part} {fmt.percent(share)}" for part, share in shares[:told])
             for target, shares in split
         ),
         rows=tuple(rows),
@@ -202,12 +205,12 @@ def _npu_figure(split: Sequence[tuple[str, Parts]]) -> Figure:
             category="target",
             part="part",
             value="share",
-            title="share of the NPU's cycles, modelled",
-            parts=names,
-            colours=NPU_COLOURS,
+            title=axis,
+            parts=parts,
+            colours=colours,
             share=True,
         ),
-        note="All else: elementwise work, output, start and end of blocks.",
+        note=note,
     )
 
 

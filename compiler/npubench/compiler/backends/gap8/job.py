@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def main() -> None:
     outputs: list[list[Any]] = [[] for _ in ends[1:]]
     names = [node.name for node in graph.output_nodes()]
     if len(names) != len(outputs):
-        raise SystemExit(f"NNTool has {len(names)} outputs where the network has {len(outputs)}")
+        refuse(f"it has {len(names)} outputs where the network has {len(outputs)}")
     steps = [node.name for node in graph.nodes_by_step_idx]
     for done, sample in enumerate(inputs):
         real = (sample.astype(np.float32) - zero) * np.float32(scale)
@@ -86,10 +86,17 @@ def converted(program: Path) -> None:
     )
     said = done.stdout + done.stderr
     if done.returncode or not Path(MODEL).is_file() or not Path(MODEL).stat().st_size:
-        sys.stderr.write(said[-3000:])
-        wrong = [line for line in said.splitlines() if "EXCEPTION" in line or "rror" in line]
-        sys.stderr.write(f"\nNNTool: {wrong[-1] if wrong else 'it wrote no model'}\n")
-        raise SystemExit(1)
+        sys.stderr.write(said[-3000:] + "\n")
+        wrong = [
+            line.strip() for line in said.splitlines() if "EXCEPTION" in line or "rror" in line
+        ]
+        refuse(wrong[-1] if wrong else "it wrote no model")
+
+
+def refuse(why: str) -> NoReturn:
+    """End, and say in NNTool's words why it does not take the network."""
+    sys.stderr.write(f"npubench refuses: {why}\n")
+    raise SystemExit(1)
 
 
 def loaded() -> Any:

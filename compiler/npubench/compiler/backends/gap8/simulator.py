@@ -16,6 +16,7 @@ from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.vendor.simulation import Array, Asked, SimulatedOp, Simulation, run_job
 from npubench.compiler.vendor.tool import VendorTool, locate
 from npubench.core.errors import CompileError
+from npubench.toolenv.environment import environment
 
 NNTOOL = VendorTool(
     program="nntool",
@@ -36,6 +37,11 @@ class NntoolSimulator:
     tells_cycles: bool = False
     is_slow: bool = False
     settings: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """See Simulator."""
+        environment(self.tool)
+        locate(NNTOOL, engine="GAP8's cluster")
 
     def simulate(self, asked: Asked) -> Simulation:
         """The int8 network as it is, one input and int8 outputs; NNTool makes its tensors

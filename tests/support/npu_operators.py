@@ -194,7 +194,8 @@ def _conv(d: Draw, *, depthwise: bool = False) -> None:
     x = d.input(shape, (scale, zero))
     w = d.weights(weights, scales, axis=3 if depthwise else 0)
     sources = [x, w]
-    if d.chance(0.8):
+    # LiteRT takes no unsigned CONV_2D without a bias.
+    if d.chance(0.8) or (d.dtype == "uint8" and not depthwise):
         sources.append(d.bias(filters, [s * scale for s in scales]))
     options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
     filled(

@@ -277,7 +277,7 @@ SINGLE = [
 ]  # fmt: skip
 SINGLE_LEGACY = [
     ("TRANSPOSE_CONV", "int8", 1), ("EXP", "int16", 2), ("FULLY_CONNECTED", "int16", 11),
-    ("MIRROR_PAD", "int32", 0), ("TRANSPOSE", "int32", 1),
+    ("MIRROR_PAD", "int32", 0), ("TRANSPOSE", "int32", 1), ("SQUARED_DIFFERENCE", "int8", 36),
 ]  # fmt: skip
 
 

@@ -158,6 +158,12 @@ def _unpadded_transposed(graph: Graph, op: Op) -> Iterator[Wrong]:
         )
 
 
+def _first_broadcast(graph: Graph, op: Op) -> Iterator[Wrong]:
+    """The difference before it is squared gets the first input's shape."""
+    if graph.tensor(op.inputs[0]).shape != graph.tensor(op.outputs[0]).shape:
+        yield Wrong(text="whose first input is the smaller one computes that one's elements alone")
+
+
 def _coarse_exp(graph: Graph, op: Op) -> Iterator[Wrong]:
     if graph.tensor(op.inputs[0]).dtype is DType.INT16:
         yield Wrong(text="of 16 bits is one step off in few elements (its table)", slight=True)
@@ -225,4 +231,5 @@ _LEGACY: Final[Mapping[str, tuple[Rule, ...]]] = {
     "ADD": (_scaled32,),
     "SUB": (_scaled32,),
     "MUL": (_scaled32,),
+    "SQUARED_DIFFERENCE": (_first_broadcast,),
 }

@@ -83,6 +83,18 @@ BITS = {"ai85-faceid_112": {-1: 4, 11: 2, 13: 2}}
 """Bits of drawn weights by layer, -1 of all others: with eight they do not fit the memory."""
 SAMPLES = {"ai85-bayer2rgb": (4, 45, 45), "ai85-autoencoder": (256, 3), "benchmark": (64, 32, 32)}
 """Shapes of inputs of which the checkout has no sample: one is drawn."""
+CHANNELS = {
+    "ai87-kws20-v2-hwc": (100, 48, 96, 128, 160, 192, 192, 32, 21),
+    "cifar100-ressimplenet": (
+        16, 20, 20, 20, 20, 20, 20, 20, 44, 48, 48, 48, 96, 512, 128, 128, 100,
+    ),
+    "cifar100-simple": (16, 20, 20, 20, 20, 20, 44, 48, 48, 96, 512, 128, 128, 100),
+    "cifar100-simplewide2x": (24, 32, 32, 32, 32, 32, 64, 64, 64, 128, 512, 192, 192, 100),
+    "kws20-v2-hwc": (100, 48, 96, 128, 160, 192, 192, 32, 21),
+}  # fmt: skip
+"""Channels that each layer gives, where the file does not tell: of ai8x-training's models/."""
+CLASSES = {"cifar100-nas": 100, "ai87-cifar100-effnet2": 100, "ai87-imagenet-effnet2": 1000}
+"""Of networks whose file does not tell them; the others get ten."""
 SECONDS = 1500
 LAYER = re.compile(r"^\s*- ")
 COMMENT = re.compile(
@@ -206,7 +218,7 @@ def drawn(name: str, config: Path, checkout: Path, folder: Path) -> list[str]:
         if operation_of(layer) not in WEIGHTLESS
     ]
     named = {str(layer.get("name", n)).lower(): n for n, layer in enumerate(network["layers"])}
-    for wanted in shapes(network["layers"], text, shape):
+    for wanted in shapes(network["layers"], text, shape, CHANNELS.get(name), CLASSES.get(name, 10)):
         fan = int(np.prod(wanted[1:]))
         spread = max(110 / np.sqrt(fan), 1.5)
         codes = np.clip(np.round(random.normal(0, spread, wanted)), -127, 127)
@@ -281,11 +293,18 @@ def as_checkpoint(
 
 
 def shapes(
-    layers: list[dict[str, Any]], text: str, sample: tuple[int, ...]
+    layers: list[dict[str, Any]],
+    text: str,
+    sample: tuple[int, ...],
+    given: tuple[int, ...] | None = None,
+    classes: int = 10,
 ) -> list[tuple[int, ...]]:
-    """Of the weights of each layer that has some: from the comments of the file where they tell
-    channels, else from its processors."""
+    """Of the weights of each layer that has some: from ``given`` (channels that each layer gives,
+    in a chain) or the comments of the file where they tell channels, else from its processors;
+    ``classes``: what the last one gives where nothing tells it."""
     told = comments(text)
+    if given is not None:
+        told = dict(enumerate(zip((sample[0], *given), given, strict=False)))
     found: list[tuple[int, ...]] = []
     outputs: list[tuple[int, tuple[int, int]]] = []
     names = {str(layer["name"]).lower(): at for at, layer in enumerate(layers) if "name" in layer}
@@ -297,14 +316,16 @@ def shapes(
         used = bin(layer.get("processors", 0)).count("1")
         if sources:
             sources = [names.get(str(one).lower(), one) for one in sources]
-            given = [
+            taken_of = [
                 outputs[s] if s >= 0 else (sample[0], (sample[1], *sample[2:], 1)[:2])
                 for s in sources
                 if isinstance(s, int)  # else the buffer, whose layer says what it takes of it
             ]
-            channels, size = given[0] if given else (layer["in_channels"], (layer["in_dim"], 1))
-            if len(given) > 1 and not adds(layer) and used != channels:
-                channels = sum(one for one, _ in given)
+            channels, size = (
+                taken_of[0] if taken_of else (layer["in_channels"], (layer["in_dim"], 1))
+            )
+            if len(taken_of) > 1 and not adds(layer) and used != channels:
+                channels = sum(one for one, _ in taken_of)
         channels = layer.get("in_channels", channels)
         if isinstance(layer.get("in_dim"), list):
             size = (layer["in_dim"][0], layer["in_dim"][1])
@@ -330,7 +351,7 @@ def shapes(
         to = layer.get("output_processors", following.get("processors", 0))
         if layer.get("groups", layer.get("conv_groups", 1)) > 1:
             outside = channels
-        outside = outside or taken(number, layers, names, told, bin(to).count("1")) or 10
+        outside = outside or taken(number, layers, names, told, bin(to).count("1")) or classes
         groups = layer.get("groups", layer.get("conv_groups", 1))
         kernel = str(layer.get("kernel_size", "1x1" if "mlp" in operation else "3x3"))
         pad = layer.get("pad", 1)

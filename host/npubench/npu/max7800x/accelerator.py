@@ -36,6 +36,8 @@ NOT_MODELLED = {
     7: "snooping", 8: "one layer at a time", 16: "the reordering of outputs (mlator)",
     21: "simple one-bit weights", 31: "four inputs at once (quad FIFO)",
 }  # fmt: skip
+NO_PIPELINE = 1 << 5
+"""Of the MAX78002 (izer/tornadocnn.py, CTL_PIPELINE_OFFS)."""
 FIFO_STATUS, FIFO_DATA, FAST_STATUS, FAST_DATA, FAST_END = 0x4, 0x8, 0x4, 0x10, 0x18
 ALWAYS_ON = 0x1000
 SLACK_WORDS = 1 << 16
@@ -54,11 +56,13 @@ class Accelerator:
 
     ``undescribed``: what was written that the model does not know, in words; ``answers``: the
     quadrants that answer, a bit each; ``runs``: inferences since power-up; ``layers``: those of
-    the last one.
+    the last one. ``computes``: whether a run makes outputs; else its layers alone are decoded.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, computes: bool = True) -> None:
         self.layout: Layout = LAYOUTS[name]
+        self._computes = computes
+        self._control = 0
         self.undescribed: list[str] = []
         self.runs = 0
         self.layers: tuple[LayerProgram, ...] = ()
@@ -71,6 +75,11 @@ class Accelerator:
         self.biases = BiasMemory(self.layout)
         self._frame: list[list[int]] = [[] for _ in range(QUADRANTS)]
         self._waits = False
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether the last run was started with the pipeline of the MAX78002."""
+        return self.layout.device.pll and not self._control & NO_PIPELINE
 
     def power_off(self, quadrants: int) -> None:
         """Of the quadrants (a bit each) registers go to zero, memories to what is unknown."""
@@ -288,7 +297,9 @@ class Accelerator:
         self._control = control
         self._program()
         self._frame = [[] for _ in range(QUADRANTS)]
-        if control & FIFO:
+        if not self._computes:
+            self.runs += 1
+        elif control & FIFO:
             first = self.layers[0]
             self._fed = sorted({p // PER_QUADRANT for p in first.processors})
             self._wanted = self.registers[master].get("frame_words", 0)

@@ -39,8 +39,10 @@ class LayerProgram:
     ``passes``: of the input; ``pixel_words``: from one pixel to the next; ``processors``: those
     that are enabled. ``first_mask``, ``mask_count``: kernels of the weight memory, in eighths of a
     kernel of eight bits and as a count; ``mask_sad``: bytes into the first. ``slots``: output
-    channels of a pass. ``output_pixel_words``, ``output_pass_words``: from one output pixel and
-    one output pass to the next. ``biases``: quadrant to offset. ``targets``: by quadrant.
+    channels of a pass; ``timeslots``: words that an output pixel of a pass takes where outputs are
+    not computed one after the other (passthrough, depthwise). ``output_pixel_words``,
+    ``output_pass_words``: from one output pixel and one output pass to the next. ``biases``:
+    quadrant to offset. ``targets``: by quadrant.
     """
 
     index: int
@@ -66,6 +68,7 @@ class LayerProgram:
     mask_sad: int
     mask_count: int
     slots: int
+    timeslots: int
     shift: int
     activation: Literal["none", "relu", "abs"]
     wide: bool
@@ -159,6 +162,7 @@ def decode(
         mask_sad=sad,
         mask_count=count,
         slots=across // weight_bits + 1,
+        timeslots=(ones & 0xF) + 1,
         shift=-shift if post >> 17 & 1 else shift,
         activation="relu" if control >> 9 & 1 else "abs" if post >> 26 & 1 else "none",
         wide=wide,

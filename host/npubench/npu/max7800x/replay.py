@@ -8,7 +8,7 @@ forms in which stores are written). What has another form is refused, not passed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,19 +65,19 @@ class Generated:
 
     def play(self, accelerator: Accelerator) -> Replayed:
         """Initialise, load, run once, compare."""
-        self._statements(accelerator, self._body(self._code, "cnn_init"))
-        weights = self._body(self._code, "cnn_load_weights")
+        self._statements(accelerator, _body(self._code, "cnn_init"))
+        weights = _body(self._code, "cnn_load_weights")
         if "len = *ptr++" in weights:
             self._load_blocks(accelerator, express="uint8_t" in weights)
         else:
             self._statements(accelerator, weights)
         for function in ("cnn_load_bias", "cnn_configure"):
-            self._statements(accelerator, self._body(self._code, function))
-        load = self._body(self._main, "load_input")
+            self._statements(accelerator, _body(self._code, function))
+        load = _body(self._main, "load_input")
         fed = _FED.findall(load)
         if not fed:
             self._statements(accelerator, load)
-        self._statements(accelerator, self._body(self._code, "cnn_start"))
+        self._statements(accelerator, _body(self._code, "cnn_start"))
         if fed:
             frame = _FRAME.search(load)
             if frame is None:
@@ -87,31 +87,8 @@ class Generated:
                     accelerator.write(int(address, 16), 4, self._arrays[f"input_{source}"][index])
         return self._compared(accelerator)
 
-    def _body(self, text: str, name: str) -> str:
-        match = re.search(rf"\b{name}\([^)]*\)\s*\{{(.*?)\n\}}", text, re.DOTALL)
-        if match is None:
-            raise ResultError(f"the generated code has no {name}")
-        return match[1]
-
     def _statements(self, accelerator: Accelerator, body: str) -> None:
-        for line in body.splitlines():
-            words = line.split("//")[0].strip()
-            store, copy = _STORE.match(words), _COPY.match(words)
-            if store is not None:
-                size = 4 if store[1] == "uint32_t" else 1
-                accelerator.write(int(store[2], 16), size, int(store[3], 0))
-            elif copy is not None:
-                how, address, name, count = copy.groups()
-                for place, word in _copied(how, int(address, 16), self._arrays[name], int(count)):
-                    accelerator.write(place, 4, word)
-            elif wait := _WAIT.match(words):
-                if accelerator.read(int(wait[1], 16), 4) & int(wait[2], 16) != int(wait[3], 16):
-                    raise ResultError(f"the generated code would wait for ever: {words}")
-            elif test := _TEST.match(words):
-                if accelerator.read(int(test[1], 16), 4) & int(test[2], 16) != int(test[3], 16):
-                    raise ResultError(f"the generated code would give up: {words}")
-            elif "0x5" in words and not _CLEAR.match(words):
-                raise ResultError(f"the generated code has a form that is not known: {words}")
+        _play(accelerator, body, self._arrays)
 
     def _load_blocks(self, accelerator: Accelerator, *, express: bool) -> None:
         """The other form of weights: address, count, words, up to address 0."""
@@ -144,6 +121,46 @@ class Generated:
             first=first,
             layers=len(accelerator.layers),
         )
+
+
+def programmed(code: str, part: str) -> Accelerator:
+    """The accelerator of ``part`` after the generated ``code`` has set it up and started it: its
+    layers are decoded, nothing is computed. Raises ResultError for a form that is not known, and
+    AcceleratorStopped for what the model does not know."""
+    accelerator = Accelerator(part, computes=False)
+    for function in ("cnn_init", "cnn_configure", "cnn_start"):
+        _play(accelerator, _body(code, function), {})
+    if not accelerator.layers:
+        raise ResultError("the generated code starts no layers")
+    return accelerator
+
+
+def _body(text: str, name: str) -> str:
+    match = re.search(rf"\b{name}\([^)]*\)\s*\{{(.*?)\n\}}", text, re.DOTALL)
+    if match is None:
+        raise ResultError(f"the generated code has no {name}")
+    return match[1]
+
+
+def _play(accelerator: Accelerator, body: str, arrays: Mapping[str, list[int]]) -> None:
+    for line in body.splitlines():
+        words = line.split("//")[0].strip()
+        store, copy = _STORE.match(words), _COPY.match(words)
+        if store is not None:
+            size = 4 if store[1] == "uint32_t" else 1
+            accelerator.write(int(store[2], 16), size, int(store[3], 0))
+        elif copy is not None:
+            how, address, name, count = copy.groups()
+            for place, word in _copied(how, int(address, 16), arrays[name], int(count)):
+                accelerator.write(place, 4, word)
+        elif wait := _WAIT.match(words):
+            if accelerator.read(int(wait[1], 16), 4) & int(wait[2], 16) != int(wait[3], 16):
+                raise ResultError(f"the generated code would wait for ever: {words}")
+        elif test := _TEST.match(words):
+            if accelerator.read(int(test[1], 16), 4) & int(test[2], 16) != int(test[3], 16):
+                raise ResultError(f"the generated code would give up: {words}")
+        elif "0x5" in words and not _CLEAR.match(words):
+            raise ResultError(f"the generated code has a form that is not known: {words}")
 
 
 def _copied(how: str, address: int, words: list[int], count: int) -> Iterator[tuple[int, int]]:

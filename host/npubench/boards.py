@@ -201,6 +201,16 @@ class Draw(_Part):
         return self
 
 
+class NpuWork(_Part):
+    """What an accelerator's work takes where a network's energy follows from a count: nanojoules
+    for each cycle of each of its quadrants that works; ``error_pct``: by how much networks that
+    were left out of the fit are off, at most."""
+
+    quadrant_cycle_nj: Annotated[float, Field(gt=0)]
+    error_pct: Annotated[float, Field(gt=0)]
+    note: str
+
+
 class PartPower(_Part):
     """Power of a part with an NPU, as somebody published it; or, without ``source``, what is
     ``missing`` for it.
@@ -208,8 +218,8 @@ class PartPower(_Part):
     ``definition``: gross, or net of what idle takes; ``rails``: which supply was measured;
     ``supply_mv``: what a simulated instrument is told, since it needs a voltage (the draws are
     powers). ``cpu``: the core around the NPU's jobs; ``npu``: during them, the waiting core
-    included; ``cpu_alone``: the core computing a network without the NPU. ``missing`` says what
-    else was not published.
+    included; ``cpu_alone``: the core computing a network without the NPU; ``npu_work``: the NPU's
+    own by what it does, in the place of ``npu``. ``missing`` says what else was not published.
     """
 
     missing: str = ""
@@ -219,6 +229,7 @@ class PartPower(_Part):
     cpu: Draw | None = None
     npu: Draw | None = None
     cpu_alone: Draw | None = None
+    npu_work: NpuWork | None = None
     source: str = ""
     conditions: str = ""
 

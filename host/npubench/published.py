@@ -31,7 +31,8 @@ class _Part(BaseModel):
 
 
 class Source(_Part):
-    """One publication. ``origin``: what the publisher did, ``measured`` or ``modelled``."""
+    """One publication. ``origin``: what the publisher did, ``measured`` or ``modelled``.
+    ``fitted``: what of ours was fitted on it, empty where nothing was."""
 
     schema_: Literal[1] = Field(alias="schema")
     title: str
@@ -39,6 +40,7 @@ class Source(_Part):
     url: str
     origin: Literal["measured", "modelled"]
     notes: str
+    fitted: str = ""
 
 
 class PublishedNetwork(_Part):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from npubench.bench.npu_time import Clocks, nanoseconds
+from npubench.bench.npu_time import WITH_NPU, Clocks, nanoseconds
 from npubench.bench.part_cycles import END_TO_END, TIMED, Counts, Windows
+from npubench.bench.programmed import Programmed, has_programmed_npu
 from npubench.bench.session import Session
 from npubench.boards import Board, load_board
 from npubench.core.stages import Stage
@@ -19,7 +20,10 @@ from npubench.runs.schema import LayerRecord, RangeRecord, StageRecord
 
 
 def rules_of(board: Board) -> IssueRules | None:
-    """The rules of the part's own core; None where it is no part, or where there are none."""
+    """The rules of the part's own core; None where it is no part that is told in modelled time, or
+    where there are none."""
+    if has_programmed_npu(board):
+        return RULES.get(board.cpu.core)
     return RULES.get(load_board(board.id).cpu.core) if board.is_stood_in else None
 
 
@@ -29,9 +33,11 @@ def bounded_stages(
     windows: Windows,
     clocks: Clocks,
     rules: IssueRules,
+    made: Programmed | None = None,
 ) -> dict[str, StageRecord]:
     """Stages of modelled time with the CPU's cycles between the bounds of what ran: of the last
-    repetition, as all are alike here."""
+    repetition, as all are alike here. ``made``: an accelerator whose time follows from its
+    program; where its input streams, its time and the CPU's overlap."""
     bench = session.bench
     if bench is None:
         return dict(stages)
@@ -52,10 +58,12 @@ def bounded_stages(
         if record.median is None:
             continue
         npu = clocks.npu_us(record.npu_cycles or 0)
-        low_us, high_us = (
-            cycles * 1e6 / clocks.cpu_hz + npu_us
-            for cycles, npu_us in zip((low, high), npu, strict=True)
-        )
+        if made is not None:
+            npu = made.extra_us(stage)
+        cpu_us = low * 1e6 / clocks.cpu_hz, high * 1e6 / clocks.cpu_hz
+        low_us, high_us = cpu_us[0] + npu[0], cpu_us[1] + npu[1]
+        if made is not None and made.overlaps and stage in WITH_NPU:
+            low_us = max(cpu_us[0], npu[0])
         records[stage] = record.model_copy(
             update={
                 "median": nanoseconds((low_us + high_us) / 2),

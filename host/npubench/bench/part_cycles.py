@@ -195,8 +195,9 @@ def part_stages(
         found[Stage.END_TO_END] = whole
     for stage, counts in found.items():
         record = records.get(stage.value)
-        if record is not None and record.median:
-            records[stage.value] = record.model_copy(update=_fields(part, counts, record.median))
+        if record is not None and record.median and not record.npu_cycles:
+            net = record.cpu_instructions or record.median
+            records[stage.value] = record.model_copy(update=_fields(part, counts, net))
     return records
 
 
@@ -211,8 +212,10 @@ def part_layers(
             if counts is not None:
                 found[op.op] = counts
     return tuple(
-        layer.model_copy(update=_fields(part, found[layer.index], layer.value))
-        if layer.index in found and layer.value
+        layer.model_copy(
+            update=_fields(part, found[layer.index], layer.cpu_instructions or layer.value)
+        )
+        if layer.index in found and layer.value and not layer.npu_cycles
         else layer
         for layer in layers
     )

@@ -14,6 +14,7 @@ from npubench.bench.modelled import npu_record
 from npubench.bench.npu_time import Clocks
 from npubench.bench.part_energy import Engines
 from npubench.bench.prepare import Prepared
+from npubench.bench.programmed import Programmed
 from npubench.bench.session import Session
 from npubench.compiler.compiled import Compiled, Network
 from npubench.core.errors import DeviceError, NpubenchError
@@ -67,6 +68,7 @@ class Findings:
     energy_missing: str | None = None
     clocks: Clocks | None = None
     engines: Engines | None = None
+    programmed: Programmed | None = None
     accuracy: tuple[AccuracyRecord, ...] = ()
     error: ErrorRecord | None = None
     status: str = "ok"

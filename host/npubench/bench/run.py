@@ -31,8 +31,15 @@ from npubench.bench.modelled import modelled_layers
 from npubench.bench.npu_time import clocks_of, modelled_stages, npu_cycles
 from npubench.bench.own_scheme import judge_scheme
 from npubench.bench.part_cycles import PartOf, Windows, part_layers, part_of, part_stages
-from npubench.bench.part_energy import with_energy
+from npubench.bench.part_energy import engines_of, with_energy
 from npubench.bench.prepare import build_image
+from npubench.bench.programmed import (
+    cpu_clocks,
+    programmed_energy,
+    programmed_layers,
+    programmed_of,
+    programmed_stages,
+)
 from npubench.bench.record import (
     Findings,
     Unread,
@@ -225,9 +232,12 @@ def model_cycles(
     windows = Windows(read_windows(path), findings.scale)
     clocks = findings.clocks
     if rules is not None and clocks is not None:
-        findings.stages = bounded_stages(findings.stages, session, windows, clocks, rules)
+        made = findings.programmed
+        findings.stages = bounded_stages(findings.stages, session, windows, clocks, rules, made)
         findings.layers = bounded_layers(findings.layers, session, windows, clocks, rules)
-        if findings.engines is not None:
+        if findings.engines is not None and made is not None:
+            findings.stages = programmed_energy(findings.stages, clocks, findings.engines, made)
+        elif findings.engines is not None:
             findings.stages = with_energy(findings.stages, clocks, findings.engines)
     if part is None:
         return
@@ -341,7 +351,24 @@ def judge(
         findings.energy_missing = engines if isinstance(engines, str) else None
         findings.engines = None if isinstance(engines, str) else engines
         findings.layers = modelled_layers(findings.layers, compiled, session, clocks)
-    if is_untimed(board, compiled):
+    own_clocks = cpu_clocks(board)
+    made = findings.programmed = programmed_of(compiled.plan.npu)
+    if own_clocks is not None and (made is not None or compiled.plan.driver == "none"):
+        findings.clocks = own_clocks
+        findings.layers = modelled_layers(findings.layers, compiled, session, own_clocks)
+        draws = engines_of(board, with_npu=made is not None)
+        findings.energy_missing = draws if isinstance(draws, str) else None
+        findings.engines = None if isinstance(draws, str) else draws
+        if made is None:
+            findings.stages = modelled_stages(findings.stages, own_clocks, 0)
+        else:
+            findings.stages = programmed_stages(findings.stages, own_clocks, made)
+            findings.layers = programmed_layers(findings.layers, compiled, made)
+            if findings.engines is not None:
+                findings.stages = programmed_energy(
+                    findings.stages, own_clocks, findings.engines, made
+                )
+    elif is_untimed(board, compiled):
         findings.stages = untimed_stages(findings.stages, compiled.plan.npu, board)
         findings.energy_missing = None if board.part_power is None else board.part_power.missing
         findings.layers = untimed_layers(findings.layers)

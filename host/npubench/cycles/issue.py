@@ -137,7 +137,46 @@ _M85 = IssueRules(
         }
     ),
 )
-RULES: Mapping[str, IssueRules] = MappingProxyType({rule.core: rule for rule in (_M55, _M85)})
+# Cortex-M4, by its Technical Reference Manual (r0p1, table 3-1): in order, one instruction a cycle;
+# a load or store takes two where it stands alone and one in a row, several registers one more each;
+# a taken branch one to three more; a division 2 to 12, VMLA 3, VDIV and VSQRT 14; a floating-point
+# result that is used at once one more.
+_M4 = IssueRules(
+    core="cortex-m4",
+    source="the Cortex-M4's Technical Reference Manual",
+    usual=(1.0, 1.0),
+    classes=MappingProxyType(
+        {
+            **dict.fromkeys(
+                ("ldr", "ldrh", "ldrb", "ldr_literal", "str", "strh", "strb", "vldr", "vstr"),
+                (1.0, 2.0),
+            ),
+            **dict.fromkeys(("fp_add", "fp_mul", "fp_convert", "fp_move"), (1.0, 2.0)),
+            "it": (0.0, 1.0),
+            "hint": (0.0, 1.0),
+            "div": (2.0, 12.0),
+            "fp_mac": (3.0, 4.0),
+            "fp_div": (14.0, 15.0),
+            "fp_sqrt": (14.0, 15.0),
+            "system": (1.0, 4.0),
+            "other": (1.0, 4.0),
+        }
+    ),
+    extra_low=MappingProxyType(
+        {"ldm_words": 1.0, "stm_words": 1.0, "double_words": 1.0, "vldm_words": 1.0, "taken": 1.0}
+    ),
+    extra_high=MappingProxyType(
+        {
+            "ldm_words": 1.0,
+            "stm_words": 1.0,
+            "double_words": 1.0,
+            "vldm_words": 1.0,
+            "unaligned": 2.0,
+            "taken": 3.0,
+        }
+    ),
+)
+RULES: Mapping[str, IssueRules] = MappingProxyType({rule.core: rule for rule in (_M4, _M55, _M85)})
 
 
 def issue_bounds(rules: IssueRules, counts: Mapping[str, float]) -> Bound:

@@ -18,7 +18,7 @@ from npubench.report.grid import Cell, Grid, columns
 from npubench.report.published import latency, ratio, readings
 from npubench.report.table import cell, heading, name, new_table, number
 from npubench.runs.against import AgainstRow, against_row, network_of, own_time
-from npubench.runs.schema import RunRecord
+from npubench.runs.schema import RunRecord, StageRecord
 from npubench.target import Place
 
 SHOWN = 16
@@ -68,7 +68,11 @@ class OfPart:
         rest = sorted({row.result.network for row in self.rows} - ran)
         if rest:
             told.append(f"Of other networks: {', '.join(rest)}.")
-        if self.beside:
+        about = sources()
+        fitted = dict.fromkeys(about[row.source].fitted for row in self.rows)
+        fitted.pop("", None)
+        told += [f"{text}." for text in fitted]
+        if self.beside and not fitted:
             told.append("No time was tuned on them.")
         if any(item.power for item in self.beside):
             told.append("* Our power is from this very figure: its energy is no check of ours.")
@@ -103,8 +107,10 @@ def sources_of_time(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 def _time_source(run: RunRecord) -> str | None:
     board = _board(run)
     stage = run.stages.get(Stage.INFER)
-    if board is None or board.stand_in is None or run.npu is None or stage is None:
+    if board is None or run.npu is None or stage is None:
         return None
+    if board.stand_in is None:
+        return _programmed_source(run, board, stage)
     cpu = board.cpu
     cycles = f"{cpu.cpi_low:g} to {cpu.cpi_high:g} cycles an instruction"
     if stage.cycles is not None:
@@ -121,6 +127,22 @@ def _board(run: RunRecord) -> Board | None:
         return load_board(run.board)
     except NpubenchError:  # a board of another installation
         return None
+
+
+def _programmed_source(run: RunRecord, board: Board, stage: StageRecord) -> str | None:
+    """Of a part whose accelerator's cycles follow from its program; None where they do not."""
+    model = None if run.npu is None else run.npu.details.get("time_model")
+    if model is None or run.npu is None or board.cpu.cpi_low is None:
+        return None
+    cycles = f"{board.cpu.cpi_low:g} to {board.cpu.cpi_high:g} cycles an instruction"
+    if stage.cycles is not None:
+        cycles = stage.cycles.model.partition(";")[0]
+    hz = float(run.npu.details.get("npu_hz") or 0)
+    return (
+        f"Time of {run.board}, modelled: CPU at {fmt.si(board.cpu.hz, 'Hz')} ({cycles}); "
+        f"{run.npu.accelerator} at {fmt.si(hz, 'Hz')}, {model}. Its cycles were held against "
+        "published times (docs/max7800x-time.md); a whole run on silicon: unknown."
+    )
 
 
 def of_parts(runs: Sequence[RunRecord]) -> tuple[OfPart, ...]:

@@ -116,6 +116,8 @@ def _lender(board: Board, run: RunRecord) -> tuple[str, ...] | str:
         return f"nothing was gathered of {board.id}'s power"
     with_npu = run.npu is not None
     lent = None if run.settings is None else run.settings.as_board
+    if power.source and power.definition == "net":
+        return "its power is known net of idle alone, and an instrument would see all"
     if power.source:
         return () if with_npu or power.cpu_alone is not None else power.missing
     for name in board_ids():

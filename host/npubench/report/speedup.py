@@ -129,7 +129,7 @@ def where_time_goes(run: RunRecord) -> tuple[tuple[str, float], ...]:
     output, start and end of blocks.
     """
     cycles = detail(run, "cycles")
-    if not cycles:
+    if not cycles or detail(run, "mac_active_cycles") is None:
         return ()
     named = [
         ("multiplying", detail(run, "mac_active_cycles") or 0.0),

@@ -23,7 +23,8 @@ def of_network(network: NetworkRuns, library: Library) -> View | None:
     named = dict.fromkeys(item.row.published.source for part in parts for item in part.beside)
     return View(
         lead="Measured by others on the very parts, or with the same NPU in another, each with its "
-        "source. It stands beside the modelled ranges to judge them by; no time was tuned on it.",
+        "source. It stands beside the modelled ranges to judge them by; where something was tuned "
+        "on it, the note says so.",
         grids=() if grid is None else (grid,),
         folded={} if others is None else {"Published of these boards, other networks": (others,)},
         notes=(

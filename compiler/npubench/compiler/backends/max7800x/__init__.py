@@ -9,7 +9,6 @@ and what that costs in accuracy stands in the record.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from npubench.compiler.backends.max7800x.chain import read_chain
 from npubench.compiler.backends.max7800x.closing import closed_outputs
 from npubench.compiler.backends.max7800x.config import DRIVER, Out, project_files
 from npubench.compiler.backends.max7800x.description import describe, output_addresses
-from npubench.compiler.backends.max7800x.feed import fifo_feed, memory_feed
+from npubench.compiler.backends.max7800x.feed import Feed, fifo_feed, memory_feed
 from npubench.compiler.backends.max7800x.latency import estimated_cycles, has_formula
 from npubench.compiler.backends.max7800x.layer import Chain
 from npubench.compiler.backends.max7800x.placement import channels_of, place
@@ -51,6 +50,14 @@ from npubench.compiler.backends.max7800x.scheme import (
 from npubench.compiler.backends.max7800x.tool import ENGINE, SEED, TOOL, Generated, generate
 from npubench.compiler.backends.max7800x.unload import MARK, read_unload
 from npubench.compiler.backends.max7800x.weight_bits import EIGHT, Bits, parse_bits
+from npubench.compiler.backends.max7800x.work import (
+    PEAK_MACS,
+    Traffic,
+    config_sha256,
+    layer_estimates,
+    work_details,
+    work_of,
+)
 from npubench.compiler.graph import DType, Graph
 from npubench.compiler.lower import lower_op
 from npubench.compiler.plan import Arena, Constant, Fallback, KnownAnswer, NpuJob, Plan, Step
@@ -64,6 +71,7 @@ from npubench.core.errors import (
     UsageError,
 )
 from npubench.npu.max7800x.device import DEVICES, Device
+from npubench.npu.max7800x.timing import NetworkWork
 
 OPTIONS: Final = (
     Option(
@@ -146,6 +154,7 @@ class Max7800xBackend:
         made = generate(files, device=device.name, words=("--fifo",) if streams else ())
         answers = _answers(quantized, made, device)
         artifact = _artifact(files, made)
+        work = work_of(made.sources["cnn.c"], device, len(quantized.layers))
         steps, constants = _steps(graph, chain, board.cpu.kernels)
         arena = plan_arena(graph, steps)
         plan = Plan(
@@ -163,7 +172,8 @@ class Max7800xBackend:
             extra_files=_files(graph, quantized, made, arena, device),
             defines={"NB_NPU": "1"},
             npu_load=not streams,
-            npu=_record(graph, quantized, made, answers, device, samples),
+            npu=_record(graph, quantized, made, answers, device, samples, work),
+            estimates=layer_estimates(work, quantized),
             known_answer=KnownAnswer(
                 version=f"ai8x-synthesis {made.version}",
                 seed=SEED,
@@ -293,11 +303,8 @@ def _files(
     graph: Graph, quantized: QuantizedChain, made: Generated, arena: Arena, device: Device
 ) -> dict[str, str]:
     chain = quantized.chain
-    first = chain.layers[0].source_shape
-    on = channels_of(first[0])
-    streams = place(quantized, device).streaming > 0
     return project_files(
-        fifo_feed(first) if streams else memory_feed(first, on.passes, on.processors, device),
+        _feed(quantized, device),
         tuple(_out(graph, quantized, arena, at) for at in chain.outputs),
         made.sources,
         device,
@@ -305,6 +312,14 @@ def _files(
         wide=quantized.layers[chain.outputs[0]].wide,
         value_bytes=1,
     )
+
+
+def _feed(quantized: QuantizedChain, device: Device) -> Feed:
+    first = quantized.chain.layers[0].source_shape
+    on = channels_of(first[0])
+    if place(quantized, device).streaming > 0:
+        return fifo_feed(first)
+    return memory_feed(first, on.passes, on.processors, device)
 
 
 def _out(graph: Graph, quantized: QuantizedChain, arena: Arena, at: int) -> Out:
@@ -328,6 +343,7 @@ def _record(
     answers: tuple[Ints, ...],
     device: Device,
     samples: Ints | None,
+    work: NetworkWork | str,
 ) -> dict[str, object]:
     macs = {layer.index: layer.macs for layer in analyze(graph).layers}
     total = sum(macs.values())
@@ -374,14 +390,33 @@ def _record(
         details["estimated_cycles"] = made.latency_cycles
         details["estimate_is_rough"] = int(made.estimate_is_rough)
         details["estimated_layer_cycles"] = " ".join(str(count) for count in made.layer_cycles)
-    config = json.dumps({"device": device.name, "tool": made.version}, sort_keys=True)
+    npu_macs = sum(macs[index] for index in chain.op_indices)
+    details |= work_details(work, _traffic(quantized, device), device, npu_macs)
+    used = {}
+    if not isinstance(work, str):
+        used["mac_utilization_ratio"] = round(npu_macs / (work.cycles * PEAK_MACS), 6)
     return {
+        **used,
         "accelerator": device.name,
-        "config_sha256": hashlib.sha256(config.encode()).hexdigest(),
+        "config_sha256": config_sha256(device, made.version),
         "macs_share": round(sum(macs[i] for i in chain.op_indices) / total, 6) if total else 0.0,
         "fallbacks": tuple(f"{i} {graph.ops[i].kind}: no such layer" for i in chain.rest),
         "details": details,
     }
+
+
+def _traffic(quantized: QuantizedChain, device: Device) -> Traffic:
+    feed = _feed(quantized, device)
+    chain = quantized.chain
+    learnt = [step for step in quantized.layers if step.layer.has_weights]
+    return Traffic(
+        kernel_bytes=sum(step.weights.size * step.bits for step in learnt) // 8,
+        express=True,
+        fifo=feed.fifo,
+        input_words=feed.words * len(feed.segments),
+        output_values=sum(int(np.prod(chain.layers[at].target_shape)) for at in chain.outputs),
+        wide=quantized.layers[chain.outputs[0]].wide,
+    )
 
 
 BACKEND = Max7800xBackend()

@@ -4,7 +4,6 @@ is wired, its known answer is the reference. Nothing is quantized here."""
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Final
 
@@ -18,6 +17,12 @@ from npubench.compiler.backends.max7800x.feed import Feed, read_feed
 from npubench.compiler.backends.max7800x.scheme import Ints
 from npubench.compiler.backends.max7800x.tool import SEED, Generated, generate
 from npubench.compiler.backends.max7800x.unload import WIDE_BITS, Unloaded, read_unload
+from npubench.compiler.backends.max7800x.work import (
+    Traffic,
+    config_sha256,
+    work_details,
+    work_of,
+)
 from npubench.compiler.graph import Graph, Tensor
 from npubench.compiler.importers.ai8x import CHECKPOINT_PART, CODE, NETWORK_PART
 from npubench.compiler.opaque import Opaque, is_opaque, unpacked
@@ -132,7 +137,7 @@ def compile_brought(
         ),
         defines={"NB_NPU": "1"},
         npu_load=not feed.fifo,
-        npu=_record(network, made, feed, words, device),
+        npu=_record(network, made, feed, words, device, outputs),
         known_answer=KnownAnswer(
             version=f"ai8x-synthesis {made.version}",
             seed=SEED,
@@ -180,7 +185,12 @@ def _check_outputs(outputs: tuple[Unloaded, ...], tensors: list[Tensor]) -> None
 
 
 def _record(
-    network: Opaque, made: Generated, feed: Feed, words: tuple[str, ...], device: Device
+    network: Opaque,
+    made: Generated,
+    feed: Feed,
+    words: tuple[str, ...],
+    device: Device,
+    outputs: tuple[Unloaded, ...],
 ) -> dict[str, object]:
     details: dict[str, object] = {
         "tool": f"ai8x-synthesis {made.version}",
@@ -201,12 +211,19 @@ def _record(
         details["estimated_cycles"] = made.latency_cycles
         details["estimate_is_rough"] = int(made.estimate_is_rough)
         details["estimated_layer_cycles"] = " ".join(str(count) for count in made.layer_cycles)
-    config = json.dumps(
-        {"device": device.name, "tool": made.version, "words": list(words)}, sort_keys=True
+    kernel_bytes = details.get("weight_memory_bytes")
+    traffic = Traffic(
+        kernel_bytes=kernel_bytes if isinstance(kernel_bytes, int) else 0,
+        express="--no-mexpress" not in words,
+        fifo=feed.fifo,
+        input_words=feed.words * len(feed.segments),
+        output_values=sum(int(np.prod(one.shape)) for one in outputs),
+        wide=outputs[0].bits == WIDE_BITS,
     )
+    details |= work_details(work_of(made.sources["cnn.c"], device, None), traffic, device)
     return {
         "accelerator": device.name,
-        "config_sha256": hashlib.sha256(config.encode()).hexdigest(),
+        "config_sha256": config_sha256(device, made.version, words=list(words)),
         "macs_share": 1.0,
         "fallbacks": (),
         "details": details,

@@ -26,6 +26,7 @@ from npubench.compiler.backends.max7800x.scheme import (
 from npubench.compiler.backends.max7800x.tool import PREFIX, arguments, parse_answer
 from npubench.compiler.backends.max7800x.unload import read_unload
 from npubench.compiler.backends.max7800x.weight_bits import parse_bits
+from npubench.compiler.backends.max7800x.work import work_of
 from npubench.compiler.compiled import compile_network, read_network
 from npubench.compiler.importers.ai8x import lint_words
 from npubench.compiler.importers.load import load_model
@@ -177,7 +178,8 @@ def test_the_tool_estimates_the_published_cycles_and_answers_as_we_do(
     )
     details = plan.npu["details"]
     assert isinstance(details, dict)
-    assert details["estimated_cycles"] == details["formula_cycles"] == cycles
+    assert details["estimated_cycles"] == details["formula_cycles"] == details["cycles"] == cycles
+    assert details["modelled_layer_cycles"] == details["estimated_layer_cycles"]
     assert details["own_model_equals_tool"] == 1
 
 
@@ -244,6 +246,10 @@ def test_tool_accelerator_and_our_integers_agree(
     played = GeneratedCode(made).play(Accelerator(part))
     assert played.unequal == 0, played.first
     assert played.equal > 0
+    work = work_of((made / "cnn.c").read_text(encoding="utf-8"), device, layers)
+    assert not isinstance(work, str), work
+    assert work.low < work.cycles < work.high
+    assert work.streams == (streams > 0)
 
 
 @needs_image

@@ -31,7 +31,8 @@ def untimed_stages(
     at the accelerator's clock by the file of ``board``."""
     details = npu.get("details")
     cycles = details.get("formula_cycles") if isinstance(details, dict) else None
-    source = "; no cycles of this part are published"
+    missing = details.get("time_missing") if isinstance(details, dict) else None
+    source = f"; {missing}" if missing else "; no cycles of this part are published"
     if isinstance(cycles, int):
         hz = None if board.npu is None else board.npu.config.get("hz")
         time = f", {cycles * 1e6 / hz:.0f} us at {hz / 1e6:g} MHz" if isinstance(hz, int) else ""

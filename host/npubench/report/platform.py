@@ -102,7 +102,7 @@ def simulator(board: Board) -> str:
         if board.stand_in is not None:
             return "our model of the NPU: `--on-model`"
     if board.npu.backend is not None and models_driver(board, board.npu.backend):
-        return "our model of the NPU, without time: `--on-model`"
+        return "our model of the NPU, its cycles by its program: `--on-model`"
     return "no"
 
 
@@ -142,6 +142,12 @@ def time_of(board: Board) -> Given:
         return Given(kind=None, words="none: a host process")
     if board.status.npu == "modelled" or board.stand_in is not None:
         return Given(kind=Evidence.MODELLED, words=_by_bounds(board))
+    if _has_programmed_npu(board):
+        return Given(
+            kind=Evidence.MODELLED,
+            words=f"CPU: counted instructions, bounds of the {board.cpu.core}'s issue; NPU: its "
+            "vendor's formula over the program",
+        )
     counted = board.emulator is not None or has_model(board)
     weights = weights_of(board.part)
     if counted and weights is not None:
@@ -226,6 +232,13 @@ def given_by(run: RunRecord) -> tuple[Evidence | None, Evidence | None]:
         time = Evidence.MODELLED
     energy = None if run.energy is None else run.energy.evidence
     return time, Evidence.MODELLED if stage.energy_uj is not None else energy
+
+
+def _has_programmed_npu(board: Board) -> bool:
+    """Whether its model is told in time by what is programmed into the accelerator."""
+    npu = board.npu
+    told = npu is not None and npu.backend is not None and board.stand_in is None
+    return told and board.cpu.cpi_low is not None and models_driver(board, str(npu and npu.backend))
 
 
 def seen(board: Board) -> str:

@@ -64,11 +64,13 @@ def test_what_the_user_must_bring_is_named_with_where_it_comes_from() -> None:
     assert "executor" in gap8["simulator"]
 
 
-def test_an_accelerator_on_a_boards_model_answers_but_tells_no_time() -> None:
+def test_an_accelerator_on_a_boards_model_is_told_in_time_by_its_program() -> None:
     for name in ("max78000fthr", "max78000evkit", "max78002evkit"):
         found = standing(load_board(name))
-        assert "our model of the NPU, without time" in found["simulator"]
-        assert "NPU" not in found["cycles"]
+        assert "its cycles by its program" in found["simulator"]
+        assert "bounds of the cortex-m4's issue" in found["cycles"]
+        assert "NPU: its vendor's formula over the program (modelled)" in found["cycles"]
+        assert ("published power" in found["energy"]) == (name == "max78002evkit")
 
 
 def test_a_part_that_another_board_plays_gives_modelled_time() -> None:

@@ -170,7 +170,8 @@ def setup(tool_id: str, *, python: Path | None = None, reporter: Reporter | None
     What that costs is the first event that the reporter gets.
 
     Raises ToolMissing (no CPython that fits, or not this kind of machine) and ToolError
-    (installation or check failed), StorageError where the disk has too little room.
+    (installation or check failed), StorageError where the disk has too little room. On Ctrl-C
+    nothing is left of it.
     """
     tool = find(tool_id)
     reporter = reporter or Silent()
@@ -185,12 +186,16 @@ def setup(tool_id: str, *, python: Path | None = None, reporter: Reporter | None
         folder = _folder(tool)
         _need_room(tool, folder)
         reporter.event(Event(job=tool.id, step="cost", state="note", detail=tool.cost))
-        with step(reporter, tool.id, f"make an environment with CPython {base.minor}"):
-            _make(base, folder)
-        with step(reporter, tool.id, "install"):
-            _install(tool, folder)
-        with step(reporter, tool.id, "check"):
-            version = _try(tool, folder)
+        try:
+            with step(reporter, tool.id, f"make an environment with CPython {base.minor}"):
+                _make(base, folder)
+            with step(reporter, tool.id, "install"):
+                _install(tool, folder)
+            with step(reporter, tool.id, "check"):
+                version = _try(tool, folder)
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         _write_mark(tool, folder, base, version)
     return state(tool)
 

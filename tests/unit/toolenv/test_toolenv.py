@@ -150,6 +150,21 @@ def test_a_second_set_up_says_that_it_waits_and_a_full_disk_is_named(
     assert environment.state(catalog.find("sample")).status == "not set up"
 
 
+def test_ctrl_c_leaves_nothing_behind(make_tool: MakeTool, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tool()
+    folder = environment.state(catalog.find("sample")).path
+
+    def interrupted(*_: object) -> None:
+        (folder / "bin").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environment, "_make", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        environment.setup("sample")
+    assert not folder.exists()
+    assert environment.state(catalog.find("sample")).status == "not set up"
+
+
 def test_a_tool_that_fails_its_job_is_not_ready(make_tool: MakeTool) -> None:
     make_tool(check="import sample_tool; assert sample_tool.ANSWER == 43, 'wrong answer'")
     with pytest.raises(ToolError, match="does not pass its check") as refusal:

@@ -12,7 +12,7 @@ from npubench.runs.store import StoredRun
 from npubench.zoo import load_zoo, zoo_ids
 
 PLACE = "@simulator"
-WORDS_CHARS = 90
+WORDS_CHARS = 160
 NOT_RUN = "not run"
 
 
@@ -57,6 +57,7 @@ def _cell(record: RunRecord | None) -> str:
     scheme = record.scheme
     if scheme is None:
         why = "no answer" if record.error is None else record.error.message
+        why = why.rpartition("does not take this network: ")[2]
         return f"refused: {why if len(why) <= WORDS_CHARS else why[:WORDS_CHARS].rstrip() + '...'}"
     words = [_near(scheme.snr_db, scheme.agreement_ratio)]
     if scheme.samples < 100:

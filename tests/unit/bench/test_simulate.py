@@ -271,16 +271,16 @@ def test_on_axon_what_the_driver_extends_is_the_cpus() -> None:
         (
             "Traceback\nnpubench refuses: width < 4\n",
             CompileError,
-            "a tool does not take this network: width < 4",
+            "axon: the vendor's compiler does not take this network: width < 4",
         ),
-        ("Segmentation fault\n\n", ToolError, "a tool ended with exit code 3: Segmentation fault"),
+        ("Segmentation fault\n\n", ToolError, "axon ended with exit code 3: Segmentation fault"),
     ],
     ids=["refused", "crashed"],
 )
 def test_a_job_that_fails_is_told_by_the_tools_own_words(
     said: str, kind: type[Exception], words: str
 ) -> None:
-    error = _failure("a tool", ToolError("python ended with exit code 3", code=3, tail=said))
+    error = _failure("axon", ToolError("python ended with exit code 3", code=3, tail=said))
     assert type(error) is kind
     assert error.message == words
 

@@ -74,12 +74,14 @@ def test_what_failed_or_was_refused_or_not_run_says_so() -> None:
         "1" * 64,
         status="failed",
         scheme=None,
-        error=SimpleNamespace(message="it takes one input"),
+        error=SimpleNamespace(
+            message="axon: the vendor's compiler does not take this network: one input alone"
+        ),
     )
     other = a_run("b:y@simulator", "2" * 64, model=SimpleNamespace(name="z", network_sha256="2"))
     rows = cells([far, refused, other])[2:]
     assert rows[0][2] == "22.2 dB, 98% of 59; **failed**, at 3 SOFTMAX"
-    assert rows[0][3] == "refused: it takes one input"
+    assert rows[0][3] == "refused: one input alone"
     assert rows[1][2] == "not run"
 
 

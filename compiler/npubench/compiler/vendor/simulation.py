@@ -162,7 +162,7 @@ def run_job(
             )
         except ToolError as error:
             if error.code:
-                raise _failure(found.tool.file.title, error) from error
+                raise _failure(tool, error) from error
             raise
         try:
             report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -184,17 +184,17 @@ def run_job(
     return found, JobAnswer(report=report, outputs=outputs, files=files)
 
 
-def _failure(title: str, error: ToolError) -> CompileError | ToolError:
+def _failure(tool: str, error: ToolError) -> CompileError | ToolError:
     """A job's end with an exit code, by what it said."""
     refused = _REFUSED.search(error.tail)
     if refused is not None:
         return CompileError(
-            f"{title} does not take this network: {refused[1]}",
+            f"{tool}: the vendor's compiler does not take this network: {refused[1]}",
             hint="run it on the CPU: --backend cpu",
         )
     last = next((line for line in reversed(error.tail.splitlines()) if line.strip()), "no words")
     return ToolError(
-        f"{title} ended with exit code {error.code}: {last.strip()}",
+        f"{tool} ended with exit code {error.code}: {last.strip()}",
         argv=error.argv,
         code=error.code,
         tail=error.tail,

@@ -40,7 +40,7 @@ class Pace:
     def heard(self, done: int, count: int, words: str) -> None:
         """See vendor.simulation.Heard."""
         now = self._clock()
-        if count != self._asked:  # the time before the first input is the compiler's
+        if count != self._asked or not done:  # the time before the first input is the compiler's
             self._asked, self._begin = count, now
         if now - self._told < PACE_S:
             return

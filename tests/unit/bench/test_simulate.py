@@ -491,10 +491,16 @@ def test_how_far_a_simulator_is_is_told_with_the_time_to_go() -> None:
     pace.begin("operator 3 of 13: ")
     now[0] = 50.0
     pace.heard(0, 4, "layer 2 of the first one")
+    now[0] = 90.0
+    pace.heard(0, 4, "loading")
+    now[0] = 101.0
+    pace.heard(1, 4, "")
     assert seen == [
         "2 of 100 inputs, about 10 min to go",
         "4 of 100 inputs, about 10 min to go",
         "operator 3 of 13: 0 of 4 inputs, layer 2 of the first one",
+        "operator 3 of 13: 0 of 4 inputs, loading",
+        "operator 3 of 13: 1 of 4 inputs, about 33 s to go",
     ]
 
 

@@ -79,7 +79,7 @@ OPTIONS = {
     "svhn-tinierssd": "--overlap-data",
     "cifar10-nas": "--sample-input tests/sample_cifar-10.npy",
 }  # fmt: skip
-BITS = {"ai85-faceid_112": {-1: 4, 11: 2, 13: 2}}
+BITS = {"ai85-faceid_112": {-1: 4, 11: 2, 13: 2}, "cifar100-simplewide2x": {-1: 4}}
 """Bits of drawn weights by layer, -1 of all others: with eight they do not fit the memory."""
 SAMPLES = {"ai85-bayer2rgb": (4, 45, 45), "ai85-autoencoder": (256, 3), "benchmark": (64, 32, 32)}
 """Shapes of inputs of which the checkout has no sample: one is drawn."""
@@ -443,9 +443,10 @@ accelerator, word for word; {counts}
 model: registers, weights, biases, the sample input, streams through the FIFO. Trained: the \
 checkpoint that ADI publishes, from a copy of the repository (commit {commit}) that lacks its \
 largest files; drawn: the copy has none, weights and biases were drawn for the network's own \
-layers (8 bits, also where ADI's are mixed; those of ai85-faceid_112 have 4 and 2 bits, since 8 do \
-not fit), and the number of classes is the script's where nothing tells it. Inputs of which the \
-repository has no sample were drawn. Words: of the known answer that were compared.
+layers (8 bits, also where ADI's are mixed; those of ai85-faceid_112 and cifar100-simplewide2x \
+have 4 and 2 bits, since 8 do not fit), and the number of classes is the script's where nothing \
+tells it. Inputs of which the repository has no sample were drawn. Words: of the known answer \
+that were compared.
 
 | network | part | weights | layers | words | |
 |---|---|---|--:|--:|---|"""

@@ -45,7 +45,8 @@ class Traffic:
 
 
 def work_of(code: str, device: Device, layers: int | None) -> NetworkWork | str:
-    """Of the generated ``code``, or why there is none. ``layers``: how many it should set up."""
+    """Of the generated ``code``, or why there is none. ``layers``: how many it should set up at
+    least (the tool may add some of its own)."""
     try:
         accelerator = programmed(code, device.name)
         work = network_work(
@@ -53,7 +54,7 @@ def work_of(code: str, device: Device, layers: int | None) -> NetworkWork | str:
         )
     except (DeviceError, ResultError) as error:
         return error.message
-    if layers is not None and len(work.layers) != layers:
+    if layers is not None and len(work.layers) < layers:
         return f"the generated code sets up {len(work.layers)} layers, {layers} were described"
     return work
 
@@ -102,8 +103,9 @@ def work_details(
 
 
 def layer_estimates(work: NetworkWork | str, quantized: QuantizedChain) -> tuple[Estimate, ...]:
-    """Cycles of each operator that the accelerator runs: a layer's stand at its last."""
-    if isinstance(work, str):
+    """Cycles of each operator that the accelerator runs: a layer's stand at its last. None where
+    the tool added layers, so that nothing says which are whose."""
+    if isinstance(work, str) or len(work.layers) != len(quantized.layers):
         return ()
     found: dict[int, int] = {}
     for cycles, step in zip(work.layers, quantized.layers, strict=True):

@@ -3,8 +3,8 @@
 Pure functions. An operation is a pipeline: input and constants are fetched, the MAC unit works, the
 output unit works, the output is written, block by block and side by side. It takes as long as its
 slowest part, before that what the first block needs to come there, behind it what the last needs to
-get out. Neither Arm nor we have validated that against silicon: ``modelled``, never ``measured``;
-docs/npu-fidelity.md says how far it is from Arm's own model.
+get out. ``modelled``, never ``measured``: docs/npu-fidelity.md says how far it is from Arm's own
+model, docs/npu.md how far from the few times of silicon that were published.
 """
 
 from __future__ import annotations

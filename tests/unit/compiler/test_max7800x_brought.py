@@ -9,8 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npubench.boards import load_board
 from npubench.compiler.analyze import analyze
-from npubench.compiler.backends.max7800x.brought import checked_words, is_brought, seeded_sample
+from npubench.compiler.backends.max7800x.brought import (
+    checked_words,
+    compile_brought,
+    is_brought,
+    seeded_sample,
+)
 from npubench.compiler.backends.max7800x.feed import Feed, Segment, memory_feed, read_feed
 from npubench.compiler.backends.max7800x.unload import read_unload
 from npubench.compiler.graph import DType, Graph, Op, Quantization, Tensor
@@ -22,7 +28,7 @@ from npubench.compiler.opaque import Opaque, packed, unpacked
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.tflite.writer import write_tflite
 from npubench.core.errors import ModelFormatError, ToolError, ToolMissing, UnsupportedOp, UsageError
-from npubench.npu.max7800x.device import MAX78000
+from npubench.npu.max7800x.device import MAX78000, MAX78002
 
 
 def sample(channels: int, high: int, wide: int) -> np.ndarray:
@@ -227,6 +233,11 @@ def test_words_for_the_tool_are_checked() -> None:
         checked_words("--fifo --test-dir /")
     with pytest.raises(UsageError, match="--start-layer wants a value"):
         checked_words("--start-layer")
+
+
+def test_the_pipeline_is_not_left_out_at_the_clock_that_needs_it() -> None:
+    with pytest.raises(UsageError, match="50 MHz at most, and the driver sets 200"):
+        compile_brought(carried(), load_board("max78002evkit"), MAX78002, ("--no-pipeline",))
 
 
 def test_what_is_missing_is_said_before_any_tool_runs(

@@ -79,12 +79,19 @@ def compile_brought(
 ) -> Plan:
     """The plan. ``words``: the user's; None: those under which the tool took it at the import.
 
-    Raises ToolError with the tool's own words where it does not take the network for this part.
+    Raises ToolError with the tool's own words where it does not take the network for this part,
+    UsageError for words that do not go with the clock that the driver sets.
     """
     op = graph.ops[0]
     network = unpacked(op)
     if words is None:
         words = checked_words(str(network.about.get("words", "")))
+    if device.pll and "--no-pipeline" in words:
+        raise UsageError(
+            "max7800x.tool-words: without its pipeline the MAX78002's accelerator may be clocked "
+            "with 50 MHz at most, and the driver sets 200",
+            hint="leave --no-pipeline out: ai8xize takes the pipeline by default",
+        )
     sample = seeded_sample(graph)
     made = generate(
         {

@@ -8,6 +8,7 @@ from typing import Final
 from npubench.bench.npu_time import Clocks, nanoseconds, npu_cycles
 from npubench.bench.session import Session
 from npubench.compiler.compiled import Compiled
+from npubench.compiler.plan import NpuJob
 from npubench.core.evidence import Evidence
 from npubench.runs.schema import LayerRecord, NpuRecord, NpuWorkRecord
 from npubench.stats.summary import summarize
@@ -24,10 +25,11 @@ def modelled_layers(
 ) -> tuple[LayerRecord, ...]:
     """Operators counted in instructions, as modelled times.
 
-    The operator in whose place a job runs stands for the whole job; the cycles of each, as the
-    timing core estimates them, are in ``npu_cycles``.
+    The operator in whose place a job runs stands for the whole job, with the cycles that the device
+    measured, none where it measures none; those of each, as the timing core estimates them, are in
+    ``npu_cycles``.
     """
-    measured: dict[int, int] = {}
+    measured = {step.place: 0 for step in compiled.plan.steps if isinstance(step, NpuJob)}
     if session.layers is not None:
         for count in session.layers.counts:
             if count.npu_cycles:

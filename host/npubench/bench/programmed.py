@@ -127,6 +127,8 @@ def programmed_layers(
             continue
         if layer.value is not None and layer.low is not None and layer.high is not None:
             low, high = float(layer.low) + extra[0], float(layer.high) + extra[1]
+            if made.overlaps:
+                low = max(float(layer.low), extra[0])
             layer = layer.model_copy(
                 update={
                     "value": nanoseconds((low + high) / 2),

@@ -86,6 +86,9 @@ def _count(board: str, count: int, same: int) -> str:
     return f"{board}: {count} {results} published, {same or 'none'} of a network that ran."
 
 
+UNKNOWN = " Error against silicon: unknown."
+
+
 def sources_of_time(runs: Sequence[RunRecord]) -> tuple[str, ...]:
     """Of each part with an NPU that ran on model: where the ends of its times are from."""
     lines: dict[str, str] = {}
@@ -97,9 +100,9 @@ def sources_of_time(runs: Sequence[RunRecord]) -> tuple[str, ...]:
             lines[run.board] = told
     compared = {part.board for part in of_parts(runs) if part.beside}
     return tuple(
-        f"{line} Against silicon: see what was published of these parts."
+        f"{line.removesuffix(UNKNOWN)} Against silicon: see what was published of these parts."
         if board in compared
-        else f"{line} Error against silicon: unknown."
+        else line
         for board, line in lines.items()
     )
 
@@ -119,6 +122,7 @@ def _time_source(run: RunRecord) -> str | None:
     return (
         f"Time of {run.board}, modelled: CPU at {fmt.si(cpu.hz, 'Hz')} ({cycles}); "
         f"{run.npu.accelerator} at {fmt.si(hz, 'Hz')}, memories: {board.stand_in.memories}."
+        f"{UNKNOWN}"
     )
 
 
@@ -141,7 +145,8 @@ def _programmed_source(run: RunRecord, board: Board, stage: StageRecord) -> str 
     return (
         f"Time of {run.board}, modelled: CPU at {fmt.si(board.cpu.hz, 'Hz')} ({cycles}); "
         f"{run.npu.accelerator} at {fmt.si(hz, 'Hz')}, {model}. Its cycles were held against "
-        "published times (docs/max7800x-time.md); a whole run on silicon: unknown."
+        "published times (docs/max7800x-time.md); of a whole run the error against silicon is "
+        "unknown."
     )
 
 

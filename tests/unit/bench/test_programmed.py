@@ -3,6 +3,9 @@ the processor, its waits and the accelerator, each with its own bounds."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from npubench.bench.issue_bounds import rules_of
@@ -12,14 +15,16 @@ from npubench.bench.programmed import (
     cpu_clocks,
     has_programmed_npu,
     programmed_energy,
+    programmed_layers,
     programmed_of,
     programmed_stages,
 )
 from npubench.boards import load_board
+from npubench.compiler.compiled import Compiled
 from npubench.core.evidence import Evidence
 from npubench.emulators.board_model.description import on_model
 from npubench.npu.max7800x import timing
-from npubench.runs.schema import StageRecord
+from npubench.runs.schema import LayerRecord, StageRecord
 from support.vela_in_process import CHECKOUT
 
 DETAILS = {
@@ -72,6 +77,24 @@ def test_what_goes_in_while_the_accelerator_runs_is_not_added_at_the_low_end() -
     assert (infer.low, infer.high) == (18.5, 5 + 24 + 0.75)
     slow = programmed_stages({"infer": counted(9_000)}, clocks, made(overlaps=1))["infer"]
     assert slow.low == 90
+
+
+@pytest.mark.parametrize(("overlaps", "low"), [(0, 21.5), (1, 18.5)])
+def test_the_operator_in_whose_place_the_job_runs_stands_for_it(overlaps: int, low: float) -> None:
+    inside = LayerRecord(
+        index=0, op="CONV_2D", name="a", engine="npu", kernel="job 0", macs=9, weight_bytes=1,
+        input_bytes=1, output_bytes=1, unit="us_modelled", evidence=Evidence.MODELLED,
+    )  # fmt: skip
+    job = inside.model_copy(update={"index": 1, "value": 4.0, "low": 3.0, "high": 5.0})
+    softmax = job.model_copy(update={"index": 2, "engine": "cpu"})
+    plan = SimpleNamespace(estimates=(SimpleNamespace(op_index=0, cycles=700),))
+    compiled = cast(Compiled, SimpleNamespace(plan=plan))
+    first, found, last = programmed_layers(
+        (inside, job, softmax), compiled, made(overlaps=overlaps)
+    )
+    assert (first.value, first.npu_cycles) == (None, 700)
+    assert (found.low, found.high) == (low, 5 + 24 + 0.75)
+    assert last == softmax
 
 
 def test_a_plan_without_cycles_has_no_time() -> None:
@@ -131,5 +154,5 @@ def test_the_boards_figure_is_the_pages() -> None:
     page = (CHECKOUT / "docs" / "max7800x-time.md").read_text(encoding="utf-8")
     told = f"{power.npu_work.quadrant_cycle_nj:.3f} nJ for each cycle of each quadrant"
     assert told in page
-    assert f"at most {power.npu_work.error_pct:.1f} % off. Other counts" in page
+    assert f"at most {power.npu_work.error_pct:.1f} % off. That count" in page
     assert f"{timing.PIPELINE_CYCLES:g} cycles more" in page

@@ -20,7 +20,7 @@ from npubench.report.run_words import (
 from npubench.report.scheme_cost import scheme_view
 from npubench.report.table import cell, heading, key_values, name, new_table, number
 from npubench.runs.energy_record import EnergyRecord
-from npubench.runs.schema import MemoryRecord, RunRecord, StageRecord
+from npubench.runs.schema import LayerRecord, MemoryRecord, RunRecord, StageRecord
 from npubench.runs.store import StoredRun
 
 
@@ -152,11 +152,20 @@ def layers_table(run: RunRecord) -> Table:
             number(fmt.count(layer.macs)),
             number(fmt.size(layer.weight_bytes)),
             number(fmt.quantity(value, layer.unit)),
-            number(fmt.per_mac(value / layer.macs if value is not None and layer.macs else None)),
+            number(_per_mac(layer, value)),
             number(fmt.percent(value / total if value is not None and total else None)),
             *([number(range_words(layer.time_us, "s"))] if timed else []),
         )
     return table
+
+
+def _per_mac(layer: LayerRecord, value: float | None) -> str:
+    """Cost per multiply-accumulate; of an operator on an NPU none, whose cost is its job's."""
+    if value is None or not layer.macs or layer.engine == "npu":
+        return fmt.NONE
+    if layer.unit in ("us", "us_modelled"):
+        return fmt.micro(value / layer.macs, "s")
+    return fmt.per_mac(value / layer.macs)
 
 
 def _memory_table(memory: MemoryRecord) -> Table:

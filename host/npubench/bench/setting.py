@@ -37,14 +37,18 @@ def chosen(
     real: Callable[[tuple[Array, ...]], Sequence[Array]],
     classifier: bool,
 ) -> Chosen:
-    """The first setting within the limits by which runs are judged; where none is, the one with the
-    least noise. ``asked``: inputs of the calibration; ``truth``: their right answers in real
-    numbers; ``real``: the simulator's answers as such. A setting that the tool does not compile is
-    left out; raises its error where none is left."""
+    """The first setting within the limits by which runs are judged; where none is, the one that
+    gives most samples of a classifier the same class, and of these the one with least noise: one
+    sample near two classes can hold most of it.
+
+    ``asked``: inputs of the calibration; ``truth``: their right answers in real numbers; ``real``:
+    the simulator's answers as such. A setting that the tool does not compile is left out; raises
+    its error where none is left."""
     if len(simulator.settings) < 2:
         return Chosen(setting=next(iter(simulator.settings), ""), snr_db={})
     wanted = truth()
     found: dict[str, float] = {}
+    same: dict[str, int] = {}
     refused: NpubenchError | None = None
     for setting in simulator.settings:
         try:
@@ -54,8 +58,10 @@ def chosen(
             continue
         near = nearness(wanted, real(got.outputs), classifier=classifier)
         found[setting] = min((_EXACT_DB if value is None else value) for value in near.snr_db)
+        same[setting] = near.same_class or 0
         if not near.failures:
             return Chosen(setting=setting, snr_db=found)
     if not found and refused is not None:
         raise refused
-    return Chosen(setting=max(found, key=lambda name: found[name]), snr_db=found)
+    nearest = max(found, key=lambda name: (same[name], found[name]))
+    return Chosen(setting=nearest, snr_db=found)

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from npubench.bench.scheme import (
     sample_codes,
     signal_to_noise_db,
 )
+from npubench.bench.setting import chosen
 from npubench.bench.simulate import simulate_job
 from npubench.bench.worst_layer import first_looks, sources_of, unseen_before, worst_of
 from npubench.compiler.backends.axon.simulator import placed as axon_placed
@@ -44,7 +45,7 @@ from npubench.compiler.backends.mvp.simulator import placed as mvp_placed
 from npubench.compiler.backends.nncase import simulator as nncase_simulator
 from npubench.compiler.backends.nncase.simulator import placed
 from npubench.compiler.compiled import Network, read_network
-from npubench.compiler.vendor.simulation import Asked, Simulation, _failure
+from npubench.compiler.vendor.simulation import Asked, Simulation, Simulator, _failure
 from npubench.core.errors import CompileError, ToolError, ToolMissing
 from npubench.core.progress import Event, Silent
 from npubench.golden.many import float_network, many_answers, real_answers
@@ -373,6 +374,37 @@ def run_played(
 def simulated_job(model: str) -> Job:
     (job,) = resolve_jobs([model], ["k210-maix"], place=Place.SIMULATOR)
     return job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lettered:
+    """A simulator that answers by its setting: ``one`` flips a sample far from its class boundary,
+    ``two`` flips two that are near it."""
+
+    settings: tuple[str, ...] = ("one", "two")
+
+    def simulate(self, asked: Asked) -> Simulation:
+        scores = np.array([[1.0, 0.0], [0.51, 0.49], [0.49, 0.51], [0.0, 1.0]])
+        if asked.setting == "one":
+            scores[0] = scores[0][::-1]
+        else:
+            scores[1:3] = scores[1:3, ::-1]
+        return Simulation(version="1", outputs=(scores,))
+
+
+def test_where_no_setting_passes_the_class_is_asked_before_the_noise() -> None:
+    truth = np.array([[1.0, 0.0], [0.51, 0.49], [0.49, 0.51], [0.0, 1.0]])
+    asked = Asked(model=b"", inputs=(), calibration=(), ranges={})
+    for classifier, taken in ((True, "one"), (False, "two")):
+        found = chosen(
+            cast(Simulator, Lettered()),
+            asked,
+            truth=lambda: (truth,),
+            real=lambda outputs: outputs,
+            classifier=classifier,
+        )
+        assert found.setting == taken
+        assert found.snr_db["one"] < found.snr_db["two"]
 
 
 def test_without_its_tool_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,21 @@ class Simulator(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSimulator:
+    """What adapters share of a Simulator: its facts, as told there, and the tool's environment."""
+
+    tool: str
+    form: Literal["int8", "float", "ranged"]
+    tells_cycles: bool = False
+    is_slow: bool = False
+    settings: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """See Simulator."""
+        environment(self.tool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobAnswer:
     """What a job in a tool's environment left: its report, its outputs, and the files asked for."""
 

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import (
+    Asked,
+    SimulatedOp,
+    Simulation,
+    ToolSimulator,
+    run_job,
+)
 from npubench.compiler.vendor.tool import VendorTool, locate
 from npubench.core.tool import find_tool
-from npubench.toolenv.environment import environment
 
 EXECUTOR = VendorTool(
     program="axons_ml_nn_compiler_executor.py",
@@ -26,18 +31,17 @@ CPU_REASON = "Axon has no such operation: the driver computes it on the CPU"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AxonSimulator:
+class AxonSimulator(ToolSimulator):
     """See vendor.simulation.Simulator."""
 
     tool: str = "axon"
     form: Literal["int8", "float", "ranged"] = "int8"
     tells_cycles: bool = True
     is_slow: bool = True
-    settings: tuple[str, ...] = ()
 
     def check(self) -> None:
         """See Simulator."""
-        environment(self.tool)
+        ToolSimulator.check(self)
         self._programs()
 
     def simulate(self, asked: Asked) -> Simulation:

@@ -14,8 +14,13 @@ from npubench.compiler.backends.cvitek.report import FIGURES
 from npubench.compiler.graph import Graph
 from npubench.compiler.tflite.reader import read_tflite
 from npubench.compiler.vendor.adapter import read_figures
-from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
-from npubench.toolenv.environment import environment
+from npubench.compiler.vendor.simulation import (
+    Asked,
+    SimulatedOp,
+    Simulation,
+    ToolSimulator,
+    run_job,
+)
 
 _ROUTINE = re.compile(r"^ *#\d+ +cpu\n(?:.*\n)*? +outputs : (.*)\n +function: (\w+)", re.MULTILINE)
 _OP = re.compile(r"npubench_op(\d+)")
@@ -31,18 +36,12 @@ MIXED = "INT8, ranges fitted, last two thirds BF16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CvitekSimulator:
+class CvitekSimulator(ToolSimulator):
     """See vendor.simulation.Simulator."""
 
     tool: str = "cvitek"
     form: Literal["int8", "float", "ranged"] = "ranged"
-    tells_cycles: bool = False
-    is_slow: bool = False
     settings: tuple[str, ...] = (INT8, FITTED, MIXED, "BF16")
-
-    def check(self) -> None:
-        """See Simulator."""
-        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """The table is written from ``ranges``; the calibration fits them where that is asked."""

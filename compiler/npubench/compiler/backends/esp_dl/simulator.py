@@ -12,23 +12,22 @@ from typing import Any, Literal
 
 from npubench.compiler.backends.esp_dl.onnx_form import onnx_form
 from npubench.compiler.tflite.reader import read_tflite
-from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
-from npubench.toolenv.environment import environment
+from npubench.compiler.vendor.simulation import (
+    Asked,
+    SimulatedOp,
+    Simulation,
+    ToolSimulator,
+    run_job,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EspDlSimulator:
+class EspDlSimulator(ToolSimulator):
     """See vendor.simulation.Simulator."""
 
     tool: str = "esp-ppq"
     form: Literal["int8", "float", "ranged"] = "float"
-    tells_cycles: bool = False
-    is_slow: bool = False
     settings: tuple[str, ...] = ("w8a8", "w8a16", "w16a16")
-
-    def check(self) -> None:
-        """See Simulator."""
-        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """Its ranges come from the calibration, in which the network saturates."""

@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from npubench.compiler.tflite.reader import read_tflite
-from npubench.compiler.vendor.simulation import Array, Asked, SimulatedOp, Simulation, run_job
+from npubench.compiler.vendor.simulation import (
+    Array,
+    Asked,
+    SimulatedOp,
+    Simulation,
+    ToolSimulator,
+    run_job,
+)
 from npubench.compiler.vendor.tool import VendorTool, locate
 from npubench.core.errors import CompileError
-from npubench.toolenv.environment import environment
 
 NNTOOL = VendorTool(
     program="nntool",
@@ -29,18 +35,15 @@ FILES = ("network_model.c", "Expression_Kernels.*", "tensors/*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NntoolSimulator:
+class NntoolSimulator(ToolSimulator):
     """See vendor.simulation.Simulator."""
 
     tool: str = "nntool"
     form: Literal["int8", "float", "ranged"] = "int8"
-    tells_cycles: bool = False
-    is_slow: bool = False
-    settings: tuple[str, ...] = ()
 
     def check(self) -> None:
         """See Simulator."""
-        environment(self.tool)
+        ToolSimulator.check(self)
         locate(NNTOOL, engine="GAP8's cluster")
 
     def simulate(self, asked: Asked) -> Simulation:

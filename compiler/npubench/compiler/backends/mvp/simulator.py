@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
-from npubench.toolenv.environment import environment
+from npubench.compiler.vendor.simulation import (
+    Asked,
+    SimulatedOp,
+    Simulation,
+    ToolSimulator,
+    run_job,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MvpSimulator:
+class MvpSimulator(ToolSimulator):
     """See vendor.simulation.Simulator."""
 
     tool: str = "mltk"
     form: Literal["int8", "float", "ranged"] = "int8"
     tells_cycles: bool = True
     is_slow: bool = True
-    settings: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """See Simulator."""
-        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """The network as it is: the MVP's kernels take TFLM's int8, nothing is calibrated."""

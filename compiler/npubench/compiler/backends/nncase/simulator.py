@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from npubench.compiler.vendor.adapter import Figure, read_figures
-from npubench.compiler.vendor.simulation import Asked, SimulatedOp, Simulation, run_job
-from npubench.toolenv.environment import environment
+from npubench.compiler.vendor.simulation import (
+    Asked,
+    SimulatedOp,
+    Simulation,
+    ToolSimulator,
+    run_job,
+)
 
 _BUFFER = re.compile(r"^%(\d+)\((.*)\)\s+: <", re.MULTILINE)
 _STEP = re.compile(r"^ +%(\d+) = (\w+)\(", re.MULTILINE)
@@ -27,18 +32,12 @@ FIGURES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NncaseSimulator:
+class NncaseSimulator(ToolSimulator):
     """See vendor.simulation.Simulator."""
 
     tool: str = "nncase"
     form: Literal["int8", "float", "ranged"] = "float"
-    tells_cycles: bool = False
-    is_slow: bool = False
     settings: tuple[str, ...] = ("weights by range", "weights by least squares")
-
-    def check(self) -> None:
-        """See Simulator."""
-        environment(self.tool)
 
     def simulate(self, asked: Asked) -> Simulation:
         """One network input alone: nncase 1.x calibrates no more. Its ranges come from the

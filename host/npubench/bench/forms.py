@@ -57,11 +57,7 @@ class Forms:
         """Codes of the inputs as the tool takes them."""
         if self.simulator.form == "int8":
             return arrays
-        graph = self.network.graph
-        return tuple(
-            real(graph.tensor(index), array)
-            for index, array in zip(graph.inputs, arrays, strict=True)
-        )
+        return inputs_in_real(self.network.graph, arrays)
 
     def asked(
         self,
@@ -126,6 +122,12 @@ def forms_of(job: Job, network: Network) -> Forms:
     )
 
 
+def inputs_in_real(graph: Graph, codes: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Codes of a network's inputs in real numbers."""
+    tensors = [graph.tensor(index) for index in graph.inputs]
+    return tuple(real(tensor, array) for tensor, array in zip(tensors, codes, strict=True))
+
+
 def in_real(graph: Graph, outputs: tuple[Array, ...]) -> list[Array]:
     """A network's outputs, codes or not, in real numbers."""
     tensors = [graph.tensor(index) for index in graph.outputs]
@@ -140,11 +142,8 @@ def own_nearness(network: Network, codes: tuple[Array, ...]) -> Nearness | None:
         real_form = float_network(network.data)
     except CompileError:
         return None
-    given = [
-        real(graph.tensor(index), array) for index, array in zip(graph.inputs, codes, strict=True)
-    ]
     return nearness(
-        in_real(graph, real_answers(real_form, given)),
+        in_real(graph, real_answers(real_form, inputs_in_real(graph, codes))),
         in_real(graph, many_answers(network.data, codes)),
         classifier=is_classifier(graph),
     )

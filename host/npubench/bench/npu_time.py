@@ -99,19 +99,26 @@ def modelled_stages(
             records[name] = stage.model_copy(update={"unit": "us_modelled"})
             continue
         stage_cycles = cycles if name in WITH_NPU else 0
-        low, high = clocks.us(stage.median, stage_cycles)
-        records[name] = StageRecord(
-            unit="us_modelled",
-            evidence=Evidence.MODELLED,
-            median=nanoseconds((low + high) / 2),
-            low=nanoseconds(low),
-            high=nanoseconds(high),
-            n=stage.n,
-            deterministic=stage.deterministic,
-            cpu_instructions=round(stage.median),
-            npu_cycles=stage_cycles,
-        )
+        records[name] = timed_stage(stage, clocks.us(stage.median, stage_cycles), stage_cycles)
     return records
+
+
+def timed_stage(
+    counted: StageRecord, bounds_us: tuple[float, float], npu_cycles: int
+) -> StageRecord:
+    """A stage counted in instructions, as a modelled time between its bounds."""
+    low, high = bounds_us
+    return StageRecord(
+        unit="us_modelled",
+        evidence=Evidence.MODELLED,
+        median=nanoseconds((low + high) / 2),
+        low=nanoseconds(low),
+        high=nanoseconds(high),
+        n=counted.n,
+        deterministic=counted.deterministic,
+        cpu_instructions=None if counted.median is None else round(counted.median),
+        npu_cycles=npu_cycles,
+    )
 
 
 def nanoseconds(value: float) -> float:

@@ -139,19 +139,20 @@ def with_energy(
         if stage.cycles is not None and stage.time_us is None:
             each_us = 1e6 / clocks.cpu_hz
             cpu_us = float(stage.cycles.low) * each_us, float(stage.cycles.high) * each_us
-        low, mid, high = engines.energy_uj(cpu_us, clocks.npu_us(stage.npu_cycles or 0))
-        records[name] = stage.model_copy(
-            update={
-                "energy_uj": RangeRecord(
-                    low=round(low, 6),
-                    mid=round(mid, 6),
-                    high=round(high, 6),
-                    model=engines.words,
-                    kind=engines.power.same_kind,
-                )
-            }
-        )
+        energy_uj = engines.energy_uj(cpu_us, clocks.npu_us(stage.npu_cycles or 0))
+        records[name] = powered_stage(stage, energy_uj, engines)
     return records
+
+
+def powered_stage(
+    stage: StageRecord, energy_uj: tuple[float, float, float], engines: Engines
+) -> StageRecord:
+    """A stage with its energy, low, middle and high, and whose figures that are."""
+    low, mid, high = (round(value, 6) for value in energy_uj)
+    energy = RangeRecord(
+        low=low, mid=mid, high=high, model=engines.words, kind=engines.power.same_kind
+    )
+    return stage.model_copy(update={"energy_uj": energy})
 
 
 def with_lent_time(

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from npubench.bench.npu_time import WITH_NPU, Clocks, nanoseconds
-from npubench.bench.part_energy import Engines
+from npubench.bench.npu_time import WITH_NPU, Clocks, nanoseconds, timed_stage
+from npubench.bench.part_energy import Engines, powered_stage
 from npubench.boards import Board
 from npubench.compiler.compiled import Compiled
-from npubench.core.evidence import Evidence
 from npubench.core.stages import Stage
-from npubench.runs.schema import LayerRecord, RangeRecord, StageRecord
+from npubench.runs.schema import LayerRecord, StageRecord
 
 Microseconds = tuple[float, float]
 NONE: Microseconds = (0.0, 0.0)
@@ -99,17 +98,8 @@ def programmed_stages(
         low, high = cpu[0] + extra[0], cpu[1] + extra[1]
         if made.overlaps and name in WITH_NPU:
             low = max(cpu[0], extra[0])
-        records[name] = StageRecord(
-            unit="us_modelled",
-            evidence=Evidence.MODELLED,
-            median=nanoseconds((low + high) / 2),
-            low=nanoseconds(low),
-            high=nanoseconds(high),
-            n=stage.n,
-            deterministic=stage.deterministic,
-            cpu_instructions=round(stage.median),
-            npu_cycles=made.cycles if name in WITH_NPU else 0,
-        )
+        cycles = made.cycles if name in WITH_NPU else 0
+        records[name] = timed_stage(stage, (low, high), cycles)
     return records
 
 
@@ -166,15 +156,5 @@ def programmed_energy(
                 low += own * (1 - work.error_pct / 100)
                 mid += own
                 high += own * (1 + work.error_pct / 100)
-        records[name] = stage.model_copy(
-            update={
-                "energy_uj": RangeRecord(
-                    low=round(low, 6),
-                    mid=round(mid, 6),
-                    high=round(high, 6),
-                    model=engines.words,
-                    kind=engines.power.same_kind,
-                )
-            }
-        )
+        records[name] = powered_stage(stage, (low, mid, high), engines)
     return records

@@ -56,8 +56,12 @@ class SchemeCost:
         """The int8 network itself in words."""
         if self.int8_snr_db is None:
             return fmt.NONE
-        same = "" if self.int8_same_ratio is None else f", {self.int8_same_ratio:.0%}"
-        return f"{self.int8_snr_db:.1f} dB{same}"
+        return with_class(f"{self.int8_snr_db:.1f} dB", self.int8_same_ratio)
+
+
+def with_class(noise: str, same_ratio: float | None) -> str:
+    """Signal to noise and, of a classifier, the same class: ``18.0 dB, 89%``."""
+    return noise if same_ratio is None else f"{noise}, {same_ratio:.0%}"
 
 
 def scheme_cost(run: RunRecord) -> SchemeCost | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from npubench.core.format import NONE
 from npubench.report.markdown import table
+from npubench.report.scheme_cost import scheme_cost, way, with_class
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
 from npubench.zoo import load_zoo, zoo_ids
@@ -54,17 +55,16 @@ def _order(words: str) -> tuple[bool, int, str]:
 def _cell(record: RunRecord | None) -> str:
     if record is None:
         return NOT_RUN
-    scheme = record.scheme
-    if scheme is None:
+    cost = scheme_cost(record)
+    if cost is None:
         why = "no answer" if record.error is None else record.error.message
         why = why.rpartition("does not take this network: ")[2]
         return f"refused: {why if len(why) <= WORDS_CHARS else why[:WORDS_CHARS].rstrip() + '...'}"
-    words = [_near(scheme.snr_db, scheme.agreement_ratio)]
-    if scheme.samples < 100:
-        words[0] += f" of {scheme.samples}"
-    details = {} if record.npu is None else record.npu.details
-    if "setting" in details:
-        words.append(str(details["setting"]).partition(" (")[0])
+    words = [with_class(cost.noise, cost.same_ratio)]
+    if cost.samples < 100:
+        words[0] += f" of {cost.samples}"
+    if taken := way(record):
+        words.append(taken.partition(" (")[0])
     share = None if record.npu is None else record.npu.macs_share
     if share is not None and share < 0.9995:
         words.append(f"{share:.0%} of the MACs on the NPU")
@@ -72,22 +72,16 @@ def _cell(record: RunRecord | None) -> str:
     if cycles is not None:
         words.append(f"{cycles:,.0f} cycles")
     if record.status != "ok":
-        worst = next((x for x in record.layers if x.index == scheme.worst_layer), None)
-        words.append("**failed**" + ("" if worst is None else f", at {worst.index} {worst.op}"))
+        words.append("**failed**" + (f", at {cost.worst}" if cost.worst else ""))
     return "; ".join(words)
 
 
 def _int8_words(records: Sequence[RunRecord | None]) -> str:
     for record in records:
-        if record is not None and record.scheme is not None and record.scheme.int8_snr_db:
-            return _near(record.scheme.int8_snr_db, record.scheme.int8_agreement_ratio)
+        cost = None if record is None else scheme_cost(record)
+        if cost is not None and cost.int8_snr_db is not None:
+            return cost.int8
     return NONE
-
-
-def _near(snr_db: Sequence[float | None], agreement_ratio: float | None) -> str:
-    low = [value for value in snr_db if value is not None]
-    words = f"{min(low):.1f} dB" if low else "no difference"
-    return words if agreement_ratio is None else f"{words}, {agreement_ratio:.0%}"
 
 
 def _versions(records: Iterable[RunRecord]) -> str:

@@ -21,8 +21,11 @@ def a_run(target: str, network: str, **changes: Any) -> StoredRun:
     """A stored run, as far as the table reads it."""
     scheme = SimpleNamespace(
         samples=100,
+        distribution="drawn",
         snr_db=(22.24, 30.0),
+        snr_low_db=(21.0, 29.0),
         agreement_ratio=0.98,
+        agreement_low_ratio=0.93,
         int8_snr_db=(31.0,),
         int8_agreement_ratio=None,
         worst_layer=None,
@@ -31,6 +34,7 @@ def a_run(target: str, network: str, **changes: Any) -> StoredRun:
         "target": target,
         "status": "ok",
         "model": SimpleNamespace(name="mine", network_sha256=network),
+        "golden": SimpleNamespace(reference="float"),
         "scheme": scheme,
         "npu": SimpleNamespace(macs_share=1.0, details={}),
         "stages": {"infer": SimpleNamespace(npu_cycles=None)},

@@ -10,6 +10,7 @@ from npubench.core.stages import Stage
 from npubench.report import findings
 from npubench.report.selection import NetworkRuns
 from npubench.runs.schema import RunRecord, StageRecord
+from npubench.target import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,12 @@ def npu_pairs(networks: Sequence[NetworkRuns]) -> tuple[NpuPair, ...]:
         for run in sorted((run for run in network.runs if run.backend == "cpu"), key=_slowness):
             on_cpu.setdefault(_side(run), run)
         for run in network.runs:
-            if run.npu is None or run.backend == "cpu" or run.place == "simulator" or not run.valid:
+            if (
+                run.npu is None
+                or run.backend == "cpu"
+                or run.place is Place.SIMULATOR
+                or not run.valid
+            ):
                 continue
             cpu = on_cpu.get(_side(run))
             pairs.append(NpuPair(network=network.name, npu=run, cpu=cpu, speedup=speedup(run, cpu)))

@@ -14,6 +14,7 @@ from npubench.report.selection import NetworkRuns
 from npubench.report.view import View
 from npubench.runs.schema import RunRecord
 from npubench.runs.store import StoredRun
+from npubench.target import Place
 
 TITLE = "The NPU's own arithmetic"
 ORDER = 16
@@ -50,7 +51,7 @@ def _view(runs: Sequence[RunRecord], library: Library, more: tuple[Grid, ...]) -
     fallbacks = [
         f"{run.target}, on the CPU: {line}"
         for run, _ in costs
-        if run.place == "simulator" and run.npu is not None
+        if run.place is Place.SIMULATOR and run.npu is not None
         for line in run.npu.fallbacks
     ]
     figures = [_figure(run) for run, _ in costs if run.scheme and run.scheme.layers_snr_db]
